@@ -1,0 +1,13 @@
+# lact_library(name [NEEDS lower folders ...] [LINKS external targets ...] [EXCEPT files ...])
+# One static library per folder of src/: every .cpp below the current folder, linked against the folders it may include.
+function(lact_library name)
+  cmake_parse_arguments(A "" "" "NEEDS;LINKS;EXCEPT" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  foreach(e ${A_EXCEPT})
+    list(REMOVE_ITEM sources ${CMAKE_CURRENT_SOURCE_DIR}/${e})
+  endforeach()
+  add_library(lact_${name} STATIC ${sources})
+  target_include_directories(lact_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  list(TRANSFORM A_NEEDS PREPEND lact_)
+  target_link_libraries(lact_${name} PUBLIC ${A_NEEDS} PRIVATE ${A_LINKS} lact_options)
+endfunction()

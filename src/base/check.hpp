@@ -1,0 +1,59 @@
+// Sentences with numbers in them, and the error that carries one. fmt itself stays in check.cpp.
+#pragma once
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace lact {
+
+struct Said {  // a sentence with {} places that remembers where it was written, so check() needs no macro
+  std::string_view text;
+  std::source_location at;
+  template <class S>
+  consteval Said(const S& s, std::source_location l = std::source_location::current()) : text(s), at(l) {}
+};
+
+struct Word {  // one {} of a sentence
+  std::variant<std::int64_t, double, std::string_view> v;
+  Word(std::integral auto x) : v(std::int64_t(x)) {}
+  Word(std::floating_point auto x) : v(double(x)) {}
+  Word(std::string_view x) : v(x) {}
+  Word(const std::string& x) : v(std::string_view(x)) {}
+  Word(const char* x) : v(std::string_view(x)) {}
+};
+
+// The one exception of the house. what() is the sentence a user reads; where() is "file:line" for the log.
+class Error : public std::runtime_error {
+ public:
+  Error(const std::string& sentence, std::string where) : std::runtime_error(sentence), where_(std::move(where)) {}
+  const std::string& where() const { return where_; }
+
+ private:
+  std::string where_;
+};
+
+// Fills the {} places (fmt syntax, so {:.3f} works).
+std::string fill(std::string_view text, std::initializer_list<Word> words);
+template <class... A>
+std::string sentence(Said text, const A&... words) {
+  return fill(text.text, {Word(words)...});
+}
+
+[[noreturn]] void fail_with(const Said& why, std::initializer_list<Word> words);
+template <class... A>
+[[noreturn]] void fail(Said why, const A&... words) {
+  fail_with(why, {Word(words)...});
+}
+// Stays on in release: one branch, outside kernels.
+template <class... A>
+void check(bool ok, Said why, const A&... words) {
+  if (!ok) [[unlikely]]
+    fail_with(why, {Word(words)...});
+}
+
+}  // namespace lact

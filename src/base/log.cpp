@@ -1,0 +1,54 @@
+#include "base/log.hpp"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace lact::log {
+namespace {
+
+struct State {
+  int rank = 0, ranks = 1;
+  bool open_line = false;
+  std::shared_ptr<spdlog::logger> out;
+  State() : out(spdlog::stderr_logger_mt("lact")) { out->set_pattern("%v"); }
+  std::string prefix() const { return ranks > 1 ? fill("[rank {}] ", {rank}) : std::string(); }
+  void end_line() {
+    if (open_line) std::fputc('\n', stderr);
+    open_line = false;
+  }
+};
+State& state() {
+  static State s;
+  return s;
+}
+
+}  // namespace
+
+void set_rank(int rank, int ranks) { state().rank = rank, state().ranks = ranks; }
+
+void info_with(const Said& text, std::initializer_list<Word> words) {
+  State& s = state();
+  if (s.rank != 0) return;
+  s.end_line();
+  s.out->info(fill(text.text, words));
+}
+
+void warning_with(const Said& text, std::initializer_list<Word> words) {
+  State& s = state();
+  s.end_line();
+  s.out->warn(s.prefix() + "warning: " + fill(text.text, words));
+}
+
+void progress(const std::string& line) {
+  State& s = state();
+  if (s.rank != 0) return;
+  if (!isatty(STDERR_FILENO)) return s.out->info(line);
+  std::fprintf(stderr, "\r\033[K%s", line.c_str());
+  std::fflush(stderr);
+  s.open_line = true;
+}
+
+}  // namespace lact::log

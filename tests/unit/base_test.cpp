@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <set>
+
+#include "base/check.hpp"
+#include "base/config.hpp"
+#include "base/random.hpp"
+
+namespace lact {
+namespace {
+
+struct Inner {
+  std::int64_t heads = 4;
+  bool momentum = false;
+  void fields(Fields& f) {
+    f("heads", heads, "fast-weight heads");
+    f("momentum", momentum, "carry the inner gradient");
+  }
+};
+struct Outer {
+  double rate = 1e-4;
+  std::string name = "a";
+  std::vector<std::int64_t> views = {0, 8};
+  Inner model;
+  std::vector<Inner> blocks;
+  void fields(Fields& f) {
+    f("rate", rate, "peak rate");
+    f("name", name, "a name");
+    f("views", views, "which views");
+    f.section("model", model);
+    f.list("blocks", blocks, "the blocks");
+  }
+};
+
+std::string error_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(Check, SentenceCarriesWords) {
+  EXPECT_EQ(error_of([] { check(false, "{} views but {:.1f} asked in {}", 3, 2.5, std::string("x")); }), "3 views but 2.5 asked in x");
+}
+
+TEST(Config, ReadsNestedValuesAndLists) {
+  Outer c;
+  read_config_text(Fields::of(c), "rate: 0.5\nmodel: {heads: 2}\nviews: [1, 2]\nblocks: [{heads: 7}, {momentum: true}]", "t.yaml");
+  EXPECT_EQ(c.rate, 0.5);
+  EXPECT_EQ(c.model.heads, 2);
+  EXPECT_EQ(c.views, (std::vector<std::int64_t>{1, 2}));
+  ASSERT_EQ(c.blocks.size(), 2u);
+  EXPECT_EQ(c.blocks[0].heads, 7);
+  EXPECT_TRUE(c.blocks[1].momentum);
+  apply_override(Fields::of(c), "blocks.1.heads=9");
+  EXPECT_EQ(c.blocks[1].heads, 9);
+}
+
+TEST(Config, PrintedValuesReadBackEqual) {
+  Outer a, b;
+  a.rate = 0.1, a.name = "true", a.views = {}, a.blocks.resize(2), a.blocks[1].heads = 3;
+  read_config_text(Fields::of(b), to_yaml(Fields::of(a)), "copy.yaml");
+  EXPECT_TRUE(differences(Fields::of(a), Fields::of(b)).empty()) << to_yaml(Fields::of(a));
+  b.model.heads = 5;
+  auto d = differences(Fields::of(a), Fields::of(b));
+  ASSERT_EQ(d.size(), 1u);
+  EXPECT_EQ(d[0].key, "model.heads");
+}
+
+TEST(Config, BadInputIsOneSentence) {
+  Outer c;
+  Fields f = Fields::of(c);
+  EXPECT_EQ(error_of([&] { read_config_text(f, "model: {head: 2}", "c.yaml"); }),
+            "c.yaml: unknown key 'model.head'; did you mean 'model.heads'?");
+  EXPECT_EQ(error_of([&] { apply_override(f, "heads=2"); }), "command line: unknown key 'heads'; did you mean 'model.heads'?");
+  EXPECT_EQ(error_of([&] { apply_override(f, "rate=fast"); }), "command line: rate wants a number, not 'fast'");
+  EXPECT_EQ(error_of([&] { apply_override(f, "model.heads=1.5"); }), "command line: model.heads wants an integer, not '1.5'");
+  EXPECT_EQ(error_of([&] { apply_override(f, "rate"); }), "'rate' is not of the form key=value");
+  EXPECT_EQ(error_of([&] { read_config_text(f, "rate: 1\nrate: 2", "c.yaml"); }), "c.yaml: the key 'rate' stands twice");
+  EXPECT_NE(error_of([&] { read_config_text(f, "rate: [1", "c.yaml"); }).find("c.yaml: line"), std::string::npos);
+}
+
+TEST(Random, IsAFunctionOfNameAndPosition) {
+  auto k = random_key(0, "blocks.0.w0");
+  EXPECT_EQ(normal(k, 17), normal(random_key(0, "blocks.0.w0"), 17));
+  EXPECT_NE(k, random_key(1, "blocks.0.w0"));
+  EXPECT_NE(k, random_key(0, "blocks.0.w0", 1));
+}
+
+TEST(Random, MomentsOfNormal) {
+  const int n = 20000;
+  double sum = 0, squares = 0;
+  for (int i = 0; i < n; ++i) {
+    double x = normal(random_key(3, "m"), i);
+    sum += x, squares += x * x;
+  }
+  EXPECT_NEAR(sum / n, 0, 5 / std::sqrt(n));                 // five standard errors
+  EXPECT_NEAR(squares / n, 1, 5 * std::sqrt(2.0 / n));
+}
+
+TEST(Random, SamplesWithoutReplacement) {
+  auto s = sample_without_replacement(random_key(0, "views", 5), 10, 10);
+  EXPECT_EQ(std::set<std::int64_t>(s.begin(), s.end()).size(), 10u);
+}
+
+}  // namespace
+}  // namespace lact
