@@ -7,6 +7,7 @@ find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(PNG REQUIRED)
+find_package(GIF REQUIRED)
 find_package(dnnl REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)
@@ -27,7 +28,7 @@ endif()
 if(LACT_HAS_MPI)
   pkg_check_modules(hdf5 QUIET IMPORTED_TARGET hdf5-openmpi)
 endif()
-if(NOT hdf5_FOUND)
+if(NOT TARGET PkgConfig::hdf5)
   pkg_check_modules(hdf5 REQUIRED IMPORTED_TARGET hdf5-serial)
 endif()
 
@@ -45,7 +46,7 @@ message(STATUS "lact: MPI ${LACT_HAS_MPI}, CUDA ${LACT_HAS_CUDA}, HDF5 ${hdf5_VE
 
 # How every file of the house is compiled. No -march: kernels choose their instructions when the program runs.
 add_library(lact_options INTERFACE)
-target_compile_options(lact_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers
+target_compile_options(lact_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers -Wno-restrict
   $<$<CONFIG:Release>:-O3> $<$<CONFIG:RelWithDebInfo>:-O2> $<$<BOOL:${LACT_WERROR}>:-Werror>)
 target_link_libraries(lact_options INTERFACE OpenMP::OpenMP_CXX Threads::Threads)
 if(LACT_SANITIZE)

@@ -42,6 +42,8 @@ void warning_with(const Said& text, std::initializer_list<Word> words) {
   s.out->warn(s.prefix() + "warning: " + fill(text.text, words));
 }
 
+void end_line() { state().end_line(); }
+
 void progress(const std::string& line) {
   State& s = state();
   if (s.rank != 0) return;

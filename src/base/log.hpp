@@ -18,5 +18,6 @@ void warning(Said text, const A&... words) {
 }
 // Replaces the current line on a terminal, writes a plain line elsewhere (rank 0 only).
 void progress(const std::string& line);
+void end_line();  // what follows does not overwrite the progress line
 
 }  // namespace lact::log

@@ -1,36 +1,14 @@
 // Element-wise kernels. Results first, then inputs; a kernel neither allocates results nor differentiates.
 // f32 and f64 (copy also bf16, i32, u8). Zero-sized tensors are legal everywhere.
 #pragma once
+#include "kernels/formula.hpp"
 #include "tensor/tensor.hpp"
 
 namespace lact::kernels {
 
-enum class Unary : std::uint8_t {
-  copy,      // x, converted to y's type: the one kernel that reads and writes any strides and any types
-  scale,     // c x
-  shift,     // x + c
-  square,    // x^2
-  sqrt,
-  inverse,   // 1 / x, and 0 where x is 0
-  exp,
-  log,
-  tanh,
-  erf,
-  sigmoid,   // 1 / (1 + e^-x)
-  silu,      // x sigmoid(x)
-  softplus,  // log(1 + e^x), no overflow
-  gelu,      // x (1 + erf(x / sqrt 2)) / 2
-};
 // y = f(x). y contiguous (copy: any strides); x any strides, y's shape.
 void unary(Unary f, Tensor y, const Tensor& x, double c = 0);
 
-enum class Binary : std::uint8_t {
-  add,
-  subtract,
-  multiply,
-  silu_grad,  // a = x, b = dy: dy s (1 + x (1 - s)), s = sigmoid(x)
-  gelu_grad,  // a = x, b = dy: dy (Phi(x) + x phi(x))
-};
 // y = f(a, b). y contiguous; a and b have y's shape, any strides (0 along expanded dims).
 void binary(Binary f, Tensor y, const Tensor& a, const Tensor& b);
 

@@ -1,0 +1,26 @@
+#include <algorithm>
+
+#include "app/commands.hpp"
+
+namespace lact {
+
+Arguments Arguments::split(const std::vector<std::string>& all) {
+  Arguments a;
+  for (const std::string& word : all) {
+    // a path may hold '=' behind a slash; a key never has one
+    auto eq = word.find('=');
+    bool pair = eq != std::string::npos && word.find('/') > eq;
+    (pair ? a.overrides : a.plain).push_back(word);
+  }
+  return a;
+}
+
+std::string Arguments::take(const std::string& key, const std::string& otherwise) {
+  auto it = std::ranges::find_if(overrides, [&](const std::string& o) { return o.starts_with(key + "="); });
+  if (it == overrides.end()) return otherwise;
+  std::string value = it->substr(key.size() + 1);
+  overrides.erase(it);
+  return value;
+}
+
+}  // namespace lact

@@ -1,0 +1,27 @@
+// The commands of `lact`, one file each. They print results on stdout and return the exit status.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace lact {
+
+constexpr int exit_done = 0, exit_error = 1, exit_usage = 2, exit_stopped = 75;
+
+// Arguments after the options: "key=value" apart from the rest.
+struct Arguments {
+  std::vector<std::string> plain, overrides;
+  static Arguments split(const std::vector<std::string>& all);
+  // Takes "key=..." out of the overrides; `otherwise` if it is not there.
+  std::string take(const std::string& key, const std::string& otherwise = "");
+};
+
+int train_command(const std::string& config, const Arguments& args);
+std::string help_config();  // every key of a config, its default and its sentence
+int eval_command(Arguments args, double above_baselines, bool json);
+int render_command(Arguments args);
+int verify_golden_command(Arguments args, bool json);
+int convert_weights_command(const Arguments& args);
+int convert_synthetic_command(const Arguments& args);
+int inspect_command(const std::string& path, bool json);
+
+}  // namespace lact

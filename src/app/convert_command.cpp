@@ -1,0 +1,66 @@
+#include <filesystem>
+#include <iostream>
+
+#include "app/commands.hpp"
+#include "base/check.hpp"
+#include "files/whole_file.hpp"
+#include "io/weights.hpp"
+#include "train/trainer.hpp"
+
+namespace lact {
+namespace {
+
+namespace fs = std::filesystem;
+
+int run_to_safetensors(const std::string& run, const std::string& out, const Arguments& args) {
+  check(args.overrides.empty(), "{}: a run keeps its config; '{}' cannot change it", run, args.overrides.empty() ? "" : args.overrides[0]);
+  Session session(config_of_run(run));
+  std::int64_t step = load_newest(run, session).step;
+  check(step >= 0, "{}: has no checkpoint yet", run);
+  write_weights(out, session.store);
+  std::cout << fill("{}: {} parameters of step {}\n", {out, session.store.count(), step});
+  return exit_done;
+}
+
+int safetensors_to_run(const std::string& in, const std::string& run, const Arguments& args) {
+  check(!fs::exists(run) || fs::is_empty(run), "{}: is not empty; weights go into a new run", run);
+  RunConfig cfg = RunConfig::from_overrides(args.overrides);
+  cfg.run.dir = run;
+  Session session(cfg);
+  read_weights(in, session.store, *session.device);
+  session.store.add_moments();
+  std::error_code error;
+  fs::create_directories(run + "/checkpoints", error);
+  check(!error, "{} cannot be made: {}", run, error.message());
+  std::string yaml = to_yaml(Fields::of(cfg));
+  TrainState start;
+  start.config = yaml;
+  write_checkpoint(checkpoint_path(run, 0), session.store, start);
+  write_whole(run + "/config.yaml", yaml);
+  std::cout << fill("{}: {} parameters from {}\n", {run, session.store.count(), in});
+  return exit_done;
+}
+
+}  // namespace
+
+int convert_weights_command(const Arguments& args) {
+  check(args.plain.size() == 2, "convert weights wants RUN OUT.safetensors, or IN.safetensors RUN");
+  const std::string &from = args.plain[0], &to = args.plain[1];
+  if (fs::is_directory(from)) return run_to_safetensors(from, to, args);
+  check(from.ends_with(".safetensors"), "{}: is neither a run folder nor a .safetensors file", from);
+  return safetensors_to_run(from, to, args);
+}
+
+int convert_synthetic_command(const Arguments& args) {
+  check(args.plain.size() == 1, "convert synthetic wants one new folder");
+  RunConfig cfg;
+  for (const std::string& o : args.overrides) apply_override(Fields::of(cfg), o);
+  SyntheticScenes scenes(cfg.data.synthetic);
+  write_dataset(scenes, args.plain[0]);
+  std::cout << fill("{}/index.json: {} scenes of {} views, {} x {} pixels\n",
+                    {args.plain[0], cfg.data.synthetic.scenes, cfg.data.synthetic.views, cfg.data.synthetic.resolution,
+                     cfg.data.synthetic.resolution});
+  return exit_done;
+}
+
+}  // namespace lact

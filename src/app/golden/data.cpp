@@ -1,0 +1,109 @@
+#include <algorithm>
+#include <filesystem>
+
+#include "app/golden/golden.hpp"
+#include "base/check.hpp"
+#include "data/cameras.hpp"
+#include "data/images.hpp"
+#include "data/scene_folder.hpp"
+
+namespace lact::golden {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string scene_folder(Case& c) {
+  std::string scene = c.hparams()["scene"].text();
+  fs::path beside = fs::path(c.path()).parent_path() / ".." / ".." / "data" / scene;
+  fs::path given = fs::path(c.data_folder()) / scene;
+  if (!c.data_folder().empty()) {
+    if (fs::exists(given / "opencv_cameras.json")) return given.string();
+    if (fs::exists(fs::path(c.data_folder()) / "opencv_cameras.json")) return c.data_folder();
+    fail("no pictures at {}", given.lexically_normal().string());
+  }
+  check(fs::exists(beside / "opencv_cameras.json"), "no pictures at {}", beside.lexically_normal().string());
+  return beside.lexically_normal().string();
+}
+
+Tensor poses_tensor(Case& c, const std::vector<Pose>& poses) {
+  std::vector<double> all;
+  for (const Pose& p : poses) all.insert(all.end(), p.begin(), p.end());
+  return Tensor::of(c.device(), {std::int64_t(poses.size()), 4, 4}, std::span<const double>(all), DType::f64);
+}
+
+std::vector<Pose> normalised(std::vector<Pose> poses) {
+  normalise_poses(poses);
+  return poses;
+}
+
+}  // namespace
+
+void data_case(Case& c) {
+  std::vector<Camera> cameras = load_cameras(scene_folder(c) + "/opencv_cameras.json");
+  std::vector<std::int64_t> indices;
+  for (const Json& i : c.hparams()["view_indices"].items()) indices.push_back(i.integer());
+  auto h = int(c.hparams()["image_size_hw"].at(0).integer()), w = int(c.hparams()["image_size_hw"].at(1).integer());
+  std::vector<double> pixels, means, intrinsics;
+  std::vector<Pose> poses, sorted;
+  for (std::int64_t i : indices) {
+    check(i >= 0 && i < std::int64_t(cameras.size()), "view {} of a scene with {} views", i, cameras.size());
+    Camera camera = cameras[std::size_t(i)];
+    Image image = resize_and_crop(decode_image(camera.image), h, w);
+    PosedView view = fitted_view(camera, image);
+    for (int ch = 0; ch < 3; ++ch) {
+      double sum = 0;
+      for (int at = 0; at < h * w; ++at) {
+        pixels.push_back(image.pixels[std::size_t(at * 3 + ch)]);
+        sum += pixels.back();
+      }
+      means.push_back(sum / (255.0 * h * w));
+    }
+    intrinsics.insert(intrinsics.end(), view.intrinsics.begin(), view.intrinsics.end());
+    poses.push_back(camera.c2w);
+  }
+  auto order = indices;
+  std::ranges::sort(order);
+  for (std::int64_t i : order) sorted.push_back(cameras[std::size_t(i)].c2w);
+  auto n = std::int64_t(indices.size());
+  auto doubles = [&](const std::vector<double>& v, Shape s) {
+    return Tensor::of(c.device(), std::move(s), std::span<const double>(v), DType::f64);
+  };
+  c.compare("image_u8", doubles(pixels, {n, 3, h, w}), Kind::exact);
+  c.compare_if_present("image_mean_per_view_channel", doubles(means, {n, 3}), Kind::output);
+  c.compare("fxfycxcy", doubles(intrinsics, {n, 4}), Kind::output);
+  c.compare("c2w", poses_tensor(c, poses), Kind::output);
+  c.compare_if_present("c2w_pose_normalized", poses_tensor(c, normalised(poses)), Kind::output);
+  c.compare_if_present("c2w_pose_normalized_sorted", poses_tensor(c, normalised(sorted)), Kind::output);
+}
+
+void camera_case(Case& c) {
+  auto compare = [&](const std::string& at, const std::vector<Camera>& cameras) {
+    std::vector<double> intrinsics;
+    std::vector<Pose> poses;
+    for (const Camera& k : cameras) {
+      intrinsics.insert(intrinsics.end(), {k.fx, k.fy, k.cx, k.cy});
+      poses.push_back(k.c2w);
+    }
+    auto n = std::int64_t(cameras.size());
+    c.compare(at + ".fxfycxcy", Tensor::of(c.device(), {1, n, 4}, std::span<const double>(intrinsics), DType::f64), Kind::output);
+    c.compare(at + ".c2w", poses_tensor(c, poses), Kind::output);
+  };
+  Turntable path;
+  path.width = c.integer("w", path.width), path.height = c.integer("h", path.height);
+  path.views = c.integer("turntable_num_views", path.views);
+  path.hfov = c.number("hfov", path.hfov), path.elevation = c.number("elevation", path.elevation);
+  path.min_radius = c.number("min_radius", path.min_radius), path.max_radius = c.number("max_radius", path.max_radius);
+  if (c.hparams().has("up"))
+    for (int i = 0; i < 3; ++i) path.up[std::size_t(i)] = c.hparams()["up"].at(i).number();
+  if (c.has("turntable.c2w")) compare("turntable", turntable_cameras(path));
+  if (!c.has("interp.c2w")) return;
+  std::vector<double> k = c.input("interp.in_fxfycxcy", DType::f64).to_doubles(), p = c.input("interp.in_c2w", DType::f64).to_doubles();
+  std::vector<Camera> given(k.size() / 4);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    given[i].fx = k[4 * i], given[i].fy = k[4 * i + 1], given[i].cx = k[4 * i + 2], given[i].cy = k[4 * i + 3];
+    std::copy_n(p.begin() + std::ptrdiff_t(16 * i), 16, given[i].c2w.begin());
+  }
+  compare("interp", interpolate_cameras(given, c.integer("interp_num_views", 2)));
+}
+
+}  // namespace lact::golden

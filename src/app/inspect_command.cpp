@@ -1,0 +1,95 @@
+#include <filesystem>
+#include <iostream>
+
+#include "app/commands.hpp"
+#include "base/check.hpp"
+#include "data/scene_folder.hpp"
+#include "files/hdf5.hpp"
+#include "files/json.hpp"
+#include "files/safetensors.hpp"
+#include "train/trainer.hpp"
+
+namespace lact {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Findings {  // what a file is, its facts in order, and its tensors
+  Json facts = Json::object();
+  Json tensors = Json::array();
+  std::int64_t numbers = 0;
+  void tensor(const std::string& name, const std::string& dtype, const Shape& shape) {
+    Json dims = Json::array();
+    for (std::int64_t d : shape) dims.push(d);
+    tensors.push(Json::object({{"name", name}, {"dtype", dtype}, {"shape", dims}}));
+    numbers += count_of(shape);
+  }
+};
+
+Findings of_safetensors(const std::string& path) {
+  SafetensorsFile file(path);
+  Findings f;
+  f.facts.set("kind", "safetensors");
+  for (const auto& [key, value] : file.metadata()) f.facts.set(key, value.substr(0, 300));
+  for (const std::string& name : file.names()) f.tensor(name, file.entry(name).dtype, file.entry(name).shape);
+  return f;
+}
+
+Findings of_checkpoint(const std::string& path) {
+  Findings f;
+  TrainState s = checkpoint_state(path);
+  f.facts.set("kind", "checkpoint").set("step", s.step).set("next_sample", s.sample).set("optimizer_steps", s.optimizer_steps);
+  Hdf5File file = Hdf5File::open(path);
+  for (const std::string& name : file.names()) f.tensor(name, name_of(file.info(name).dtype), file.info(name).shape);
+  return f;
+}
+
+Findings of_run(const std::string& path) {
+  Findings f;
+  RunConfig c = config_of_run(path);
+  std::vector<std::string> all = checkpoints_in(path);
+  f.facts.set("kind", "run").set("steps_wanted", c.train.steps).set("checkpoints", std::int64_t(all.size()));
+  f.facts.set("data", c.data.path.empty() ? "generated scenes" : c.data.path);
+  if (!all.empty()) f.facts.set("newest", all.back()).set("step", checkpoint_state(all.back()).step);
+  ParameterStore store;
+  ViewSynthesis model(store, c.model);
+  for (const Parameter& p : store.parameters()) f.tensor(p.name, "f32", p.shape);
+  return f;
+}
+
+Findings of_scenes(const std::string& path) {
+  SceneFolder source(path);
+  Findings f;
+  f.facts.set("kind", "posed photographs").set("scenes", source.scenes());
+  for (std::int64_t s = 0; s < source.scenes(); ++s) {
+    ImageSize size = image_size(source.camera(s, 0).image);
+    f.facts.set(source.scene_name(s), fill("{} views, {} x {} pixels", {source.views(s), size.width, size.height}));
+  }
+  return f;
+}
+
+Findings found(const std::string& path) {
+  check(fs::exists(path), "{}: no such file or folder", path);
+  if (path.ends_with(".safetensors")) return of_safetensors(path);
+  if (path.ends_with(".h5")) return of_checkpoint(path);
+  if (fs::exists(path + "/config.yaml")) return of_run(path);
+  return of_scenes(path);
+}
+
+}  // namespace
+
+int inspect_command(const std::string& path, bool json) {
+  Findings f = found(path);
+  if (json) {
+    f.facts.set("tensors", f.tensors).set("numbers", f.numbers);
+    std::cout << f.facts.dump() << "\n";
+    return exit_done;
+  }
+  for (const auto& [key, value] : f.facts.members())
+    std::cout << fill("{:<20} {}\n", {key, value.is_text() ? value.text() : value.dump()});
+  for (const Json& t : f.tensors.items()) std::cout << fill("{:<60} {:<5} {}\n", {t["name"].text(), t["dtype"].text(), t["shape"].dump()});
+  if (f.tensors.size() > 0) std::cout << fill("{} tensors, {} numbers\n", {f.tensors.size(), f.numbers});
+  return exit_done;
+}
+
+}  // namespace lact

@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+#include <numeric>
+
+#include "app/commands.hpp"
+#include "base/check.hpp"
+#include "data/animation.hpp"
+#include "train/pictures.hpp"
+#include "train/trainer.hpp"
+
+namespace lact {
+namespace {
+
+constexpr std::int64_t frames = 60;
+constexpr double frames_per_second = 20, degrees = 180 / 3.14159265358979323846;
+constexpr std::size_t turntables = 4;  // scenes that get one
+
+std::array<double, 3> position(const Pose& p) { return {p[3], p[7], p[11]}; }
+double length(const std::array<double, 3>& v) { return std::hypot(v[0], v[1], v[2]); }
+
+// True when the cameras stand around the origin and look at it, z up: then a round trip is what a person expects.
+bool around_origin(const std::vector<Camera>& cameras) {
+  for (const Camera& c : cameras) {
+    auto p = position(c.c2w);
+    double along = p[0] * c.c2w[2] + p[1] * c.c2w[6] + p[2] * c.c2w[10], d = length(p);
+    if (d == 0 || along > -0.9 * d) return false;
+  }
+  return true;
+}
+
+std::vector<Camera> flight(const ViewSource& source, const ViewChoice& choice, const DataConfig& cfg) {
+  std::vector<Camera> given;
+  for (std::int64_t v : choice.inputs) given.push_back(source.camera(choice.scene, v));
+  if (cfg.scene_pose_normalize || !around_origin(given)) return {};
+  double radius = 0, elevation = 0, n = double(given.size());
+  for (const Camera& c : given) {
+    auto p = position(c.c2w);
+    radius += length(p) / n;
+    elevation += std::asin(p[2] / length(p)) * degrees / n;
+  }
+  PosedView first = source.load(choice.scene, choice.inputs[0], cfg.height(), cfg.width());
+  Turntable t;
+  t.width = cfg.width(), t.height = cfg.height(), t.views = frames;
+  t.hfov = 2 * std::atan(double(cfg.width()) / 2 / double(first.intrinsics[0])) * degrees;
+  t.min_radius = t.max_radius = radius;
+  t.elevation = elevation, t.swing = std::min(10.0, 85 - std::abs(elevation));
+  return turntable_cameras(t);
+}
+
+struct Cameras {  // [1, v, 4] and [1, v, 4, 4]
+  Tensor intrinsics, poses;
+};
+
+// A turntable, or blends between the input cameras where they do not stand around one point.
+Cameras path_of(const ViewSource& source, const ViewChoice& choice, const DataConfig& cfg, const Batch& b, Device& d) {
+  std::vector<Camera> cameras = flight(source, choice, cfg);
+  if (cameras.empty()) {
+    std::vector<double> k = b.intrinsics.to_doubles(), p = b.poses.to_doubles();
+    std::vector<Camera> inputs(std::size_t(b.input_views));
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      inputs[i].fx = k[4 * i], inputs[i].fy = k[4 * i + 1], inputs[i].cx = k[4 * i + 2], inputs[i].cy = k[4 * i + 3];
+      std::copy_n(p.begin() + std::ptrdiff_t(16 * i), 16, inputs[i].c2w.begin());
+    }
+    cameras = interpolate_cameras(inputs, 4);
+  }
+  std::vector<double> k, p;
+  for (const Camera& c : cameras) {
+    k.insert(k.end(), {c.fx, c.fy, c.cx, c.cy});
+    p.insert(p.end(), c.c2w.begin(), c.c2w.end());
+  }
+  auto n = std::int64_t(cameras.size());
+  return {Tensor::of(d, {1, n, 4}, std::span<const double>(k)), Tensor::of(d, {1, n, 4, 4}, std::span<const double>(p))};
+}
+
+void write_turntable(const std::string& path, Session& s, const ViewSource& source, const ViewChoice& choice, const DataConfig& cfg) {
+  Ctx c = s.context();
+  Batch b = assemble(source, choice, cfg, *s.device);
+  ViewSynthesis::States states = s.model.reconstruct(c, inputs_of(b));
+  Cameras cameras = path_of(source, choice, cfg, b, *s.device);
+  Tensor images = render_views(s.model, c, states, cameras.intrinsics, cameras.poses, cfg.height(), cfg.width());
+  std::vector<Image> pictures;
+  for (std::int64_t i = 0; i < images.dim(0); ++i) pictures.push_back(to_image(images.select(0, i).to_floats(), cfg.height(), cfg.width()));
+  write_gif(path, pictures, frames_per_second);
+  std::cout << path << "\n";
+}
+
+}  // namespace
+
+int render_command(Arguments args) {
+  std::string scene = args.take("scene"), out = args.take("out");
+  check(args.plain.size() == 1, "render wants one run folder");
+  const std::string& run = args.plain[0];
+  if (!scene.empty()) args.overrides.push_back("data.path=" + scene);
+  RunConfig cfg = config_of_run(run, args.overrides);
+  auto source = open_views(cfg.data);
+  Session session(cfg);
+  check(load_newest(run, session).step >= 0, "{}: has no checkpoint yet", run);
+  if (out.empty()) out = run + "/images";
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  check(!error, "out={} cannot be made: {}", out, error.message());
+
+  Ctx c = session.context();
+  std::vector<ViewChoice> choices = evaluation_choices(*source, cfg.data);
+  check(!choices.empty(), "{}: no view is held out, so there is nothing to compare; set data.held_out=[...]", run);
+  Evaluation e = evaluate(session.model, c, *source, cfg.data);
+  for (const ViewChoice& choice : choices) {
+    std::vector<SheetRow> rows;
+    for (const RenderedView& v : e.views)
+      if (v.score.scene == choice.scene) rows.push_back({"VIEW " + std::to_string(v.score.view), v.input, v.target, v.prediction});
+    std::string path = out + "/" + source->scene_name(choice.scene) + "_sheet.png";
+    write_png(path, contact_sheet(rows, cfg.data.height(), cfg.data.width()));
+    std::cout << path << "\n";
+  }
+  for (std::size_t i = 0; i < choices.size(); ++i) {  // the first scenes, and every scene never trained on
+    bool novel = std::ranges::find(cfg.data.held_out_scenes, choices[i].scene) != cfg.data.held_out_scenes.end();
+    if (i < turntables || novel)
+      write_turntable(out + "/" + source->scene_name(choices[i].scene) + "_turntable.gif", session, *source, choices[i], cfg.data);
+  }
+  return exit_done;
+}
+
+}  // namespace lact

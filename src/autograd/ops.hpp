@@ -1,0 +1,73 @@
+// Every op, by family. All are differentiable any number of times. Values may be strided views; results of arithmetic are contiguous.
+// Shapes that broadcast follow the usual rule: missing leading dims and dims of size 1 repeat.
+#pragma once
+#include "autograd/tape.hpp"
+#include "kernels/attention.hpp"
+
+namespace lact {
+
+// -- element-wise
+Var add(const Var& a, const Var& b);
+Var sub(const Var& a, const Var& b);
+Var mul(const Var& a, const Var& b);
+Var scale(const Var& x, double c);
+Var shift(const Var& x, double c);  // x + c
+Var square(const Var& x);
+Var sqrt(const Var& x);
+Var inverse(const Var& x);  // 1 / x; 0 where x is 0
+Var exp(const Var& x);
+Var ln(const Var& x);
+Var tanh(const Var& x);
+Var erf(const Var& x);
+Var sigmoid(const Var& x);
+Var silu(const Var& x);
+Var silu_grad(const Var& x, const Var& dy);
+Var softplus(const Var& x);
+Var gelu(const Var& x);  // exact, with erf
+Var gelu_grad(const Var& x, const Var& dy);
+Var swiglu(const Var& g, const Var& h);                                         // silu(g) h
+std::vector<Var> swiglu_grad(const Var& g, const Var& h, const Var& dm);        // {dg, dh}
+Var cast(const Var& x, DType t);
+Var detach(const Var& x);  // the value, as a constant
+
+// -- shape
+Var view(const Var& x, Shape s);  // copies if x is not contiguous
+Var permute(const Var& x, const std::vector<int>& order);
+Var transpose(const Var& x);  // the last two dims
+Var cut(const Var& x, int dim, Range r);
+Var pad(const Var& x, int dim, Range r, std::int64_t size);  // the adjoint of cut: zeros of `size` with x at r
+Var join(const std::vector<Var>& xs, int dim);
+Var expand(const Var& x, const Shape& s);
+Var sum_to(const Var& x, const Shape& s);  // the adjoint of expand
+Var sum(const Var& x);                     // [1]
+Var mean(const Var& x);                    // [1]
+// x [b, t, parts * heads * d] -> parts times [b, heads, t, d] (views). Channel order (part, head, channel).
+std::vector<Var> split_heads(const Var& x, int parts, std::int64_t heads);
+Var join_heads(const std::vector<Var>& xs);  // its adjoint
+// Rows of dim 1 taken in the order of `ranges`; ranges may overlap. Differentiable. [b, t, ...] -> [b, sum of sizes, ...]
+Var gather_rows(const Var& x, std::span<const Range> ranges);
+
+// -- products: op(a) op(b), equal leading dims
+enum class Orient : std::uint8_t { nn, nt, tn };
+Var matmul(const Var& a, const Var& b, Orient o = Orient::nn);
+// alpha op(a) op(b) + beta c
+Var matmul_add(const Var& c, double beta, const Var& a, const Var& b, double alpha, Orient o = Orient::nn);
+Var linear(const Var& x, const Var& w, const Var& bias = {});  // x [..., in], w [out, in], bias [out]
+
+// -- norms over the last dim; w [d] or empty
+Var rms_norm(const Var& x, const Var& w, double eps);
+Var layer_norm(const Var& x, const Var& w, double eps);
+Var l2_norm(const Var& x, double eps);  // x / (|x| + eps)
+// -- norms over dim 1 of [B, m, n]
+Var column_norm(const Var& w);                                        // [B, 1, n]
+Var keep_column_norm(const Var& w, const Var& target, double eps);    // w / (|w| + eps) target
+
+// -- attention and losses
+using kernels::Mask;
+Var softmax(const Var& x, double scale = 1, Mask mask = {});
+Var attention(const Var& q, const Var& k, const Var& v, double scale, Mask mask = {});  // [b, h, t, d]
+Var log_sum_exp(const Var& x);                        // [rows, n] -> [rows]
+Var pick(const Var& x, const Tensor& index);          // [rows, n], i32 [rows] -> [rows]; 0 where the index is negative
+Var place(const Var& dy, const Tensor& index, std::int64_t n);
+
+}  // namespace lact

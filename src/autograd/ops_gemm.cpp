@@ -1,0 +1,79 @@
+#include "autograd/broadcast.hpp"
+#include "autograd/ops.hpp"
+#include "base/check.hpp"
+#include "kernels/gemm.hpp"
+#include "kernels/pointwise.hpp"
+
+namespace lact {
+namespace {
+
+Tensor flipped(const Tensor& x, bool flip) { return flip ? x.transpose() : x; }
+
+// The rows and columns must lie so that one of them has stride 1; anything else is copied.
+Tensor usable(const Tensor& x) {
+  std::int64_t rows = x.strides()[x.strides().size() - 2], columns = x.strides().back();
+  bool expanded = (rows == 0 && x.dim(-2) > 1) || (columns == 0 && x.dim(-1) > 1);
+  return !expanded && (rows == 1 || columns == 1 || x.dim(-1) == 1 || x.dim(-2) == 1) ? x : dense(x);
+}
+
+void product(Tensor y, const Var& a, const Var& b, Orient o, double alpha, double beta) {
+  kernels::matmul(y, flipped(usable(a.value()), o == Orient::tn), flipped(usable(b.value()), o == Orient::nt), alpha, beta);
+}
+
+Shape product_shape(const Var& a, const Var& b, Orient o) {
+  check(a.shape().size() == b.shape().size() && a.shape().size() >= 2, "a product of shapes {} and {}", text_of(a.shape()),
+        text_of(b.shape()));
+  Shape s = a.shape();
+  s[s.size() - 2] = o == Orient::tn ? a.dim(-1) : a.dim(-2);
+  s[s.size() - 1] = o == Orient::nt ? b.dim(-2) : b.dim(-1);
+  return s;
+}
+
+Grads product_grads(const Var& a, const Var& b, Orient o, const Var& dy, double alpha) {
+  auto form = [&](const Var& x, const Var& y, Orient way) {
+    Var p = matmul(x, y, way);
+    return alpha == 1 ? p : scale(p, alpha);
+  };
+  Var da, db;
+  if (o == Orient::nn) {
+    if (a.tape()) da = form(dy, b, Orient::nt);
+    if (b.tape()) db = form(a, dy, Orient::tn);
+  } else if (o == Orient::nt) {
+    if (a.tape()) da = form(dy, b, Orient::nn);
+    if (b.tape()) db = form(dy, a, Orient::tn);
+  } else {
+    if (a.tape()) da = form(b, dy, Orient::nt);
+    if (b.tape()) db = form(a, dy, Orient::nn);
+  }
+  return {da, db};
+}
+
+}  // namespace
+
+Var matmul(const Var& a, const Var& b, Orient o) {
+  DType result = a.value().dtype() == DType::bf16 ? DType::f32 : a.value().dtype();
+  Tensor y = Tensor::empty(a.value().device(), product_shape(a, b, o), result);
+  product(y, a, b, o, 1, 0);
+  return op("matmul", y, {a, b}, [a, b, o](const Var& dy) { return product_grads(a, b, o, dy, 1); });
+}
+
+Var matmul_add(const Var& c, double beta, const Var& a, const Var& b, double alpha, Orient o) {
+  Tensor y = like(c.value());
+  kernels::unary(kernels::Unary::copy, y, c.value());
+  product(y, a, b, o, alpha, beta);
+  return op("matmul_add", y, {c, a, b}, [a, b, o, alpha, beta](const Var& dy) {
+    Grads g = product_grads(a, b, o, dy, alpha);
+    return Grads{scale(dy, beta), g[0], g[1]};
+  });
+}
+
+Var linear(const Var& x, const Var& w, const Var& bias) {
+  Shape s = x.shape();
+  check(s.back() == w.dim(1), "a linear layer of {} inputs was given {}", w.dim(1), s.back());
+  Var y = matmul(view(x, {x.value().count() / std::max<std::int64_t>(s.back(), 1), s.back()}), w, Orient::nt);
+  s.back() = w.dim(0);
+  y = view(y, s);
+  return bias ? add(y, bias) : y;
+}
+
+}  // namespace lact

@@ -1,0 +1,242 @@
+// libpng and libjpeg-turbo stand here and nowhere else.
+#include "data/images.hpp"
+
+#include <png.h>
+#include <turbojpeg.h>
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <system_error>
+
+#include "base/check.hpp"
+#include "files/whole_file.hpp"
+
+namespace lact {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+constexpr std::int64_t largest_side = 65535, most_pixels = std::int64_t(1) << 28;
+constexpr std::uint8_t png_mark[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+constexpr std::uint8_t jpeg_mark[3] = {0xff, 0xd8, 0xff};
+
+constexpr std::uintmax_t largest_file = std::uintmax_t(1) << 32;
+
+// The first `limit` bytes.
+Bytes read_bytes(const std::string& path, std::uintmax_t limit = largest_file) {
+  std::error_code e;
+  check(std::filesystem::exists(path, e), "{}: no such picture", path);
+  check(std::filesystem::is_regular_file(path, e), "{}: not a file", path);
+  const std::uintmax_t size = std::filesystem::file_size(path, e);
+  check(!e, "{}: cannot be read", path);
+  check(size > 0, "{}: the file is empty", path);
+  check(size <= largest_file, "{}: a file of {} bytes is no sensible picture", path, size);
+  std::ifstream file(path, std::ios::binary);
+  Bytes bytes(std::min(size, limit));
+  file.read(reinterpret_cast<char*>(bytes.data()), std::streamsize(bytes.size()));
+  check(bool(file), "{}: cannot be read", path);
+  return bytes;
+}
+
+template <std::size_t n>
+bool starts_with(const Bytes& bytes, const std::uint8_t (&mark)[n]) {
+  return bytes.size() >= n && std::equal(mark, mark + n, bytes.begin());
+}
+
+ImageSize sane(const std::string& path, std::int64_t width, std::int64_t height) {
+  check(width > 0 && height > 0, "{}: a picture of {} x {} has no pixels", path, width, height);
+  check(width <= largest_side && height <= largest_side && width * height <= most_pixels,
+        "{}: a picture of {} x {} is larger than {} on a side or {} pixels", path, width, height, largest_side,
+        most_pixels);
+  return {int(width), int(height)};
+}
+
+ImageSize png_size(const std::string& path, const Bytes& bytes) {
+  check(bytes.size() >= 33 && std::memcmp(bytes.data() + 12, "IHDR", 4) == 0,
+        "{}: the PNG header is cut off or damaged", path);
+  return sane(path, png_get_uint_32(bytes.data() + 16), png_get_uint_32(bytes.data() + 20));
+}
+
+struct CloseJpeg {
+  void operator()(void* p) const { tjDestroy(p); }
+};
+using Jpeg = std::unique_ptr<void, CloseJpeg>;
+
+// Bytes between two markers, which many cameras leave, are skipped by every reader; other warnings mean lost pixels.
+bool fine(int rc, const Jpeg& jpeg) {
+  return rc == 0 || (tjGetErrorCode(jpeg.get()) == TJERR_WARNING &&
+                     std::strstr(tjGetErrorStr2(jpeg.get()), "extraneous bytes before marker") != nullptr);
+}
+
+bool jpeg_header(const Jpeg& jpeg, const Bytes& bytes, int& width, int& height, int& colours) {
+  int subsampling = 0;
+  return fine(tjDecompressHeader3(jpeg.get(), bytes.data(), static_cast<unsigned long>(bytes.size()), &width, &height,
+                                  &subsampling, &colours),
+              jpeg);
+}
+
+ImageSize jpeg_size(const std::string& path, const Jpeg& jpeg, const Bytes& bytes) {
+  int width = 0, height = 0, colours = 0;
+  check(jpeg_header(jpeg, bytes, width, height, colours), "{}: the JPEG header is cut off or damaged ({})", path,
+        tjGetErrorStr2(jpeg.get()));
+  const ImageSize size = sane(path, width, height);
+  check(colours != TJCS_CMYK && colours != TJCS_YCCK, "{}: a CMYK JPEG is not read; save it as RGB", path);
+  return size;
+}
+
+Image decode_jpeg(const std::string& path, const Bytes& bytes) {
+  const Jpeg jpeg(tjInitDecompress());
+  const ImageSize size = jpeg_size(path, jpeg, bytes);
+  Image image{size.width, size.height, 3, {}};
+  image.pixels.resize(std::size_t(size.width) * std::size_t(size.height) * 3);
+  const int rc = tjDecompress2(jpeg.get(), bytes.data(), static_cast<unsigned long>(bytes.size()), image.pixels.data(),
+                               size.width, 0, size.height, TJPF_RGB, 0);
+  check(fine(rc, jpeg), "{}: the JPEG is cut off or damaged ({})", path, tjGetErrorStr2(jpeg.get()));
+  return image;
+}
+
+// libpng reports an error by a long jump. It may only cross frames without destructors: the lambdas given to guarded()
+// call libpng and touch plain references.
+struct PngState {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  char why[128] = "";
+  const Bytes* source = nullptr;  // when reading
+  std::size_t position = 0;
+  Bytes* sink = nullptr;  // when writing
+};
+
+extern "C" {
+[[noreturn]] static void png_failed(png_structp png, png_const_charp why) {
+  auto* state = static_cast<PngState*>(png_get_error_ptr(png));
+  std::snprintf(state->why, sizeof state->why, "%s", why);
+  png_longjmp(png, 1);
+}
+static void png_warned(png_structp, png_const_charp) {}
+static void png_give(png_structp png, png_bytep to, std::size_t count) {
+  auto* state = static_cast<PngState*>(png_get_io_ptr(png));
+  if (count > state->source->size() - state->position) png_error(png, "the file ends too early");
+  std::memcpy(to, state->source->data() + state->position, count);
+  state->position += count;
+}
+static void png_take(png_structp png, png_bytep from, std::size_t count) {
+  auto* state = static_cast<PngState*>(png_get_io_ptr(png));
+  state->sink->insert(state->sink->end(), from, from + count);
+}
+static void png_flush_nothing(png_structp) {}
+}
+
+template <class Work>
+bool guarded(PngState& state, const Work& work) {
+  if (setjmp(png_jmpbuf(state.png))) return false;
+  work();
+  return true;
+}
+
+struct PngReader : PngState {
+  explicit PngReader(const Bytes& bytes) {
+    source = &bytes;
+    png = png_create_read_struct(PNG_LIBPNG_VER_STRING, static_cast<PngState*>(this), png_failed, png_warned);
+    info = png ? png_create_info_struct(png) : nullptr;
+    check(info != nullptr, "libpng could not start");
+    png_set_read_fn(png, static_cast<PngState*>(this), png_give);
+    png_set_user_limits(png, png_uint_32(largest_side), png_uint_32(largest_side));
+  }
+  ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
+  PngReader(const PngReader&) = delete;
+};
+
+struct PngWriter : PngState {
+  explicit PngWriter(Bytes& bytes) {
+    sink = &bytes;
+    png = png_create_write_struct(PNG_LIBPNG_VER_STRING, static_cast<PngState*>(this), png_failed, png_warned);
+    info = png ? png_create_info_struct(png) : nullptr;
+    check(info != nullptr, "libpng could not start");
+    png_set_write_fn(png, static_cast<PngState*>(this), png_take, png_flush_nothing);
+  }
+  ~PngWriter() { png_destroy_write_struct(&png, &info); }
+  PngWriter(const PngWriter&) = delete;
+};
+
+void ask_for_eight_bit_colour(PngState& s) {
+  const int kind = png_get_color_type(s.png, s.info);
+  if (kind == PNG_COLOR_TYPE_PALETTE) {
+    png_set_palette_to_rgb(s.png);
+    if (png_get_valid(s.png, s.info, PNG_INFO_tRNS)) png_set_tRNS_to_alpha(s.png);
+  }
+  if (kind == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(s.png);
+  png_set_scale_16(s.png);  // round(v * 255 / 65535)
+  if (!(kind & PNG_COLOR_MASK_COLOR)) png_set_gray_to_rgb(s.png);
+  png_set_interlace_handling(s.png);
+  png_read_update_info(s.png, s.info);
+}
+
+Image decode_png(const std::string& path, const Bytes& bytes) {
+  const ImageSize size = png_size(path, bytes);
+  Image image{size.width, size.height, 0, {}};
+  PngReader reader(bytes);
+  bool ok = guarded(reader, [&] {
+    png_read_info(reader.png, reader.info);
+    ask_for_eight_bit_colour(reader);
+    image.channels = png_get_channels(reader.png, reader.info);
+  });
+  check(ok, "{}: the PNG is cut off or damaged ({})", path, reader.why);
+  const std::size_t row = std::size_t(size.width) * std::size_t(image.channels);
+  check(png_get_rowbytes(reader.png, reader.info) == row, "{}: a PNG with {} bytes a row where {} were expected", path,
+        png_get_rowbytes(reader.png, reader.info), row);
+  image.pixels.resize(row * std::size_t(size.height));
+  std::vector<png_bytep> rows;
+  for (int y = 0; y < size.height; ++y) rows.push_back(image.pixels.data() + row * std::size_t(y));
+  ok = guarded(reader, [&] {
+    png_read_image(reader.png, rows.data());
+    png_read_end(reader.png, nullptr);
+  });
+  check(ok, "{}: the PNG is cut off or damaged ({})", path, reader.why);
+  return image;
+}
+
+}  // namespace
+
+Image decode_image(const std::string& path) {
+  const Bytes bytes = read_bytes(path);
+  if (starts_with(bytes, png_mark)) return decode_png(path, bytes);
+  check(starts_with(bytes, jpeg_mark), "{}: neither a PNG nor a JPEG picture", path);
+  return decode_jpeg(path, bytes);
+}
+
+ImageSize image_size(const std::string& path) {
+  constexpr std::uintmax_t usual_header = 65536;  // a JPEG may put more than this before its frame header
+  Bytes bytes = read_bytes(path, usual_header);
+  if (starts_with(bytes, png_mark)) return png_size(path, bytes);
+  check(starts_with(bytes, jpeg_mark), "{}: neither a PNG nor a JPEG picture", path);
+  const Jpeg jpeg(tjInitDecompress());
+  int width = 0, height = 0, colours = 0;
+  if (bytes.size() == usual_header && (!jpeg_header(jpeg, bytes, width, height, colours) || width == 0))
+    bytes = read_bytes(path);
+  return jpeg_size(path, jpeg, bytes);
+}
+
+void write_png(const std::string& path, const Image& image) {
+  check(image.channels == 3 || image.channels == 4, "{}: a PNG of {} channels is not written", path, image.channels);
+  const std::size_t row = std::size_t(image.width) * std::size_t(image.channels);
+  check(image.width > 0 && image.height > 0 && image.pixels.size() == row * std::size_t(image.height),
+        "{}: a picture of {} x {} with {} bytes is not written", path, image.width, image.height, image.pixels.size());
+  Bytes bytes;
+  PngWriter writer(bytes);
+  const bool ok = guarded(writer, [&] {
+    png_set_IHDR(writer.png, writer.info, png_uint_32(image.width), png_uint_32(image.height), 8,
+                 image.channels == 4 ? PNG_COLOR_TYPE_RGBA : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_write_info(writer.png, writer.info);
+    for (int y = 0; y < image.height; ++y) png_write_row(writer.png, image.pixels.data() + row * std::size_t(y));
+    png_write_end(writer.png, writer.info);
+  });
+  check(ok, "{}: cannot be written as PNG ({})", path, writer.why);
+  write_whole(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+}  // namespace lact

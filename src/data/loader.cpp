@@ -1,0 +1,147 @@
+#include "data/loader.hpp"
+
+#include "base/check.hpp"
+#include "data/scene_folder.hpp"
+
+namespace lact {
+namespace {
+
+using Sample = Loader::Sample;
+
+// Poses of inputs and targets, normalised over all drawn views where asked.
+std::vector<Pose> poses_of(const ViewSource& source, const ViewChoice& choice, bool normalise) {
+  std::vector<Pose> drawn;
+  for (std::int64_t v : choice.drawn) drawn.push_back(source.camera(choice.scene, v).c2w);
+  if (normalise) normalise_poses(drawn);
+  std::map<std::int64_t, Pose> of_view;
+  for (std::size_t i = 0; i < drawn.size(); ++i) of_view[choice.drawn[i]] = drawn[i];
+  std::vector<Pose> poses;
+  for (const auto* list : {&choice.inputs, &choice.targets})
+    for (std::int64_t v : *list) poses.push_back(of_view.at(v));
+  return poses;
+}
+
+// Returns early, with less than a sample, when asked to stop.
+Sample gather(const ViewSource& source, const ViewChoice& choice, const DataConfig& config,
+              const std::stop_token& stop) {
+  Sample sample;
+  for (const Pose& pose : poses_of(source, choice, config.scene_pose_normalize))
+    sample.poses.insert(sample.poses.end(), pose.begin(), pose.end());
+  const std::size_t views = choice.inputs.size() + choice.targets.size();
+  sample.images.reserve(views * 3 * std::size_t(config.height() * config.width()));
+  for (const auto* list : {&choice.inputs, &choice.targets})
+    for (std::int64_t v : *list) {
+      if (stop.stop_requested()) return sample;
+      const PosedView view = source.load(choice.scene, v, config.height(), config.width());
+      sample.images.insert(sample.images.end(), view.rgb.begin(), view.rgb.end());
+      sample.intrinsics.insert(sample.intrinsics.end(), view.intrinsics.begin(), view.intrinsics.end());
+    }
+  return sample;
+}
+
+void append(Sample& all, const Sample& one) {
+  all.images.insert(all.images.end(), one.images.begin(), one.images.end());
+  all.intrinsics.insert(all.intrinsics.end(), one.intrinsics.begin(), one.intrinsics.end());
+  all.poses.insert(all.poses.end(), one.poses.begin(), one.poses.end());
+}
+
+Batch batch_of(const Sample& all, std::int64_t samples, std::int64_t inputs, std::int64_t targets,
+               const DataConfig& config, Device& device) {
+  const std::int64_t h = config.height(), w = config.width(), v = inputs + targets;
+  Batch batch;
+  batch.images = Tensor::of(device, {samples, v, 3, h, w}, std::span<const float>(all.images));
+  batch.intrinsics = Tensor::of(device, {samples, v, 4}, std::span<const float>(all.intrinsics));
+  batch.poses = Tensor::of(device, {samples, v, 4, 4}, std::span<const float>(all.poses));
+  batch.input_views = inputs, batch.target_views = targets;
+  batch.valid = double(samples * targets * 3 * h * w);
+  return batch;
+}
+
+}  // namespace
+
+std::unique_ptr<ViewSource> open_views(const DataConfig& config) {
+  check_data(config);
+  if (config.path.empty()) return std::make_unique<SyntheticScenes>(config.synthetic);
+  return std::make_unique<SceneFolder>(config.path, config.cache_mb << 20);
+}
+
+Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device) {
+  return batch_of(gather(source, choice, config, {}), 1, std::int64_t(choice.inputs.size()),
+                  std::int64_t(choice.targets.size()), config, device);
+}
+
+Loader::Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, Device& device)
+    : source_(source), config_(std::move(config)), seed_(seed), device_(device) {
+  check_data(config_);
+  training_ = training_views(source_, config_);
+  for (std::int64_t i = 0; i < config_.threads; ++i)
+    workers_.emplace_back([this](std::stop_token stop) { work(std::move(stop)); });
+}
+
+Loader::~Loader() {
+  for (std::jthread& worker : workers_) worker.request_stop();  // all at once; each then joins by itself
+}
+
+Batch Loader::batch(std::int64_t first, std::int64_t count, std::int64_t stride) {
+  check(first >= 0 && count > 0 && stride >= 0, "there are no {} samples from {} on in steps of {}", count, first,
+        stride);
+  const Plan asked{first, count, stride > 0 ? stride : count};
+  {
+    std::lock_guard lock(mutex_);
+    const bool expected = plan_.count == count && plan_.stride == asked.stride && plan_.sample(taken_) == first;
+    if (!expected) restart(asked);
+  }
+  Sample all;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Prepared next = take();
+    if (next.error) {
+      std::lock_guard lock(mutex_);
+      restart({});
+      std::rethrow_exception(next.error);
+    }
+    append(all, next.sample);
+  }
+  return batch_of(all, count, config_.num_input_views, config_.num_target_views, config_, device_);
+}
+
+Loader::Prepared Loader::take() {
+  std::unique_lock lock(mutex_);
+  const std::int64_t place = taken_++;
+  if (workers_.empty()) return prepare(plan_.sample(place), {});
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return ready_.contains(place); });
+  return std::move(ready_.extract(place).mapped());
+}
+
+Loader::Prepared Loader::prepare(std::int64_t sample, std::stop_token stop) const {
+  try {
+    return {gather(source_, choice(sample), config_, stop), nullptr};
+  } catch (...) {
+    return {{}, std::current_exception()};
+  }
+}
+
+void Loader::work(std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    // One batch ahead, and a sample for each thread on top, so that none idles at a batch's end.
+    auto room = [&] { return plan_.count > 0 && begun_ < taken_ + plan_.count + config_.threads; };
+    if (!changed_.wait(lock, stop, room)) return;
+    const std::int64_t place = begun_++, round = round_, sample = plan_.sample(place);
+    lock.unlock();
+    Prepared prepared = prepare(sample, stop);
+    lock.lock();
+    if (round == round_) ready_[place] = std::move(prepared);
+    changed_.notify_all();
+  }
+}
+
+void Loader::restart(Plan plan) {
+  plan_ = plan;
+  begun_ = taken_ = 0;
+  ++round_;
+  ready_.clear();
+  changed_.notify_all();
+}
+
+}  // namespace lact

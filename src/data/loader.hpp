@@ -1,0 +1,71 @@
+// From pictures to batches, prepared ahead by threads. The position in the data is one integer, the number of the next
+// sample.
+#pragma once
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+
+#include "data/view_source.hpp"
+#include "data/views.hpp"
+#include "tensor/batch.hpp"
+
+namespace lact {
+
+// The scenes of data.path, or generated ones where it is empty. All keys are checked first.
+std::unique_ptr<ViewSource> open_views(const DataConfig& config);
+
+// One sample with chosen views, for evaluation and rendering.
+Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device);
+
+class Loader {
+ public:
+  // The source outlives the loader. A scene without enough views to train on is an error here.
+  Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, Device& device);
+  ~Loader();
+  Loader(const Loader&) = delete;
+
+  // The samples [first, first + count) of the whole run, `valid` counting these alone. The threads then prepare the
+  // samples from first + stride on (stride 0 means count); asking for others instead works and starts them anew. One
+  // caller at a time. What goes wrong in a thread is thrown here.
+  Batch batch(std::int64_t first, std::int64_t count, std::int64_t stride = 0);
+
+  ViewChoice choice(std::int64_t sample) const { return choose_views(seed_, sample, training_, config_); }
+  const std::vector<SceneViews>& training() const { return training_; }
+
+  struct Sample {  // inputs, then targets; each list row-major
+    std::vector<float> images, intrinsics, poses;
+  };
+
+ private:
+  struct Plan {  // the samples that will be asked for: place 0, 1, 2, ... of them
+    std::int64_t first = 0, count = 0, stride = 0;
+    std::int64_t sample(std::int64_t place) const { return first + place / count * stride + place % count; }
+  };
+  struct Prepared {
+    Sample sample;
+    std::exception_ptr error;
+  };
+  Prepared prepare(std::int64_t sample, std::stop_token stop) const;
+  Prepared take();  // the next place of the plan
+  void work(std::stop_token stop);
+  void restart(Plan plan);
+
+  const ViewSource& source_;
+  DataConfig config_;
+  std::uint64_t seed_;
+  Device& device_;
+  std::vector<SceneViews> training_;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable_any changed_;
+  Plan plan_;
+  std::int64_t begun_ = 0, taken_ = 0, round_ = 0;  // places; a round ends when the plan changes
+  std::map<std::int64_t, Prepared> ready_;          // by place
+  std::vector<std::jthread> workers_;
+};
+
+}  // namespace lact

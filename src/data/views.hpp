@@ -1,0 +1,40 @@
+// Which views a sample holds: arithmetic on indices, no pictures.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/config.hpp"
+
+namespace lact {
+
+struct Split {
+  std::vector<std::int64_t> train, held_out;  // ascending
+};
+Split split_views(std::int64_t views, const std::vector<std::int64_t>& held_out, const std::string& scene_name);
+
+struct SceneViews {  // a scene to train on, and its views that may be used for it
+  std::int64_t scene = 0;
+  std::vector<std::int64_t> train;
+};
+// Every scene of the source but data.held_out_scenes; each must have the views that the configuration asks for.
+std::vector<SceneViews> training_views(const ViewSource& source, const DataConfig& config);
+
+struct ViewChoice {
+  std::int64_t scene = 0;
+  std::vector<std::int64_t> drawn;            // distinct, in random order; the poses of these are normalised together
+  std::vector<std::int64_t> inputs, targets;  // the first and the last of them
+};
+// The views of a sample: a function of the seed and the sample's number in the whole run. Every `scenes.size()` samples
+// are an epoch that visits each scene once, in an order of its own.
+ViewChoice choose_views(std::uint64_t seed, std::int64_t sample, std::span<const SceneViews> scenes,
+                        const DataConfig& config);
+// A choice made by hand, for evaluation and rendering.
+ViewChoice given_views(std::int64_t scene, std::vector<std::int64_t> inputs, std::vector<std::int64_t> targets);
+
+// data.eval_inputs, or as many training views as a sample has inputs, evenly spread. None of them is held out.
+std::vector<std::int64_t> evaluation_inputs(const Split& split, const DataConfig& config,
+                                            const std::string& scene_name);
+
+}  // namespace lact

@@ -1,0 +1,126 @@
+#include "files/whole_file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "base/check.hpp"
+
+namespace lact {
+namespace {
+
+std::string reason() { return std::generic_category().message(errno); }
+
+std::string folder_of(const std::string& path) {
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+void make_durable(const std::string& path, int flags, const std::string& shown) {
+  int fd = ::open(path.c_str(), flags | O_CLOEXEC);
+  bool ok =
+      fd >= 0 && (::fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP);  // some file systems cannot sync folders
+  std::string why = ok ? "" : reason();
+  if (fd >= 0) ::close(fd);
+  if (!ok) fail("{}: cannot be made durable ({})", shown, why);
+}
+
+}  // namespace
+
+FileReader::FileReader(const std::string& path) : path_(path) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block the open
+  if (fd < 0) fail("{}: cannot be read ({})", path, reason());
+  descriptor_ = std::shared_ptr<const int>(new int(fd), [](const int* d) {
+    ::close(*d);
+    delete d;
+  });
+  struct stat s {};
+  check(::fstat(fd, &s) == 0 && S_ISREG(s.st_mode), "{}: is not a file", path);
+  size_ = s.st_size;
+}
+
+std::int64_t FileReader::read(void* to, std::int64_t count, std::int64_t begin) const {
+  std::int64_t done = 0;
+  while (done < count) {
+    ssize_t n = ::pread(*descriptor_, static_cast<std::byte*>(to) + done, std::size_t(count - done), begin + done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("{}: cannot be read ({})", path_, reason());
+    if (n == 0) break;
+    done += n;
+  }
+  return done;
+}
+
+std::string read_text(const std::string& path, std::int64_t max_bytes) {
+  FileReader file(path);
+  std::string text;
+  constexpr std::int64_t block = 1 << 16;  // read to the end, for files of /proc have no size
+  for (std::int64_t size = 0, n = block; n == block; size += n) {
+    check(size <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
+    text.resize(std::size_t(size + block));
+    n = file.read(text.data() + size, block, size);
+    text.resize(std::size_t(size + n));
+  }
+  check(std::int64_t(text.size()) <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
+  return text;
+}
+
+void write_whole(const std::string& path, std::string_view bytes) {
+  Replacement replacement(path);
+  FileWriter out(replacement.temporary(), path);
+  out.write(bytes);
+  out.close();
+  replacement.commit();
+}
+
+Replacement::Replacement(std::string path) : path_(std::move(path)), temporary_(path_ + ".partial") {
+  struct stat s {};
+  check(::stat(path_.c_str(), &s) != 0 || S_ISREG(s.st_mode), "{}: cannot be replaced: it is not a file", path_);
+  if (::unlink(temporary_.c_str()) != 0 && errno != ENOENT) fail("{}: cannot be written ({})", path_, reason());
+}
+
+Replacement::~Replacement() {
+  if (!committed_) ::unlink(temporary_.c_str());
+}
+
+void Replacement::commit() {
+  make_durable(temporary_, O_RDONLY, path_);
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("{}: cannot be replaced ({})", path_, reason());
+  committed_ = true;
+  make_durable(folder_of(path_), O_RDONLY | O_DIRECTORY, path_);
+}
+
+FileWriter::FileWriter(const std::string& path, std::string shown) : FileWriter(path, std::move(shown), O_TRUNC) {}
+
+FileWriter FileWriter::at_end(const std::string& path) { return {path, path, O_APPEND}; }
+
+FileWriter::FileWriter(const std::string& path, std::string shown, int mode)
+    : descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | mode, 0666)), shown_(std::move(shown)) {
+  if (descriptor_ < 0) fail("{}: cannot be written ({})", shown_, reason());
+}
+
+FileWriter::~FileWriter() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void FileWriter::write(std::string_view bytes) {
+  while (!bytes.empty()) {
+    ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("{}: cannot be written ({})", shown_, reason());
+    bytes.remove_prefix(std::size_t(n));
+  }
+}
+
+void FileWriter::close() {
+  int fd = std::exchange(descriptor_, -1);
+  if (::close(fd) != 0) fail("{}: cannot be written ({})", shown_, reason());
+}
+
+}  // namespace lact

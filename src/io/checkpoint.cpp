@@ -1,0 +1,131 @@
+#include "io/checkpoint.hpp"
+
+#include <xxhash.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "files/hdf5.hpp"
+#include "files/whole_file.hpp"
+
+namespace lact {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::int64_t version = 1;
+
+std::string checksum(const Tensor& t) {
+  return fill("{:016x}", {std::int64_t(XXH3_64bits(t.raw(), std::size_t(t.count() * size_of(t.dtype()))))});
+}
+
+struct Part {  // one of the numbers that a parameter has
+  std::string name;
+  Tensor place;
+};
+
+std::vector<Part> parts_of(ParameterStore& store) {
+  std::vector<Part> parts;
+  for (const Parameter& p : store.parameters()) {
+    auto& b = store.buckets()[p.bucket];
+    parts.push_back({"value/" + p.name, store.value(p)});
+    if (b.first.defined()) parts.push_back({"first/" + p.name, ParameterStore::piece(b.first, p)});
+    if (b.second.defined()) parts.push_back({"second/" + p.name, ParameterStore::piece(b.second, p)});
+  }
+  return parts;
+}
+
+TrainState state_of(const Hdf5File& file) {
+  check(file.has_attribute("lact_checkpoint"), "{}: is not a checkpoint of lact", file.path());
+  check(file.integer("lact_checkpoint") == version, "{}: is a checkpoint of version {}, this program reads {}",
+        file.path(), file.integer("lact_checkpoint"), version);
+  return {.step = file.integer("step"),
+          .sample = file.integer("sample"),
+          .optimizer_steps = file.integer("optimizer_steps"),
+          .skipped_in_a_row = file.integer("skipped_in_a_row"),
+          .config = file.text("config")};
+}
+
+// The file's tensors are those of this model, by name and shape.
+void check_same_model(const Hdf5File& file, const std::vector<Part>& parts) {
+  std::set<std::string> known;
+  for (const Part& p : parts) {
+    known.insert(p.name);
+    check(file.has(p.name), "{}: is a checkpoint of another model: it has no '{}'", file.path(), p.name);
+    Shape s = file.info(p.name).shape;
+    check(s == p.place.shape(), "{}: is a checkpoint of another model: '{}' has shape {}, the model wants {}",
+          file.path(), p.name, text_of(s), text_of(p.place.shape()));
+  }
+  for (const std::string& name : file.names())
+    check(known.contains(name) || !name.starts_with("value/"),
+          "{}: is a checkpoint of another model: it has '{}' in addition", file.path(), name);
+}
+
+}  // namespace
+
+void write_checkpoint(const std::string& path, ParameterStore& store, const TrainState& state) {
+  Replacement whole(path);
+  {
+    Hdf5File file = Hdf5File::create(whole.temporary());
+    for (const Part& p : parts_of(store)) {
+      file.put(p.name, p.place);
+      file.set_attribute("xxh3", checksum(p.place), p.name);
+    }
+    file.set_attribute("lact_checkpoint", version);
+    file.set_attribute("step", state.step);
+    file.set_attribute("sample", state.sample);
+    file.set_attribute("optimizer_steps", state.optimizer_steps);
+    file.set_attribute("skipped_in_a_row", state.skipped_in_a_row);
+    file.set_attribute("config", state.config);
+    file.close();
+  }
+  whole.commit();
+}
+
+TrainState read_checkpoint(const std::string& path, ParameterStore& store, Device& d) {
+  Hdf5File file = Hdf5File::open(path);
+  TrainState state = state_of(file);
+  std::vector<Part> parts = parts_of(store);
+  check_same_model(file, parts);
+  std::vector<Tensor> numbers;
+  for (const Part& p : parts) {
+    numbers.push_back(file.get(p.name, d));
+    check(numbers.back().dtype() == p.place.dtype(), "{}: '{}' has type {}", path, p.name,
+          name_of(numbers.back().dtype()));
+    check(checksum(numbers.back()) == file.text("xxh3", p.name), "{}: is damaged: the checksum of '{}' does not match",
+          path, p.name);
+  }
+  for (std::size_t i = 0; i < parts.size(); ++i) copy_bytes(parts[i].place, numbers[i]);
+  return state;
+}
+
+TrainState checkpoint_state(const std::string& path) { return state_of(Hdf5File::open(path)); }
+
+std::string checkpoint_path(const std::string& run_folder, std::int64_t step) {
+  return run_folder + fill("/checkpoints/step_{:08d}.h5", {step});
+}
+
+std::vector<std::string> checkpoints_in(const std::string& run_folder) {
+  std::vector<std::string> out;
+  fs::path folder = fs::path(run_folder) / "checkpoints";
+  if (!fs::is_directory(folder)) return out;
+  for (const auto& e : fs::directory_iterator(folder)) {
+    std::string name = e.path().filename().string();
+    if (name.starts_with("step_") && name.ends_with(".h5")) out.push_back(e.path().string());
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
+void remove_old_checkpoints(const std::string& run_folder, std::int64_t keep) {
+  std::vector<std::string> all = checkpoints_in(run_folder);
+  for (std::size_t i = 0; i + std::size_t(keep) < all.size(); ++i) {
+    std::error_code error;
+    fs::remove(all[i], error);
+    if (error) log::warning("{} cannot be removed: {}", all[i], error.message());
+  }
+}
+
+}  // namespace lact

@@ -1,0 +1,33 @@
+// Checkpoints: global tensors by name in HDF5, a checksum per tensor, the step and the global sample number. No rank
+// count inside, so any layout reads what any layout wrote. Written beside and renamed, so a file under its final name
+// is complete.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "layers/parameters.hpp"
+
+namespace lact {
+
+struct TrainState {
+  std::int64_t step = 0;             // finished optimizer steps, skipped ones included
+  std::int64_t sample = 0;           // number of the next sample of the whole run
+  std::int64_t optimizer_steps = 0;  // updates made
+  std::int64_t skipped_in_a_row = 0;
+  std::string config;  // the resolved YAML of the run
+};
+
+// Datasets "value/NAME", "first/NAME", "second/NAME".
+void write_checkpoint(const std::string& path, ParameterStore& store, const TrainState& state);
+// Checks names, shapes and checksums of everything before a number of the store changes. A damaged file, and one of
+// another model (a missing, extra or misshapen parameter), are errors that name the file and the tensor. Moments are
+// read where the store has them.
+TrainState read_checkpoint(const std::string& path, ParameterStore& store, Device& d);
+TrainState checkpoint_state(const std::string& path);  // without the tensors
+
+// RUN/checkpoints/step_00000600.h5
+std::string checkpoint_path(const std::string& run_folder, std::int64_t step);
+std::vector<std::string> checkpoints_in(const std::string& run_folder);  // oldest first
+void remove_old_checkpoints(const std::string& run_folder, std::int64_t keep);
+
+}  // namespace lact

@@ -1,0 +1,81 @@
+#include "io/report.hpp"
+
+#include <filesystem>
+#include <limits>
+#include <string_view>
+
+#include "base/check.hpp"
+#include "files/json.hpp"
+
+namespace lact {
+namespace {
+
+// The rows up to and including `last_step`. Only what stands behind the last line break can be torn: rows are appended
+// whole.
+std::string rows_until(std::int64_t last_step, std::string_view text, const std::string& path) {
+  std::string kept;
+  for (std::int64_t line = 1; text.find('\n') != std::string_view::npos; ++line) {
+    const std::string_view row = text.substr(0, text.find('\n') + 1);
+    text.remove_prefix(row.size());
+    if (Json::parse(row, sentence("{}:{}", path, line))["step"].integer() <= last_step) kept += row;
+  }
+  return kept;
+}
+
+std::string cut_to(std::int64_t last_step, const std::string& path) {
+  if (std::filesystem::exists(path)) {
+    const std::string before = read_text(path, std::numeric_limits<std::int64_t>::max());
+    const std::string kept = rows_until(last_step, before, path);
+    if (kept != before) write_whole(path, kept);
+  }
+  return path;
+}
+
+}  // namespace
+
+Report::Report(const std::string& run_folder, std::int64_t last_step)
+    : path_(cut_to(last_step, run_folder + "/metrics.jsonl")),
+      file_(FileWriter::at_end(path_)),
+      events_(run_folder, last_step + 1) {}
+
+void Report::step(const StepRow& row) {
+  NamedValues shown = {{"train/loss", row.loss}, {"train/grad_norm", row.grad_norm},
+                       {"train/lr", row.lr},     {"speed/tokens_per_second", row.tokens_per_second},
+                       {"speed/mfu", row.mfu},   {"speed/memory_bytes", double(row.memory_bytes)}};
+  Json line = Json::object({{"step", row.step},
+                            {"loss", row.loss},
+                            {"grad_norm", row.grad_norm},
+                            {"lr", row.lr},
+                            {"tokens", row.tokens},
+                            {"seconds", row.seconds},
+                            {"tokens_per_second", row.tokens_per_second},
+                            {"model_flops", row.model_flops},
+                            {"mfu", row.mfu},
+                            {"memory_bytes", row.memory_bytes}});
+  if (row.psnr) {
+    line.set("psnr", *row.psnr);
+    shown.emplace_back("train/psnr", *row.psnr);
+  }
+  if (!row.skipped.empty()) line.set("skipped", row.skipped);
+  file_.write(line.dump() + '\n');
+  events_.scalars(row.step, shown);
+}
+
+void Report::evaluation(std::int64_t step, const NamedValues& values) {
+  constexpr std::string_view prefix = "eval_";
+  Json line = Json::object({{"step", step}});
+  NamedValues shown;
+  for (const auto& [name, value] : values) {
+    check(name.starts_with(prefix), "an evaluation reports '{}', which does not begin with {}", name, prefix);
+    line.set(name, value);
+    shown.emplace_back("eval/" + name.substr(prefix.size()), value);
+  }
+  file_.write(line.dump() + '\n');
+  events_.scalars(step, shown);
+}
+
+void Report::picture(std::int64_t step, const std::string& tag, const std::string& png_path) {
+  events_.picture(step, tag, png_path);
+}
+
+}  // namespace lact

@@ -1,0 +1,39 @@
+// What a run tells: metrics.jsonl, one JSON object a line, and the same numbers as TensorBoard events.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "files/whole_file.hpp"
+#include "io/tensorboard.hpp"
+
+namespace lact {
+
+struct StepRow {
+  std::int64_t step = 0;
+  double loss = 0, grad_norm = 0, lr = 0;
+  std::int64_t tokens = 0;  // input and target tokens of the step, over all ranks
+  double seconds = 0, tokens_per_second = 0;
+  double model_flops = 0, mfu = 0;  // of the step; as a part of the measured matrix-product rate
+  std::int64_t memory_bytes = 0;    // peak
+  std::optional<double> psnr;       // dB, of the training views
+  std::string skipped;              // why the optimizer did not move; empty when it did
+};
+
+class Report {
+ public:
+  // Goes on with the report in `run_folder` behind `last_step`: later rows and a torn last line are cut, in one
+  // replacement of the file, so that no step stands twice. A fresh start passes -1.
+  Report(const std::string& run_folder, std::int64_t last_step);
+  void step(const StepRow& row);
+  void evaluation(std::int64_t step, const NamedValues& values);                         // names begin with eval_
+  void picture(std::int64_t step, const std::string& tag, const std::string& png_path);  // TensorBoard only
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  FileWriter file_;
+  EventFile events_;
+};
+
+}  // namespace lact

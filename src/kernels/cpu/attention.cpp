@@ -1,0 +1,191 @@
+// Softmax attention: f64 by its formula, the judge; f32 in tiles.
+#include <cmath>
+#include <vector>
+
+#include "kernels/cpu/cpu.hpp"
+#include "kernels/cpu/layout.hpp"
+#include "kernels/cpu/loops/loops.hpp"
+#include "kernels/cpu/split.hpp"
+#include "kernels/cpu/visible.hpp"
+
+namespace lact::kernels::cpu {
+namespace {
+
+struct Sizes {
+  std::int64_t batch, heads, queries, keys, d, dv;
+};
+
+Sizes sizes_of(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v) {
+  for (const Tensor* t : {&o, &q, &k, &v}) {
+    check(t->defined() && t->dims() == 4 && t->dtype() == q.dtype(), "attention takes [b, h, T, d] of one type, not {} {}",
+          name_of(t->dtype()), text_of(t->shape()));
+    check(t->dim(3) <= 1 || t->strides()[3] == 1, "attention: the rows of a view of shape {} must be contiguous", text_of(t->shape()));
+  }
+  const Sizes s{q.dim(0), q.dim(1), q.dim(2), k.dim(2), q.dim(3), v.dim(3)};
+  check(k.shape() == Shape{s.batch, s.heads, s.keys, s.d}, "attention: keys {} for queries {}", text_of(k.shape()), text_of(q.shape()));
+  check(v.shape() == Shape{s.batch, s.heads, s.keys, s.dv}, "attention: values {} for keys {}", text_of(v.shape()), text_of(k.shape()));
+  check(o.shape() == Shape{s.batch, s.heads, s.queries, s.dv}, "attention: outputs {} for queries {} and values {}",
+        text_of(o.shape()), text_of(q.shape()), text_of(v.shape()));
+  check(lse.defined() && lse.dtype() == q.dtype() && lse.shape() == Shape{s.batch, s.heads, s.queries} && lse.contiguous(),
+        "attention: log-sum-exp {} for queries {}", text_of(lse.shape()), text_of(q.shape()));
+  return s;
+}
+
+template <class T>
+struct Head {  // rows of one (batch, head)
+  T* base;
+  std::int64_t step;
+  Head(const Tensor& t, std::int64_t i)
+      : base(t.data<T>() + i / t.dim(1) * t.strides()[0] + i % t.dim(1) * t.strides()[1]), step(t.strides()[2]) {}
+  T* operator[](std::int64_t row) const { return base + row * step; }
+};
+
+double dot(const double* a, const double* b, std::int64_t n) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+void forward(const Sizes& s, const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale,
+             const Mask& mask) {
+  split(s.batch * s.heads, 1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<double> p(static_cast<std::size_t>(s.keys));
+    for (std::int64_t h = begin; h < end; ++h) {
+      const Head<double> qs(q, h), ks(k, h), vs(v, h), os(o, h);
+      for (std::int64_t i = 0; i < s.queries; ++i) {
+        const Range seen = visible(mask, i, s.keys);
+        double top = -INFINITY, sum = 0;
+        for (auto j = seen.begin; j < seen.end; ++j) top = std::max(top, p[std::size_t(j)] = scale * dot(qs[i], ks[j], s.d));
+        for (auto j = seen.begin; j < seen.end; ++j) sum += p[std::size_t(j)] = std::exp(p[std::size_t(j)] - top);
+        std::fill_n(os[i], s.dv, 0.0);
+        for (auto j = seen.begin; j < seen.end; ++j)
+          for (std::int64_t c = 0; c < s.dv; ++c) os[i][c] += p[std::size_t(j)] / sum * vs[j][c];
+        lse.data<double>()[h * s.queries + i] = seen.empty() ? -INFINITY : top + std::log(sum);
+      }
+    }
+  });
+}
+
+void zero(const Head<double>& x, std::int64_t rows, std::int64_t n) {
+  for (std::int64_t i = 0; i < rows; ++i) std::fill_n(x[i], n, 0.0);
+}
+
+void backward(const Sizes& s, const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout, const Tensor& q,
+              const Tensor& k, const Tensor& v, const Tensor& o, const Tensor& lse, double scale, const Mask& mask) {
+  split(s.batch * s.heads, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t h = begin; h < end; ++h) {
+      const Head<double> qs(q, h), ks(k, h), vs(v, h), os(o, h), dos(dout, h), dqs(dq, h), dks(dk, h), dvs(dv, h);
+      zero(dqs, s.queries, s.d);
+      zero(dks, s.keys, s.d);
+      zero(dvs, s.keys, s.dv);
+      for (std::int64_t i = 0; i < s.queries; ++i) {
+        const Range seen = visible(mask, i, s.keys);
+        const double mean = dot(dos[i], os[i], s.dv);
+        for (auto j = seen.begin; j < seen.end; ++j) {
+          const double p = std::exp(scale * dot(qs[i], ks[j], s.d) - lse.data<double>()[h * s.queries + i]);
+          const double ds = scale * p * (dot(dos[i], vs[j], s.dv) - mean);
+          for (std::int64_t c = 0; c < s.d; ++c) {
+            dqs[i][c] += ds * ks[j][c];
+            dks[j][c] += ds * qs[i][c];
+          }
+          for (std::int64_t c = 0; c < s.dv; ++c) dvs[j][c] += p * dos[i][c];
+        }
+      }
+    }
+  });
+}
+
+
+// ---- f32 ------------------------------------------------------------------------------------------------------------
+
+AttentionHead head_of(const Sizes& s, const Tensor& q, const Tensor& k, const Tensor& v, double scale, const Mask& mask,
+                      std::int64_t i) {
+  const Head<float> qs(q, i), ks(k, i), vs(v, i);
+  return {.q = qs.base,
+          .k = ks.base,
+          .v = vs.base,
+          .q_row = qs.step,
+          .k_row = ks.step,
+          .v_row = vs.step,
+          .queries = s.queries,
+          .keys = s.keys,
+          .d = s.d,
+          .dv = s.dv,
+          .scale = float(scale),
+          .causal = mask.causal,
+          .window = mask.window};
+}
+
+std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
+
+float* scratch_of(std::int64_t numbers, std::vector<float>& held) {  // on a cache line
+  held.resize(static_cast<std::size_t>(numbers + 16));
+  const auto past = reinterpret_cast<std::uintptr_t>(held.data()) % 64 / sizeof(float);
+  return held.data() + (16 - past) % 16;
+}
+
+void forward_tiled(const Sizes& s, const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v,
+                   double scale, const Mask& mask) {
+  const std::int64_t blocks = (s.queries + attention_tile - 1) / attention_tile;
+  split(s.batch * s.heads * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> held;
+    float* scratch = scratch_of((s.d + s.dv + attention_tile) * attention_tile, held);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t h = i / blocks, first = i % blocks * attention_tile;
+      const Head<float> os(o, h);
+      AttentionHead head = head_of(s, q, k, v, scale, mask, h);
+      head.o_row = os.step;
+      best_loops().attention.forward(head, os.base, lse.data<float>() + h * s.queries, first,
+                                     std::min(attention_tile, s.queries - first), scratch);
+    }
+  });
+}
+
+void backward_tiled(const Sizes& s, const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout, const Tensor& q,
+                    const Tensor& k, const Tensor& v, const Tensor& o, const Tensor& lse, double scale, const Mask& mask) {
+  split(s.batch * s.heads, 1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> held;
+    const std::int64_t d = padded(s.d), wide = padded(s.dv), t = attention_tile;
+    float* scratch = scratch_of(t * (3 * d + 2 * wide + 2 * t) + s.keys * (d + wide), held);
+    for (std::int64_t h = begin; h < end; ++h) {
+      const Head<float> os(o, h), dos(dout, h), dqs(dq, h), dks(dk, h), dvs(dv, h);
+      const AttentionGrads grads{.dout = dos.base,
+                                 .o = os.base,
+                                 .lse = lse.data<float>() + h * s.queries,
+                                 .dq = dqs.base,
+                                 .dk = dks.base,
+                                 .dv = dvs.base,
+                                 .dout_row = dos.step,
+                                 .o_row = os.step,
+                                 .dq_row = dqs.step,
+                                 .dk_row = dks.step,
+                                 .dv_row = dvs.step};
+      best_loops().attention.backward(head_of(s, q, k, v, scale, mask, h), grads, scratch);
+    }
+  });
+}
+
+}  // namespace
+
+void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
+  const Sizes s = sizes_of(o, lse, q, k, v);
+  for_type(q, "attention", [&](auto t) {
+    if constexpr (sizeof(t) == sizeof(float)) forward_tiled(s, o, lse, q, k, v, scale, mask);
+    else forward(s, o, lse, q, k, v, scale, mask);
+  });
+}
+
+void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
+                    const Tensor& o, const Tensor& lse, double scale, Mask mask) {
+  const Sizes s = sizes_of(o, lse, q, k, v);
+  sizes_of(dout, lse, dq, dk, dv);
+  check(dq.shape() == q.shape() && dk.shape() == k.shape() && dv.shape() == v.shape() && dq.dtype() == q.dtype(),
+        "attention_grad: gradients {} {} {} of queries {}, keys {}, values {}", text_of(dq.shape()), text_of(dk.shape()),
+        text_of(dv.shape()), text_of(q.shape()), text_of(k.shape()), text_of(v.shape()));
+  for_type(q, "attention_grad", [&](auto t) {
+    if constexpr (sizeof(t) == sizeof(float)) backward_tiled(s, dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
+    else backward(s, dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
+  });
+}
+
+}  // namespace lact::kernels::cpu

@@ -1,0 +1,104 @@
+// Raw loops over contiguous numbers, compiled once per instruction set: no tensors, no threads, no allocation.
+// Everything a loop file includes is free of functions that could survive as weak symbols (tools/check_isa_objects.sh), since the
+// linker would give every processor one copy, perhaps the AVX-512 one.
+#pragma once
+#include <cstdint>
+
+#include "kernels/formula.hpp"
+
+namespace lact::kernels {
+
+template <class T>
+struct AdamWStep {
+  T keep, beta1, beta2, gradient_scale;  // keep = 1 - rate decay
+  T rate, inverse1, inverse2, eps;       // inverse1 = 1 / (1 - beta1^step)
+};
+
+// One (batch, head) of attention in f32; *_row are elements between rows, whose numbers are contiguous.
+struct AttentionHead {
+  const float *q, *k, *v;
+  std::int64_t q_row, k_row, v_row, o_row;
+  std::int64_t queries, keys, d, dv;
+  float scale;
+  bool causal;
+  std::int64_t window;  // 0 is no limit
+};
+struct AttentionGrads {
+  const float *dout, *o, *lse;
+  float *dq, *dk, *dv;
+  std::int64_t dout_row, o_row, dq_row, dk_row, dv_row;
+};
+constexpr std::int64_t attention_tile = 64;  // queries, and keys, per tile
+
+template <class T>
+struct Loops {
+  using Int = std::int64_t;
+  void (*unary)(Unary f, T* y, const T* x, Int n, T c);
+  void (*binary)(Binary f, T* y, const T* a, const T* b, Int n);
+  void (*add_to)(T* y, const T* x, Int n, T c);
+  void (*swiglu)(T* m, const T* g, const T* h, Int n);
+  void (*swiglu_grad)(T* dg, T* dh, const T* g, const T* h, const T* dm, Int n);
+  void (*swiglu_grad_grad)(T* g_bar, T* h_bar, T* dm_bar, const T* g, const T* h, const T* dm, const T* a, const T* b, Int n);
+  void (*adamw)(T* p, T* m, T* v, const T* g, Int n, const AdamWStep<T>& a);
+
+  // Rows of n numbers. Sums run in 64-byte lanes and then along a fixed tree, the same in every instruction set.
+  T (*sum)(const T* x, Int n);
+  double (*sum_of_squares)(const T* x, Int n);  // in double
+  void (*rms_norm)(T* y, T* r, const T* x, const T* w, Int n, T eps);                                // w may be null
+  void (*rms_norm_grad)(T* dx, T* dw, const T* dy, const T* x, const T* w, T r, Int n);              // dw += if not null
+  void (*layer_norm)(T* y, T* mean, T* r, const T* x, const T* w, Int n, T eps);
+  void (*layer_norm_grad)(T* dx, T* dw, const T* dy, const T* x, const T* w, T mean, T r, Int n);
+  void (*l2_norm)(T* y, T* norm, const T* x, Int n, T eps);
+  void (*l2_norm_grad)(T* dx, const T* dy, const T* x, T norm, Int n, T eps);
+  void (*softmax)(T* y, const T* x, Int n, T scale);
+  void (*softmax_grad)(T* dx, const T* dy, const T* y, Int n, T scale);
+  T (*log_sum_exp)(const T* x, Int n);
+
+  // Columns of a piece of a matrix [rows, n] with `step` elements between rows, summed in blocks of 64 rows.
+  void (*column_sums)(T* y, const T* x, Int step, Int rows, Int n);
+  void (*column_squares)(T* y, const T* x, Int step, Int rows, Int n);
+  void (*column_dots)(T* y, const T* a, const T* b, Int step, Int rows, Int n);
+  void (*column_scale)(T* y, const T* x, const T* factor, Int step, Int rows, Int n);  // y = x * factor[column]
+  // y = a * fa[column] - b * fb[column]
+  void (*column_mix)(T* y, const T* a, const T* fa, const T* b, const T* fb, Int step, Int rows, Int n);
+
+  void (*turn)(T* y, Int y_row, const T* x, Int x_row, Int rows, Int columns);  // y[c, r] = x[r, c]
+  // c [m, n] (+)= a [m, k] b [k, n], each sum in the order of k: n a multiple of 64 bytes, rows of b and c contiguous.
+  void (*product)(T* c, Int c_row, const T* a, Int a_row, Int a_col, const T* b, Int b_row, Int m, Int n, Int k, bool add);
+};
+
+struct AttentionLoops {
+  using Int = std::int64_t;
+  // o and lse of queries [first, first + count), count <= attention_tile; scratch of attention_scratch() numbers.
+  void (*forward)(const AttentionHead& h, float* o, float* lse, Int first, Int count, float* scratch);
+  // The whole head; scratch of attention_grad_scratch() numbers.
+  void (*backward)(const AttentionHead& h, const AttentionGrads& g, float* scratch);
+};
+
+// y[r y_row + i y_step] = x[r x_row + i x_step] converted; indexed by [to][from] in the order of DType. Integers are rounded and
+// saturate.
+struct Conversions {
+  using Int = std::int64_t;
+  using Convert = void (*)(void* y, Int y_row, Int y_step, const void* x, Int x_row, Int x_step, Int rows, Int n);
+  Convert at[5][5];
+};
+
+enum class Isa : std::uint8_t { baseline, avx2, avx512 };
+bool has(Isa isa);  // can this processor run it?
+
+struct AllLoops {
+  Loops<float> f32;
+  Loops<double> f64;
+  Conversions conversions;
+  AttentionLoops attention;
+};
+const AllLoops& loops_for(Isa isa);
+const AllLoops& best_loops();  // chosen once
+
+template <class T>
+const Loops<T>& loops() {
+  if constexpr (sizeof(T) == sizeof(float)) return best_loops().f32;
+  else return best_loops().f64;
+}
+
+}  // namespace lact::kernels

@@ -1,0 +1,126 @@
+// Element-wise kernels: long contiguous pieces go straight to the loops, strided inputs pass through a small buffer.
+#include "kernels/cpu/cpu.hpp"
+#include "kernels/cpu/layout.hpp"
+#include "kernels/cpu/loops/loops.hpp"
+#include "kernels/cpu/split.hpp"
+
+namespace lact::kernels::cpu {
+namespace {
+
+constexpr std::int64_t grain = 8192;  // numbers per thread at least
+constexpr std::int64_t block = 1024;  // numbers of a strided input gathered at a time: stays in the first cache
+
+// The numbers of a view in row-major order, piece by piece.
+template <class T>
+class Pieces {
+ public:
+  explicit Pieces(const Tensor& x) : base_(x.data<T>()), layout_(layout_of(x)) {}
+  bool contiguous() const { return layout_.contiguous(); }
+  const T* at(std::int64_t begin, std::int64_t n, T* buffer) const {
+    if (contiguous()) return base_ + begin;
+    gather(buffer, base_, layout_, begin, n);
+    return buffer;
+  }
+
+ private:
+  const T* base_;
+  Layout<1> layout_;
+};
+
+template <class T>
+void unary_of(Unary f, const Tensor& y, const Tensor& x, double c) {
+  const Pieces<T> from(x);
+  T* to = y.data<T>();
+  split(y.count(), grain, [&](std::int64_t begin, std::int64_t end) {
+    T buffer[block];
+    const std::int64_t most = from.contiguous() ? end - begin : block;
+    for (std::int64_t i = begin; i < end; i += most) {
+      const std::int64_t n = std::min(most, end - i);
+      loops<T>().unary(f, to + i, from.at(i, n, buffer), n, T(c));
+    }
+  });
+}
+
+template <class T>
+void binary_of(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
+  const Pieces<T> left(a), right(b);
+  T* to = y.data<T>();
+  split(y.count(), grain, [&](std::int64_t begin, std::int64_t end) {
+    T left_buffer[block], right_buffer[block];
+    const std::int64_t most = left.contiguous() && right.contiguous() ? end - begin : block;
+    for (std::int64_t i = begin; i < end; i += most) {
+      const std::int64_t n = std::min(most, end - i);
+      loops<T>().binary(f, to + i, left.at(i, n, left_buffer), right.at(i, n, right_buffer), n);
+    }
+  });
+}
+
+}  // namespace
+
+void unary(Unary f, Tensor y, const Tensor& x, double c) {
+  if (f == Unary::copy) return copy(y, x);
+  check_same(y, x, "unary");
+  check_contiguous(y, "unary");
+  for_type(y, "unary", [&](auto t) { unary_of<decltype(t)>(f, y, x, c); });
+}
+
+void binary(Binary f, Tensor y, const Tensor& a, const Tensor& b) {
+  check_same(y, a, "binary");
+  check_same(y, b, "binary");
+  check_contiguous(y, "binary");
+  for_type(y, "binary", [&](auto t) { binary_of<decltype(t)>(f, y, a, b); });
+}
+
+void add_to(Tensor y, const Tensor& x, double c) {
+  check_flat({&y, &x}, "add_to");
+  for_type(y, "add_to", [&](auto t) {
+    using T = decltype(t);
+    split(y.count(), grain, [&](std::int64_t begin, std::int64_t end) {
+      loops<T>().add_to(y.data<T>() + begin, x.data<T>() + begin, end - begin, T(c));
+    });
+  });
+}
+
+void fill(Tensor y, double value) {
+  check_contiguous(y, "fill");
+  for_type(y, "fill", [&](auto t) {
+    using T = decltype(t);
+    split(y.count(), grain, [&](std::int64_t begin, std::int64_t end) {
+      std::fill_n(y.data<T>() + begin, end - begin, T(value));
+    });
+  });
+}
+
+void swiglu(Tensor m, const Tensor& g, const Tensor& h) {
+  check_flat({&m, &g, &h}, "swiglu");
+  for_type(m, "swiglu", [&](auto t) {
+    using T = decltype(t);
+    split(m.count(), grain, [&](std::int64_t i, std::int64_t end) {
+      loops<T>().swiglu(m.data<T>() + i, g.data<T>() + i, h.data<T>() + i, end - i);
+    });
+  });
+}
+
+void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm) {
+  check_flat({&dg, &dh, &g, &h, &dm}, "swiglu_grad");
+  for_type(dg, "swiglu_grad", [&](auto t) {
+    using T = decltype(t);
+    split(dg.count(), grain, [&](std::int64_t i, std::int64_t end) {
+      loops<T>().swiglu_grad(dg.data<T>() + i, dh.data<T>() + i, g.data<T>() + i, h.data<T>() + i, dm.data<T>() + i, end - i);
+    });
+  });
+}
+
+void swiglu_grad_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, const Tensor& g, const Tensor& h, const Tensor& dm,
+                      const Tensor& a, const Tensor& b) {
+  check_flat({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b}, "swiglu_grad_grad");
+  for_type(g_bar, "swiglu_grad_grad", [&](auto t) {
+    using T = decltype(t);
+    split(g_bar.count(), grain, [&](std::int64_t i, std::int64_t end) {
+      loops<T>().swiglu_grad_grad(g_bar.data<T>() + i, h_bar.data<T>() + i, dm_bar.data<T>() + i, g.data<T>() + i,
+                                  h.data<T>() + i, dm.data<T>() + i, a.data<T>() + i, b.data<T>() + i, end - i);
+    });
+  });
+}
+
+}  // namespace lact::kernels::cpu

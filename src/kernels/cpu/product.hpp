@@ -1,0 +1,25 @@
+// A batch of products with everything checked and as few batch dims as possible.
+#pragma once
+#include "kernels/cpu/layout.hpp"
+
+namespace lact::kernels {
+
+struct Operand {  // a matrix as BLAS names it: rows contiguous, or stored transposed with columns contiguous
+  std::int64_t step = 0;    // elements between its rows (columns if transposed)
+  bool transposed = false;
+};
+
+struct Product {
+  Tensor y, a, b;  // a and b are copies where the views given fit no library
+  std::int64_t m = 0, n = 0, k = 0, y_row = 0;
+  Operand left, right;
+  Layout<3> items;  // batch: steps of y, a, b
+  double alpha = 1, beta = 0;
+};
+
+Product product_of(const Tensor& y, const Tensor& a, const Tensor& b, double alpha, double beta);
+
+// Products in bf16 through oneDNN. False where this processor has no instructions for them.
+bool multiply_bf16(const Product& p);
+
+}  // namespace lact::kernels

@@ -1,0 +1,92 @@
+// Rows of scores: softmax, its gradient, log-sum-exp, and picking one number per row.
+#include "kernels/cpu/cpu.hpp"
+#include "kernels/cpu/layout.hpp"
+#include "kernels/cpu/loops/loops.hpp"
+#include "kernels/cpu/split.hpp"
+#include "kernels/cpu/visible.hpp"
+
+namespace lact::kernels::cpu {
+namespace {
+constexpr std::int64_t enough = 8192;  // numbers worth a thread
+
+void check_picks(const Tensor& y, const Tensor& x, const Tensor& index, const char* kernel) {
+  check(x.defined() && x.dims() == 2 && y.count() == x.dim(0) && y.dtype() == x.dtype(), "{}: {} numbers for rows of {}", kernel,
+        y.count(), text_of(x.shape()));
+  check(index.defined() && index.dtype() == DType::i32 && index.count() == x.dim(0), "{} needs one i32 index per row", kernel);
+  for (const Tensor* t : {&x, &y, &index}) check_contiguous(*t, kernel);
+  for (std::int64_t i = 0; i < x.dim(0); ++i)
+    check(index.data<std::int32_t>()[i] < x.dim(1), "{}: index {} in a row of {}", kernel, index.data<std::int32_t>()[i], x.dim(1));
+}
+}  // namespace
+
+void softmax(Tensor y, const Tensor& x, double scale, Mask mask) {
+  check_flat({&y, &x}, "softmax");
+  check(x.dims() >= 2 || !mask.causal, "a causal softmax needs [..., Tq, Tk], not {}", text_of(x.shape()));
+  if (y.count() == 0) return;
+  const std::int64_t n = x.dim(-1), queries = x.dims() >= 2 ? x.dim(-2) : 1;
+  for_type(y, "softmax", [&](auto t) {
+    using T = decltype(t);
+    split(x.count() / n, rows_worth(enough, n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const Range keys = visible(mask, i % queries, n);
+        T* to = y.data<T>() + i * n;
+        std::fill(to, to + keys.begin, T(0));
+        loops<T>().softmax(to + keys.begin, x.data<T>() + i * n + keys.begin, keys.size(), T(scale));
+        std::fill(to + keys.end, to + n, T(0));
+      }
+    });
+  });
+}
+
+void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
+  check_flat({&dx, &dy, &y}, "softmax_grad");
+  if (y.count() == 0) return;
+  const std::int64_t n = y.dim(-1);
+  for_type(y, "softmax_grad", [&](auto t) {
+    using T = decltype(t);
+    split(y.count() / n, rows_worth(enough, n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        loops<T>().softmax_grad(dx.data<T>() + i * n, dy.data<T>() + i * n, y.data<T>() + i * n, n, T(scale));
+    });
+  });
+}
+
+void log_sum_exp(Tensor y, const Tensor& x) {
+  check(x.defined() && x.dims() == 2 && y.count() == x.dim(0) && y.dtype() == x.dtype(), "log_sum_exp: {} numbers for rows of {}",
+        y.count(), text_of(x.shape()));
+  check_contiguous(y, "log_sum_exp");
+  check_contiguous(x, "log_sum_exp");
+  const std::int64_t n = x.dim(1);
+  for_type(y, "log_sum_exp", [&](auto t) {
+    using T = decltype(t);
+    split(x.dim(0), rows_worth(enough, n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) y.data<T>()[i] = loops<T>().log_sum_exp(x.data<T>() + i * n, n);
+    });
+  });
+}
+
+void pick(Tensor y, const Tensor& x, const Tensor& index) {
+  check_picks(y, x, index, "pick");
+  for_type(y, "pick", [&](auto t) {
+    using T = decltype(t);
+    for (std::int64_t i = 0; i < x.dim(0); ++i) {
+      const std::int32_t j = index.data<std::int32_t>()[i];
+      y.data<T>()[i] = j < 0 ? T(0) : x.data<T>()[i * x.dim(1) + j];
+    }
+  });
+}
+
+void place(Tensor dx, const Tensor& dy, const Tensor& index) {
+  check(dy.defined(), "place: the input is undefined");
+  check_picks(dy, dx, index, "place");
+  fill(dx, 0);
+  for_type(dx, "place", [&](auto t) {
+    using T = decltype(t);
+    for (std::int64_t i = 0; i < dx.dim(0); ++i) {
+      const std::int32_t j = index.data<std::int32_t>()[i];
+      if (j >= 0) dx.data<T>()[i * dx.dim(1) + j] = dy.data<T>()[i];
+    }
+  });
+}
+
+}  // namespace lact::kernels::cpu

@@ -1,0 +1,83 @@
+// The public functions: each calls the table of the device on which its first result lives.
+#include "base/check.hpp"
+#include "kernels/table.hpp"
+
+namespace lact::kernels {
+namespace {
+
+template <class F>
+F entry(F Table::* field, const char* name, const Tensor& y) {
+  check(y.defined(), "the result of the kernel {} is undefined", name);
+  const bool cpu = y.device().backend() == Backend::cpu;
+  F f = (cpu ? cpu_table() : cuda_table()).*field;
+  check(f != nullptr, "no {} kernel for {}", cpu ? "cpu" : "cuda", name);
+  return f;
+}
+
+}  // namespace
+
+void unary(Unary f, Tensor y, const Tensor& x, double c) { entry(&Table::unary, "unary", y)(f, y, x, c); }
+void binary(Binary f, Tensor y, const Tensor& a, const Tensor& b) { entry(&Table::binary, "binary", y)(f, y, a, b); }
+void add_to(Tensor y, const Tensor& x, double c) { entry(&Table::add_to, "add_to", y)(y, x, c); }
+void fill(Tensor y, double value) { entry(&Table::fill, "fill", y)(y, value); }
+void swiglu(Tensor m, const Tensor& g, const Tensor& h) { entry(&Table::swiglu, "swiglu", m)(m, g, h); }
+void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm) {
+  entry(&Table::swiglu_grad, "swiglu_grad", dg)(dg, dh, g, h, dm);
+}
+void swiglu_grad_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, const Tensor& g, const Tensor& h, const Tensor& dm,
+                      const Tensor& a, const Tensor& b) {
+  entry(&Table::swiglu_grad_grad, "swiglu_grad_grad", g_bar)(g_bar, h_bar, dm_bar, g, h, dm, a, b);
+}
+
+void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {
+  entry(&Table::matmul, "matmul", y)(y, a, b, alpha, beta);
+}
+
+void sum_to(Tensor y, const Tensor& x) { entry(&Table::sum_to, "sum_to", y)(y, x); }
+void squared_norm(Tensor y, const Tensor& x) { entry(&Table::squared_norm, "squared_norm", y)(y, x); }
+void rms_norm(Tensor y, Tensor r, const Tensor& x, const Tensor& w, double eps) {
+  entry(&Table::rms_norm, "rms_norm", y)(y, r, x, w, eps);
+}
+void rms_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& r) {
+  entry(&Table::rms_norm_grad, "rms_norm_grad", dx)(dx, dw, dy, x, w, r);
+}
+void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& w, double eps) {
+  entry(&Table::layer_norm, "layer_norm", y)(y, mean, r, x, w, eps);
+}
+void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& mean,
+                     const Tensor& r) {
+  entry(&Table::layer_norm_grad, "layer_norm_grad", dx)(dx, dw, dy, x, w, mean, r);
+}
+void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) { entry(&Table::l2_norm, "l2_norm", y)(y, norm, x, eps); }
+void l2_norm_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
+  entry(&Table::l2_norm_grad, "l2_norm_grad", dx)(dx, dy, x, norm, eps);
+}
+void column_norm(Tensor norm, const Tensor& w) { entry(&Table::column_norm, "column_norm", norm)(norm, w); }
+void keep_column_norm(Tensor y, Tensor norm, const Tensor& w, const Tensor& target, double eps) {
+  entry(&Table::keep_column_norm, "keep_column_norm", y)(y, norm, w, target, eps);
+}
+void keep_column_norm_grad(Tensor dw, Tensor dtarget, const Tensor& dy, const Tensor& w, const Tensor& norm,
+                           const Tensor& target, double eps) {
+  entry(&Table::keep_column_norm_grad, "keep_column_norm_grad", dw)(dw, dtarget, dy, w, norm, target, eps);
+}
+
+void softmax(Tensor y, const Tensor& x, double scale, Mask mask) {
+  entry(&Table::softmax, "softmax", y)(y, x, scale, mask);
+}
+void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
+  entry(&Table::softmax_grad, "softmax_grad", dx)(dx, dy, y, scale);
+}
+void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
+  entry(&Table::attention, "attention", o)(o, lse, q, k, v, scale, mask);
+}
+void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
+                    const Tensor& o, const Tensor& lse, double scale, Mask mask) {
+  entry(&Table::attention_grad, "attention_grad", dq)(dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
+}
+void log_sum_exp(Tensor y, const Tensor& x) { entry(&Table::log_sum_exp, "log_sum_exp", y)(y, x); }
+void pick(Tensor y, const Tensor& x, const Tensor& index) { entry(&Table::pick, "pick", y)(y, x, index); }
+void place(Tensor dx, const Tensor& dy, const Tensor& index) { entry(&Table::place, "place", dx)(dx, dy, index); }
+
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a) { entry(&Table::adamw, "adamw", p)(p, m, v, g, a); }
+
+}  // namespace lact::kernels

@@ -1,0 +1,32 @@
+// Names of the element-wise formulas.
+#pragma once
+#include <cstdint>
+
+namespace lact::kernels {
+
+enum class Unary : std::uint8_t {
+  copy,      // x, converted to y's type: the one kernel that reads and writes any strides and any types
+  scale,     // c x
+  shift,     // x + c
+  square,    // x^2
+  sqrt,
+  inverse,   // 1 / x, and 0 where x is 0
+  exp,
+  log,
+  tanh,
+  erf,
+  sigmoid,   // 1 / (1 + e^-x)
+  silu,      // x sigmoid(x)
+  softplus,  // log(1 + e^x), no overflow
+  gelu,      // x (1 + erf(x / sqrt 2)) / 2
+};
+
+enum class Binary : std::uint8_t {
+  add,
+  subtract,
+  multiply,
+  silu_grad,  // a = x, b = dy: dy s (1 + x (1 - s)), s = sigmoid(x)
+  gelu_grad,  // a = x, b = dy: dy (Phi(x) + x phi(x))
+};
+
+}  // namespace lact::kernels

@@ -1,0 +1,156 @@
+// Scalar formulas, written once for every backend. f64 takes the C library's functions and judges f32, which takes branch-free
+// polynomials so that a loop over them becomes vector code. NaN goes in and comes out.
+#pragma once
+#include <math.h>
+
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define LACT_BOTH __host__ __device__ inline
+#else
+#define LACT_BOTH inline __attribute__((always_inline))  // no function body may survive in an object of one instruction set
+#endif
+
+namespace lact::kernels::scalar {
+
+LACT_BOTH double exp(double x) { return ::exp(x); }
+LACT_BOTH double log(double x) { return ::log(x); }
+LACT_BOTH double log1p(double x) { return ::log1p(x); }
+LACT_BOTH double tanh(double x) { return ::tanh(x); }
+LACT_BOTH double erf(double x) { return ::erf(x); }
+LACT_BOTH double sqrt(double x) { return __builtin_sqrt(x); }
+LACT_BOTH float sqrt(float x) { return __builtin_sqrtf(x); }
+
+// Cephes expf: x = n ln 2 + r in two parts, polynomial in r, n into the exponent bits. Below 2^-125 the result is 0.
+LACT_BOTH float exp(float x) {
+  const float in = x < -86.6f ? -86.6f : (x > 89.f ? 89.f : x);
+  const float magic = 12582912.f;  // 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits
+  const float shifted = in * 1.44269504f + magic;
+  const float n = shifted - magic;
+  const float r = (in - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.f;
+  const auto half = (__builtin_bit_cast(std::uint32_t, shifted) - 0x4b400000u + 126u) << 23;  // 2^(n - 1)
+  const float y = (p * __builtin_bit_cast(float, half)) * 2.f;
+  return x < -86.6f ? 0.f : y;
+}
+
+// Cephes logf on [sqrt 1/2, sqrt 2); x is positive, finite and normal. `e` is added to the exponent.
+LACT_BOTH float log_normal(float x, float e) {
+  const auto bits = __builtin_bit_cast(std::uint32_t, x);
+  float m = __builtin_bit_cast(float, (bits & 0x7fffffu) | 0x3f000000u);
+  e += float(std::int32_t(bits >> 23) - 126);
+  const bool low = m < 0.707106781f;
+  e = low ? e - 1.f : e;
+  m = low ? m + m - 1.f : m - 1.f;
+  const float z = m * m;
+  float p = 7.0376836292e-2f;
+  p = p * m - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  p = p * m * z + e * -2.12194440e-4f - 0.5f * z;
+  return (m + p) + e * 0.693359375f;
+}
+LACT_BOTH float log(float x) {
+  const bool tiny = x < 1.17549435e-38f;
+  const float y = log_normal(tiny ? x * 8388608.f : x, tiny ? -23.f : 0.f);
+  const float edge = x < 0.f ? __builtin_nanf("") : -__builtin_inff();
+  return x > 0.f && x <= 3.40282347e38f ? y : (x <= 0.f ? edge : x);  // the last x is infinity or NaN
+}
+
+LACT_BOTH float log1p(float x) {  // x in [0, 1]; the second term is what 1 + x lost
+  const float u = 1.f + x;
+  return log_normal(u, 0.f) + (x - (u - 1.f)) / u;
+}
+
+// Rational approximation on [-7.9, 7.9] as in Eigen (MathFunctionsImpl.h, ptanh_float).
+LACT_BOTH float tanh(float x) {
+  const float c = x < -7.90531110763549805f ? -7.90531110763549805f : (x > 7.90531110763549805f ? 7.90531110763549805f : x);
+  const float z = c * c;
+  float p = -2.76076847742355e-16f;
+  p = p * z + 2.00018790482477e-13f;
+  p = p * z - 8.60467152213735e-11f;
+  p = p * z + 5.12229709037114e-08f;
+  p = p * z + 1.48572235717979e-05f;
+  p = p * z + 6.37261928875436e-04f;
+  p = p * z + 4.89352455891786e-03f;
+  float q = 1.19825839466702e-06f;
+  q = q * z + 1.18534705686654e-04f;
+  q = q * z + 2.26843463243900e-03f;
+  q = q * z + 4.89352518554385e-03f;
+  return c * p / q;
+}
+
+// Rational approximation on [-4, 4] as in XLA (math.cc, ErfImpl32) and Eigen.
+LACT_BOTH float erf(float x) {
+  const float c = x < -4.f ? -4.f : (x > 4.f ? 4.f : x);
+  const float z = c * c;
+  float p = -2.72614225801306e-10f;
+  p = p * z + 2.77068142495902e-08f;
+  p = p * z - 2.10102402082508e-06f;
+  p = p * z - 5.69250639462346e-05f;
+  p = p * z - 7.34990630326855e-04f;
+  p = p * z - 2.95459980854025e-03f;
+  p = p * z - 1.60960333262415e-02f;
+  float q = -1.45660718464996e-05f;
+  q = q * z - 2.13374055278905e-04f;
+  q = q * z - 1.68282697438203e-03f;
+  q = q * z - 7.37332916720468e-03f;
+  q = q * z - 1.42647390514189e-02f;
+  return c * p / q;
+}
+
+template <class T>
+LACT_BOTH T sigmoid(T x) {
+  return T(1) / (T(1) + exp(-x));
+}
+template <class T>
+LACT_BOTH T silu(T x) {
+  return x * sigmoid(x);
+}
+template <class T>
+LACT_BOTH T silu_slope(T x) {  // first derivative
+  const T s = sigmoid(x);
+  return s * (T(1) + x * (T(1) - s));
+}
+template <class T>
+LACT_BOTH T softplus(T x) {
+  return (x > T(0) ? x : T(0)) + log1p(exp(x > T(0) ? -x : x));
+}
+template <class T>
+LACT_BOTH T normal_below(T x) {  // Phi
+  return T(0.5) * (T(1) + erf(x * T(0.70710678118654752440)));
+}
+template <class T>
+LACT_BOTH T gelu(T x) {
+  return x * normal_below(x);
+}
+template <class T>
+LACT_BOTH T gelu_slope(T x) {
+  return normal_below(x) + x * T(0.39894228040143267794) * exp(T(-0.5) * x * x);
+}
+
+// The three outputs of swiglu's second adjoint at one place; see pointwise.hpp.
+template <class T>
+struct SwigluSecond {
+  T g_bar, h_bar, dm_bar;
+};
+template <class T>
+LACT_BOTH SwigluSecond<T> swiglu_second(T g, T h, T dm, T a, T b) {
+  const T s = sigmoid(g);
+  const T slope = s * (T(1) + g * (T(1) - s));
+  const T bend = s * (T(1) - s) * (T(2) + g * (T(1) - T(2) * s));
+  return {a * dm * h * bend + b * dm * slope, a * dm * slope, a * h * slope + b * g * s};
+}
+
+}  // namespace lact::kernels::scalar

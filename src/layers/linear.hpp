@@ -1,0 +1,46 @@
+// Linear maps and norms with parameters.
+#pragma once
+#include "autograd/ops.hpp"
+#include "layers/parameters.hpp"
+
+namespace lact {
+
+class Linear {  // y = x W^T + b; parameters "weight" [out, in] and, if asked, "bias" [out] (zero)
+ public:
+  Linear(Scope s, std::int64_t in, std::int64_t out, Init weight, bool bias = false)
+      : weight_(s.parameter("weight", {out, in}, std::move(weight))), bias_(bias ? &s.parameter("bias", {out}, constant(0)) : nullptr) {}
+  Var operator()(Ctx& c, const Var& x) const { return linear(x, use(c, weight_), bias_ ? use(c, *bias_) : Var()); }
+
+ private:
+  const Parameter& weight_;
+  const Parameter* bias_;
+};
+
+class RmsNorm {  // over the last dim; "weight" [d]
+ public:
+  RmsNorm(Scope s, std::int64_t d, double eps) : weight_(s.parameter("weight", {d}, constant(1))), eps_(eps) {}
+  Var operator()(Ctx& c, const Var& x) const { return rms_norm(x, use(c, weight_), eps_); }
+
+ private:
+  const Parameter& weight_;
+  double eps_;
+};
+
+class LayerNorm {  // over the last dim, no bias; "weight" [d]
+ public:
+  LayerNorm(Scope s, std::int64_t d, double eps = 1e-5) : weight_(s.parameter("weight", {d}, constant(1))), eps_(eps) {}
+  Var operator()(Ctx& c, const Var& x) const { return layer_norm(x, use(c, weight_), eps_); }
+
+ private:
+  const Parameter& weight_;
+  double eps_;
+};
+
+// Deviations of the published initialisation: 0.02 for every linear map, and for the last map of a residual branch
+// 0.02 / sqrt(branches), branches = sub-layers per block x blocks.
+struct InitScale {
+  double linear = 0.02, projection = 0.02;
+  static InitScale of(std::int64_t branches);
+};
+
+}  // namespace lact

@@ -1,0 +1,16 @@
+// Losses over rows of logits.
+#pragma once
+#include "autograd/ops.hpp"
+
+namespace lact {
+
+struct CrossEntropy {
+  Var loss;                     // [1]: nll + z mean(lse^2)
+  Var negative_log_likelihood;  // [1]: mean(lse - logits[target])
+  Var mean_square_lse;          // [1]
+  Var log_sum_exp;              // [rows]
+};
+// logits [rows, n], targets i32 [rows]; rows with a negative target are ignored. `valid` is the global count of kept rows.
+CrossEntropy cross_entropy(const Var& logits, const Tensor& targets, double valid, double z = 0);
+
+}  // namespace lact

@@ -1,0 +1,21 @@
+// Approximate orthogonalisation of each matrix of a batch by a quintic Newton-Schulz iteration (Jordan et al. 2024, "Muon";
+// constants of golden/lact README section 1). Differentiable through everything, the Frobenius norm included.
+#pragma once
+#include <array>
+#include <vector>
+
+#include "autograd/ops.hpp"
+
+namespace lact {
+
+struct NewtonSchulz {
+  using Step = std::array<double, 3>;  // X <- a X + (b A + c A A) X with A = X X^T
+  std::vector<Step> steps;             // none: the matrix divided by its Frobenius norm
+
+  static NewtonSchulz view_synthesis(std::int64_t steps);  // 3.4445, -4.7750, 2.0315 in every step; also used for video
+  static NewtonSchulz language();                          // five steps with constants of their own
+  // x [b, m, n] -> [b, m, n]. Divides by (norm + 1e-7), so a zero matrix stays zero. Works on the smaller side.
+  Var operator()(const Var& x) const;
+};
+
+}  // namespace lact

@@ -1,0 +1,45 @@
+// The large-chunk fast-weight layer of view synthesis (LaCT, arXiv 2505.23884; golden/lact README section 3).
+#pragma once
+#include "layers/fast_weights.hpp"
+#include "layers/linear.hpp"
+
+namespace lact {
+
+struct TttConfig {
+  std::int64_t head_dim = 64;
+  double inter_multi = 1;  // hidden width of the fast network, as a multiple of head_dim
+  double base_lr = 0.01;
+  std::int64_t muon_update_steps = 0;  // Newton-Schulz steps; 0 divides by the Frobenius norm only
+  bool bias = false;
+};
+
+class Ttt {
+ public:
+  Ttt(Scope s, std::int64_t dim, const TttConfig& cfg, InitScale init);
+  struct Result {
+    Var y;              // [b, rows applied, dim]; empty if the plan applies nothing
+    FastWeights state;  // [b * heads, ...], item b * heads + h
+  };
+  // x [b, t, dim]. Starts from `initial` ([b * heads, ...]) or from the learned weights.
+  Result operator()(Ctx& c, const Var& x, const TttPlan& plan, const FastWeights* initial = nullptr) const;
+
+ private:
+  FastWeights learned(Ctx& c, std::int64_t batch) const;
+  FastWeightTokens project(Ctx& c, const Var& x) const;
+
+  std::int64_t heads_, head_dim_;
+  double rate_shift_;  // inverse softplus of base_lr
+  FastWeightRule rule_;
+  const Parameter &w0_, &w1_, &w2_;
+  Linear to_qkv_, lr_fc_;
+  RmsNorm o_norm_;
+  Linear c_proj_;
+};
+
+// Pieces shared by every fast-weight layer.
+double inverse_softplus(double a);                          // log(e^a - 1)
+Var fold_heads(const Var& x);                               // [b, h, t, d] -> [b * h, t, d]
+Var unfold_heads(const Var& x, std::int64_t batch);         // its inverse
+Var tiled(const Var& w, std::int64_t batch);                // [h, m, n] -> [batch * h, m, n], item b * h + head
+
+}  // namespace lact

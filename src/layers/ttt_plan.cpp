@@ -1,0 +1,41 @@
+#include "layers/ttt_plan.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace lact {
+
+TttPlan plan_views(std::int64_t input_tokens, std::int64_t target_tokens) {
+  return {{TttEvent::update, {0, input_tokens}}, {TttEvent::apply, {0, input_tokens + target_tokens}}};
+}
+
+TttPlan plan_causal(std::int64_t tokens, std::int64_t chunk) {
+  check(chunk > 0, "a causal plan with chunks of {} tokens", chunk);
+  TttPlan plan;
+  std::int64_t begin = 0;
+  for (; begin < tokens - chunk; begin += chunk) {
+    plan.push_back({TttEvent::apply, {begin, begin + chunk}});
+    plan.push_back({TttEvent::update, {begin, begin + chunk}});
+  }
+  plan.push_back({TttEvent::apply, {begin, tokens}});
+  return plan;
+}
+
+TttPlan clipped(const TttPlan& plan, std::int64_t tokens) {
+  TttPlan out = plan;
+  for (TttEvent& e : out) {
+    e.tokens.end = std::clamp<std::int64_t>(e.tokens.end, 0, tokens);
+    e.tokens.begin = std::clamp<std::int64_t>(e.tokens.begin, 0, e.tokens.end);
+  }
+  return out;
+}
+
+std::string text_of(const TttPlan& plan) {
+  std::string out;
+  for (const TttEvent& e : plan)
+    out += fill("{}{}[{},{})", {out.empty() ? "" : " ", e.kind == TttEvent::update ? "U" : "A", e.tokens.begin, e.tokens.end});
+  return out;
+}
+
+}  // namespace lact

@@ -1,0 +1,214 @@
+#include "models/view_synthesis.hpp"
+
+#include <cmath>
+
+#include "base/check.hpp"
+#include "layers/embedding.hpp"
+
+namespace lact {
+namespace {
+
+constexpr std::int64_t channels = 12;  // ray origin, direction, moment, colour
+constexpr std::string_view attention_type = "model.SelfAttention", mlp_type = "model.MLP",
+                           ttt_type = "lact_ttt.FastWeightGluMLPMultihead";
+
+double multiple(const BlockConfig& b) {
+  if (b.params.inter_multi > 0) return b.params.inter_multi;
+  return b.type == mlp_type ? 4 : 1;
+}
+
+}  // namespace
+
+void BlockParams::fields(Fields& f) {
+  f("head_dim", head_dim, "width of a head");
+  f("use_qk_norm", use_qk_norm, "attention: RMSNorm of queries and keys per head");
+  f("causal", causal, "attention: a token sees itself and earlier ones");
+  f("inter_multi", inter_multi, "hidden width as a multiple of the width (MLP) or of head_dim (fast weights); 0 is 4 and 1");
+  f("base_lr", base_lr, "fast weights: learning rate at initialisation");
+  f("muon_update_steps", muon_update_steps, "fast weights: Newton-Schulz steps; 0 normalises only");
+}
+
+void BlockConfig::fields(Fields& f) {
+  f("type", type, "model.SelfAttention, lact_ttt.FastWeightGluMLPMultihead or model.MLP");
+  f("length_dim", length_dim, "l: each view on its own; vl: all views together");
+  f.section("params", params);
+}
+
+void ViewSynthesisConfig::fields(Fields& f) {
+  f("patch_size", patch_size, "pixels along the side of a patch; a patch is a token");
+  f("dim", dim, "width of a token");
+  f("layers", layers, "number of blocks");
+  f.list("block_config", block_config, "the sub-layers of every block, in order");
+}
+
+std::vector<BlockConfig> ViewSynthesisConfig::default_blocks() {
+  std::vector<BlockConfig> b(3);
+  b[0].type = attention_type, b[0].length_dim = "l";
+  b[1].type = ttt_type, b[1].params.inter_multi = 2, b[1].params.muon_update_steps = 5;
+  b[2].type = mlp_type;
+  return b;
+}
+
+void ViewSynthesisConfig::check_values(std::int64_t height, std::int64_t width) const {
+  check(patch_size > 0 && dim > 0 && layers > 0, "model.patch_size={}, model.dim={} and model.layers={} must be positive", patch_size,
+        dim, layers);
+  check(height % patch_size == 0 && width % patch_size == 0, "a resolution of {} x {} is not divisible by model.patch_size={}", height,
+        width, patch_size);
+  check(dim < (1 << 20) && layers < (1 << 16) && patch_size < 4096, "model.dim={}, model.layers={}, model.patch_size={} are absurd",
+        dim, layers, patch_size);
+  for (const BlockConfig& b : block_config) {
+    bool ttt = b.type == ttt_type;
+    check(ttt || b.type == attention_type || b.type == mlp_type, "model.block_config: unknown type '{}'; known are {}, {} and {}", b.type,
+          attention_type, ttt_type, mlp_type);
+    check(b.length_dim == "l" || b.length_dim == "vl", "model.block_config: length_dim is 'l' or 'vl', not '{}'", b.length_dim);
+    check(!ttt || b.length_dim == "vl", "model.block_config: the fast-weight layer works on all views: length_dim must be 'vl'");
+    check(b.type == mlp_type || (b.params.head_dim > 0 && dim % b.params.head_dim == 0),
+          "model.dim={} is not divisible by head_dim={} of {}", dim, b.params.head_dim, b.type);
+    check(b.params.inter_multi >= 0, "model.block_config: inter_multi={} is negative", b.params.inter_multi);
+  }
+}
+
+ViewSynthesis::ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg)
+    : cfg_(cfg),
+      input_linear_(Scope(store) / "input_linear", channels * cfg.patch_size * cfg.patch_size, cfg.dim, gaussian(0.02)),
+      input_layernorm_(Scope(store) / "input_layernorm", cfg.dim),
+      decoder_norm_(Scope(store) / "image_token_decoder.0", cfg.dim),
+      decoder_(Scope(store) / "image_token_decoder.1", cfg.dim, 3 * cfg.patch_size * cfg.patch_size, gaussian(0.02)) {
+  if (cfg_.block_config.empty()) cfg_.block_config = ViewSynthesisConfig::default_blocks();
+  InitScale init = InitScale::of(std::int64_t(cfg_.block_config.size()) * cfg_.layers);
+  for (std::int64_t i = 0; i < cfg_.layers; ++i) {
+    Scope s = Scope(store) / "blocks" / std::to_string(i) / "module_list";
+    std::vector<SubLayer> list;
+    for (std::size_t j = 0; j < cfg_.block_config.size(); ++j)
+      list.push_back(make_sub_layer(s / std::to_string(j), cfg_.block_config[j], init));
+    blocks_.push_back(std::move(list));
+  }
+}
+
+ViewSynthesis::SubLayer ViewSynthesis::make_sub_layer(Scope s, const BlockConfig& b, InitScale init) const {
+  LayerNorm ln(s / "ln", cfg_.dim);
+  Scope f = s / "f";
+  const BlockParams& p = b.params;
+  bool per_view = b.length_dim == "l";
+  if (b.type == attention_type)
+    return {per_view, ln, SelfAttention(f, cfg_.dim, {p.head_dim, p.use_qk_norm, p.causal, false}, init)};
+  if (b.type == mlp_type) return {false, ln, Mlp(f, cfg_.dim, multiple(b), false, init)};
+  check(b.type == ttt_type, "model.block_config: unknown type '{}'", b.type);
+  return {false, ln, Ttt(f, cfg_.dim, {p.head_dim, multiple(b), p.base_lr, p.muon_update_steps, false}, init)};
+}
+
+Var ViewSynthesis::embed_tokens(Ctx& c, const Tensor& tokens) { return input_layernorm_(c, input_linear_(c, tokens)); }
+
+Var ViewSynthesis::run_block(Ctx& c, int i, Var x, const Sequence& seq) {
+  Shape whole = x.shape();
+  std::size_t ttt_index = 0;
+  for (const SubLayer& sub : blocks_[std::size_t(i)]) {
+    Var y = sub.ln(c, x);
+    if (const auto* attend = std::get_if<SelfAttention>(&sub.f)) {
+      if (sub.per_view) y = view(y, {whole[0] * whole[1] / seq.tokens_per_view, seq.tokens_per_view, whole[2]});
+      y = view((*attend)(c, y), whole);
+    } else if (const auto* mlp = std::get_if<Mlp>(&sub.f)) {
+      y = (*mlp)(c, y);
+    } else {
+      Ttt::Result r = std::get<Ttt>(sub.f)(c, y, seq.plan, seq.initial ? &(*seq.initial)[ttt_index] : nullptr);
+      if (seq.final_states) seq.final_states->push_back(r.state);
+      y = r.y;
+      ++ttt_index;
+    }
+    x = add(x, y);
+  }
+  return x;
+}
+
+std::int64_t ViewSynthesis::tokens(const Batch& b) const {
+  std::int64_t per_view = b.images.dim(3) * b.images.dim(4) / (cfg_.patch_size * cfg_.patch_size);
+  return b.poses.dim(0) * b.poses.dim(1) * per_view;
+}
+
+Var ViewSynthesis::embed(Ctx& c, const Batch& b) {
+  Tensor inputs = b.images.cut(1, {0, b.input_views});
+  if (!inputs.contiguous()) {  // several items: the inputs of each lie apart
+    Tensor copy = like(inputs);
+    for (std::int64_t i = 0; i < inputs.dim(0); ++i) copy_bytes(copy.select(0, i), inputs.select(0, i));
+    inputs = copy;
+  }
+  return embed_tokens(c, view_tokens(b.intrinsics, b.poses, inputs, b.images.dim(3), b.images.dim(4), cfg_.patch_size));
+}
+
+Var ViewSynthesis::block(Ctx& c, int i, const Var& x, const Batch& b) {
+  std::int64_t per_view = x.dim(1) / (b.input_views + b.target_views);
+  Sequence seq;
+  seq.tokens_per_view = per_view;
+  seq.plan = plan_views(b.input_views * per_view, b.target_views * per_view);
+  return run_block(c, i, x, seq);
+}
+
+Var ViewSynthesis::images_of(Ctx& c, const Var& x, const Batch& b) {
+  std::int64_t target_tokens = x.dim(1) / (b.input_views + b.target_views) * b.target_views;
+  Var y = cut(x, 1, {x.dim(1) - target_tokens, x.dim(1)});
+  y = sigmoid(decoder_(c, decoder_norm_(c, y)));
+  return unpatched(y, b.target_views, b.images.dim(3), b.images.dim(4), cfg_.patch_size);
+}
+
+Var ViewSynthesis::head(Ctx& c, const Var& x, const Batch& b) {
+  Var target = b.images.cut(1, {b.input_views, b.input_views + b.target_views});
+  return scale(sum(square(sub(images_of(c, x, b), target))), 1 / b.valid);
+}
+
+Var ViewSynthesis::predict(Ctx& c, const Batch& b) {
+  Var x = embed(c, b);
+  for (int i = 0; i < blocks(); ++i) x = block(c, i, x, b);
+  return images_of(c, x, b);
+}
+
+ViewSynthesis::States ViewSynthesis::reconstruct(Ctx& c, const Batch& inputs) {
+  Var x = embed(c, inputs);
+  States states(blocks_.size());
+  for (int i = 0; i < blocks(); ++i) {
+    Sequence seq;
+    seq.tokens_per_view = x.dim(1) / inputs.input_views;
+    seq.plan = {{TttEvent::update, {0, x.dim(1)}}, {TttEvent::apply, {0, x.dim(1)}}};
+    seq.final_states = &states[std::size_t(i)];
+    x = run_block(c, i, x, seq);
+  }
+  return states;
+}
+
+Var ViewSynthesis::render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h, std::int64_t w) {
+  Var x = embed_tokens(c, view_tokens(intrinsics, poses, {}, h, w, cfg_.patch_size));
+  for (int i = 0; i < blocks(); ++i) {
+    Sequence seq;
+    seq.tokens_per_view = x.dim(1) / poses.dim(1);
+    seq.plan = {{TttEvent::apply, {0, x.dim(1)}}};
+    seq.initial = &states[std::size_t(i)];
+    x = run_block(c, i, x, seq);
+  }
+  return unpatched(sigmoid(decoder_(c, decoder_norm_(c, x))), poses.dim(1), h, w, cfg_.patch_size);
+}
+
+Flops ViewSynthesis::forward_flops(const Batch& b) const {
+  auto p2 = double(cfg_.patch_size * cfg_.patch_size), d = double(cfg_.dim), n = double(tokens(b));
+  double views = double(b.input_views + b.target_views), items = double(b.poses.dim(0));
+  double per_view = n / (items * views), updated = n / views * double(b.input_views);
+  Flops f;
+  f.linear = 2 * n * channels * p2 * d + 2 * n / views * double(b.target_views) * 3 * p2 * d;
+  for (const BlockConfig& s : cfg_.block_config) {
+    double head = double(s.params.head_dim), layers = double(cfg_.layers);
+    if (s.type == attention_type) {
+      f.linear += layers * 8 * n * d * d;
+      f.attention += layers * 4 * n * (s.length_dim == "l" ? per_view : per_view * views) * d;
+    } else if (s.type == mlp_type) {
+      f.linear += layers * 4 * n * d * std::floor(d * multiple(s));
+    } else {
+      double dh = std::floor(head * multiple(s)), heads = d / head, small = std::min(head, dh), large = std::max(head, dh);
+      f.linear += layers * (8 * n * d * d + 6 * n * d * heads);
+      f.update += layers * 12 * updated * heads * head * dh;  // two forward, one backward, three gradient products
+      f.apply += layers * 6 * n * heads * head * dh;
+      f.newton_schulz += layers * items * heads * 3 * double(s.params.muon_update_steps) *
+                         (4 * small * small * large + 2 * small * small * small);
+    }
+  }
+  return f;
+}
+
+}  // namespace lact

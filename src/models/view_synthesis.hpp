@@ -1,0 +1,80 @@
+// LaCTLVSM: posed images in, views of given cameras out. The only path between views is the fast-weight layer
+// (golden/lact README section 5; parameter names as published).
+#pragma once
+#include <variant>
+
+#include "base/config.hpp"
+#include "layers/attention_mlp.hpp"
+#include "layers/model.hpp"
+#include "layers/ttt.hpp"
+
+namespace lact {
+
+struct BlockParams {  // union of the sub-layers' arguments; each sub-layer reads its own
+  std::int64_t head_dim = 64;
+  bool use_qk_norm = true, causal = false;
+  double inter_multi = 0;  // 0: the sub-layer's default (MLP 4, fast weights 1)
+  double base_lr = 0.01;
+  std::int64_t muon_update_steps = 0;
+  void fields(Fields& f);
+};
+struct BlockConfig {
+  std::string type;              // model.SelfAttention, lact_ttt.FastWeightGluMLPMultihead, model.MLP
+  std::string length_dim = "vl";  // l: every view on its own; vl: the whole sequence
+  BlockParams params;
+  void fields(Fields& f);
+};
+struct ViewSynthesisConfig {
+  std::int64_t patch_size = 8, dim = 128, layers = 4;
+  std::vector<BlockConfig> block_config;  // of every block; empty: attention (l), fast weights, MLP
+  void fields(Fields& f);
+  void check_values(std::int64_t height, std::int64_t width) const;  // impossible values are named
+  static std::vector<BlockConfig> default_blocks();
+};
+
+class ViewSynthesis final : public Model {
+ public:
+  ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg);
+
+  int blocks() const override { return int(blocks_.size()); }
+  Var embed(Ctx& c, const Batch& b) override;
+  Var block(Ctx& c, int i, const Var& x, const Batch& b) override;
+  Var head(Ctx& c, const Var& x, const Batch& b) override;  // sum of squared errors / valid
+  std::int64_t tokens(const Batch& b) const override;
+  Flops forward_flops(const Batch& b) const override;
+
+  Var images_of(Ctx& c, const Var& x, const Batch& b);  // the last block's tokens -> target views [b, v, 3, h, w] in (0, 1)
+  Var predict(Ctx& c, const Batch& b);                  // one pass: inputs and targets together
+
+  // Two calls that give the same images as one pass: the input views become fast weights once; each target camera then costs one view.
+  using States = std::vector<std::vector<FastWeights>>;   // [block][fast-weight sub-layer]
+  States reconstruct(Ctx& c, const Batch& inputs);        // target_views = 0
+  Var render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h, std::int64_t w);
+
+  const ViewSynthesisConfig& config() const { return cfg_; }
+
+ private:
+  struct SubLayer {
+    bool per_view = false;
+    LayerNorm ln;
+    std::variant<SelfAttention, Ttt, Mlp> f;
+  };
+  struct Sequence {  // how the tokens of a pass lie and what the fast-weight layers do with them
+    std::int64_t tokens_per_view = 0;
+    TttPlan plan;
+    const std::vector<FastWeights>* initial = nullptr;
+    std::vector<FastWeights>* final_states = nullptr;
+  };
+  SubLayer make_sub_layer(Scope s, const BlockConfig& b, InitScale init) const;
+  Var run_block(Ctx& c, int i, Var x, const Sequence& seq);
+  Var embed_tokens(Ctx& c, const Tensor& tokens);
+
+  ViewSynthesisConfig cfg_;
+  Linear input_linear_;
+  LayerNorm input_layernorm_;
+  std::vector<std::vector<SubLayer>> blocks_;
+  LayerNorm decoder_norm_;
+  Linear decoder_;
+};
+
+}  // namespace lact

@@ -1,0 +1,123 @@
+#include "train/config.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/check.hpp"
+#include "parallel/grid.hpp"
+
+namespace lact {
+
+void TrainConfig::fields(Fields& f) {
+  LearningConfig::fields(f);
+  f("seed", seed, "seed of initialisation and of view sampling");
+  f("batch_size", batch_size, "samples (scenes with their views) of one optimizer step, over all ranks");
+  f("accumulate", accumulate, "micro-batches that a step's samples are split into, one after the other");
+  f("precision", precision, "fp32");
+  f("deterministic", deterministic, "the same bits for any power-of-two split of dp and cp; one rank always repeats its bits");
+  f("eval_every", eval_every, "steps between evaluations of the held-out views; 0: only after the last step");
+  f("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: only by time and after the last step");
+  f("checkpoint_seconds", checkpoint_seconds, "seconds after which a checkpoint is written in any case; 0 never");
+  f("keep_checkpoints", keep_checkpoints, "how many of the newest checkpoints stay");
+}
+
+void RunConfig::Run::fields(Fields& f) { f("dir", dir, "folder of the run; empty: runs/ and the name of the config file"); }
+
+void RunConfig::ModelSection::fields(Fields& f) {
+  f("file", file, "a model file as published (YAML or JSON) instead of the keys here");
+  ViewSynthesisConfig::fields(f);
+}
+
+void RunConfig::Compute::fields(Fields& f) {
+  f("device", device, "cpu");
+  f("threads", threads, "threads of a rank; 0: the cores this process may use");
+}
+
+void RunConfig::Parallel::fields(Fields& f) {
+  f("pp", pp, "ranks along the pipeline of blocks");
+  f("dp", dp, "ranks along the samples; 0: those left over by the others");
+  f("cp", cp, "ranks along the tokens of a sample");
+  f("tp", tp, "ranks along heads and hidden widths");
+  f("timeout", timeout, "seconds after which a rank that does not answer ends the job");
+}
+
+void RunConfig::fields(Fields& f) {
+  f.section("run", run);
+  f.section("model", model);
+  f.section("data", data);
+  f.section("train", train);
+  f.section("compute", compute);
+  f.section("parallel", parallel);
+}
+
+void RunConfig::check_values() const {
+  train.check_values();
+  check_data(data);
+  model.check_values(data.height(), data.width());
+  check(train.batch_size > 0 && train.accumulate > 0 && train.batch_size % train.accumulate == 0,
+        "train.batch_size={} is not divisible into train.accumulate={} micro-batches", train.batch_size, train.accumulate);
+  check(train.precision == "fp32", "train.precision={}: this program computes in fp32", train.precision);
+  check(train.eval_every >= 0 && train.checkpoint_every >= 0 && train.checkpoint_seconds >= 0,
+        "train.eval_every, train.checkpoint_every and train.checkpoint_seconds must not be negative");
+  check(train.keep_checkpoints > 0, "train.keep_checkpoints={} would keep none", train.keep_checkpoints);
+  check(train.seed >= 0, "train.seed={} is negative", train.seed);
+  check(compute.device == "cpu", "compute.device={}: this program computes on cpu", compute.device);
+  check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads", compute.threads);
+  check(std::max({parallel.pp, parallel.dp, parallel.cp, parallel.tp}) <= 65536, "parallel: an axis with more than 65536 ranks");
+  Grid::of(1, int(parallel.pp), int(parallel.dp), int(parallel.cp), int(parallel.tp));
+}
+
+namespace {
+
+RunConfig overridden(RunConfig c, const std::vector<std::string>& overrides) {
+  for (const std::string& o : overrides) apply_override(Fields::of(c), o);
+  return c;
+}
+
+}  // namespace
+
+RunConfig RunConfig::completed(RunConfig c, const std::string& folder, const std::vector<std::string>& overrides) {
+  std::string model_file = overridden(c, overrides).model.file;
+  if (!model_file.empty()) {
+    auto beside = std::filesystem::path(folder) / model_file;  // as seen from here, else from the config file
+    bool here = std::filesystem::exists(model_file) || !std::filesystem::exists(beside);
+    c.model = {};
+    read_config_file(Fields::of(c), here ? model_file : beside.string(), "model");
+    c.model.file = model_file;
+  }
+  c = overridden(c, overrides);
+  if (c.model.block_config.empty()) c.model.block_config = ViewSynthesisConfig::default_blocks();
+  c.check_values();
+  return c;
+}
+
+RunConfig RunConfig::load(const std::string& path, const std::vector<std::string>& overrides) {
+  RunConfig c;
+  read_config_file(Fields::of(c), path);
+  c = completed(c, std::filesystem::path(path).parent_path().string(), overrides);
+  if (c.run.dir.empty()) c.run.dir = "runs/" + std::filesystem::path(path).stem().string();
+  return c;
+}
+
+RunConfig RunConfig::from_overrides(const std::vector<std::string>& overrides) { return completed({}, "", overrides); }
+
+RunConfig RunConfig::stored(const std::string& yaml, const std::string& source, const std::vector<std::string>& overrides) {
+  RunConfig c;
+  read_config_text(Fields::of(c), yaml, source);
+  c = overridden(c, overrides);
+  c.check_values();
+  return c;
+}
+
+std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now) {
+  bool grows = now.train.steps >= before.train.steps;
+  std::vector<Difference> all = differences(Fields::of(before), Fields::of(now));
+  std::erase_if(all, [&](const Difference& d) {
+    return d.key.starts_with("run.") || d.key.starts_with("parallel.") || d.key.starts_with("compute.") || d.key == "train.precision" ||
+           d.key == "train.checkpoint_seconds" || d.key == "train.keep_checkpoints" || d.key.ends_with("_every") || d.key == "data.threads" ||
+           d.key == "data.cache_mb" || d.key == "model.file" || (d.key == "train.steps" && grows);
+  });
+  return all;
+}
+
+}  // namespace lact

@@ -1,0 +1,55 @@
+// Everything a run can be told: one file, one struct, every key with a default and a sentence.
+#pragma once
+#include "data/config.hpp"
+#include "models/view_synthesis.hpp"
+#include "train/learner.hpp"
+
+namespace lact {
+
+struct TrainConfig : LearningConfig {
+  std::int64_t seed = 0, batch_size = 1, accumulate = 1;
+  std::string precision = "fp32";
+  bool deterministic = false;
+  std::int64_t eval_every = 0, checkpoint_every = 0, checkpoint_seconds = 60, keep_checkpoints = 3;
+  void fields(Fields& f);
+};
+
+struct RunConfig {
+  struct Run {
+    std::string dir;
+    void fields(Fields& f);
+  } run;
+  struct ModelSection : ViewSynthesisConfig {
+    std::string file;
+    void fields(Fields& f);
+  } model;
+  DataConfig data;
+  TrainConfig train;
+  struct Compute {
+    std::string device = "cpu";
+    std::int64_t threads = 0;
+    void fields(Fields& f);
+  } compute;
+  struct Parallel {
+    std::int64_t pp = 1, dp = 0, cp = 1, tp = 1, timeout = 60;
+    void fields(Fields& f);
+  } parallel;
+
+  void fields(Fields& f);
+  void check_values() const;  // impossible values are named; nothing has been touched yet
+
+  // A config file, then key=value, which wins; `model.file` is read in between. Checked.
+  static RunConfig load(const std::string& path, const std::vector<std::string>& overrides);
+  static RunConfig from_overrides(const std::vector<std::string>& overrides);  // the defaults, then key=value
+  // The resolved config stored with a run or a checkpoint, without reading model.file again.
+  static RunConfig stored(const std::string& yaml, const std::string& source, const std::vector<std::string>& overrides = {});
+
+ private:
+  static RunConfig completed(RunConfig c, const std::string& folder, const std::vector<std::string>& overrides);
+};
+
+// Keys that differ and may not when a run goes on: everything but run.*, parallel.*, compute.*, train.precision, the *_every keys and
+// a growing train.steps.
+std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now);
+
+}  // namespace lact

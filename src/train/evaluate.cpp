@@ -1,0 +1,137 @@
+#include "train/evaluate.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.hpp"
+#include "train/metrics.hpp"
+
+namespace lact {
+namespace {
+
+constexpr std::int64_t group = 8;  // views rendered at once
+
+Tensor part(const Tensor& t, Range r) {  // of dim 1, contiguous
+  Tensor cut = t.cut(1, r), out = like(cut);
+  for (std::int64_t i = 0; i < cut.dim(0); ++i) copy_bytes(out.select(0, i), cut.select(0, i));
+  return out;
+}
+
+std::vector<float> picture(const Tensor& images, std::int64_t view) {  // [1, v, 3, h, w]
+  return images.select(0, 0).select(0, view).to_floats();
+}
+
+std::int64_t nearest_input(const Batch& b, std::int64_t target) {
+  const float* poses = b.poses.data<float>();
+  auto distance = [&](std::int64_t i) {
+    double sum = 0;
+    for (std::int64_t k : {3, 7, 11}) sum += std::pow(double(poses[i * 16 + k]) - double(poses[target * 16 + k]), 2);
+    return sum;
+  };
+  std::int64_t best = 0;
+  for (std::int64_t i = 1; i < b.input_views; ++i)
+    if (distance(i) < distance(best)) best = i;
+  return best;
+}
+
+// The mean colour of all inputs, everywhere.
+std::vector<float> mean_picture(const Batch& b, std::size_t plane) {
+  std::array<double, 3> sum{};
+  const float* pixels = b.images.data<float>();
+  for (std::size_t i = 0; i < std::size_t(b.input_views) * 3 * plane; ++i) sum[i / plane % 3] += pixels[i];
+  std::vector<float> out(3 * plane);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = float(sum[i / plane] / double(std::size_t(b.input_views) * plane));
+  return out;
+}
+
+struct Means {
+  double mse = 0, psnr = 0, ssim = 0, nearest = 0, mean = 0;
+  std::int64_t views = 0;
+};
+
+}  // namespace
+
+std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataConfig& cfg) {
+  std::vector<ViewChoice> choices, novel;
+  for (std::int64_t s = 0; s < source.scenes(); ++s) {
+    bool is_novel = std::ranges::find(cfg.held_out_scenes, s) != cfg.held_out_scenes.end();
+    Split split = split_views(source.views(s), cfg.held_out, source.scene_name(s));
+    if (split.held_out.empty()) continue;
+    ViewChoice choice = given_views(s, evaluation_inputs(split, cfg, source.scene_name(s)), split.held_out);
+    (is_novel ? novel : choices).push_back(std::move(choice));
+  }
+  choices.insert(choices.end(), novel.begin(), novel.end());
+  return choices;
+}
+
+Batch inputs_of(const Batch& b) {
+  Batch in;
+  Range r{0, b.input_views};
+  in.images = part(b.images, r), in.intrinsics = part(b.intrinsics, r), in.poses = part(b.poses, r);
+  in.input_views = b.input_views;
+  return in;
+}
+
+Tensor render_views(ViewSynthesis& model, Ctx& c, const ViewSynthesis::States& states, const Tensor& intrinsics, const Tensor& poses,
+                    std::int64_t height, std::int64_t width) {
+  std::int64_t n = poses.dim(1);
+  Tensor out = Tensor::empty(c.device, {n, 3, height, width});
+  for (std::int64_t begin = 0; begin < n; begin += group) {
+    Range r{begin, std::min(begin + group, n)};
+    Var y = model.render(c, states, part(intrinsics, r), part(poses, r), height, width);
+    copy_bytes(out.cut(0, r), y.value().view({r.size(), 3, height, width}));
+  }
+  return out;
+}
+
+Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, const DataConfig& cfg) {
+  Evaluation e;
+  Ctx plain = c.on(nullptr);
+  auto plane = std::size_t(cfg.height() * cfg.width());
+  for (const ViewChoice& choice : evaluation_choices(source, cfg)) {
+    Batch b = assemble(source, choice, cfg, c.device);
+    ViewSynthesis::States states = model.reconstruct(plain, inputs_of(b));
+    Range targets{b.input_views, b.input_views + b.target_views};
+    Tensor images = render_views(model, plain, states, part(b.intrinsics, targets), part(b.poses, targets), cfg.height(), cfg.width());
+    std::vector<float> mean = mean_picture(b, plane);
+    for (std::int64_t i = 0; i < b.target_views; ++i) {
+      RenderedView v;
+      v.input = picture(b.images, nearest_input(b, b.input_views + i));
+      v.target = picture(b.images, b.input_views + i);
+      v.prediction = images.select(0, i).to_floats();
+      ViewScore& s = v.score;
+      s.scene = choice.scene, s.view = choice.targets[std::size_t(i)];
+      s.novel_scene = std::ranges::find(cfg.held_out_scenes, s.scene) != cfg.held_out_scenes.end();
+      s.mse = mse(v.prediction, v.target), s.psnr = psnr(s.mse);
+      s.ssim = ssim(v.prediction, v.target, cfg.height(), cfg.width());
+      s.nearest_psnr = psnr(mse(v.input, v.target)), s.mean_psnr = psnr(mse(mean, v.target));
+      e.views.push_back(std::move(v));
+    }
+  }
+  return e;
+}
+
+NamedValues Evaluation::values() const {
+  std::array<Means, 2> all;
+  for (const RenderedView& v : views) {
+    Means& m = all[v.score.novel_scene];
+    m.mse += v.score.mse, m.psnr += v.score.psnr, m.ssim += v.score.ssim;
+    m.nearest += v.score.nearest_psnr, m.mean += v.score.mean_psnr, ++m.views;
+  }
+  NamedValues out;
+  for (int novel : {0, 1}) {
+    const Means& m = all[std::size_t(novel)];
+    if (m.views == 0) continue;
+    auto n = double(m.views);
+    std::string at = novel ? "eval_novel_" : "eval_";
+    out.emplace_back(at + "psnr", m.psnr / n);
+    out.emplace_back(at + "psnr_pooled", psnr(m.mse / n));
+    out.emplace_back(at + "ssim", m.ssim / n);
+    out.emplace_back(at + "loss", m.mse / n);
+    out.emplace_back(at + "nearest_psnr", m.nearest / n);
+    out.emplace_back(at + "mean_colour_psnr", m.mean / n);
+  }
+  return out;
+}
+
+}  // namespace lact

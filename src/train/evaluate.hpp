@@ -1,0 +1,39 @@
+// Held-out views rendered from input views, and how close they come, beside two baselines that need no model.
+#pragma once
+#include "data/loader.hpp"
+#include "io/tensorboard.hpp"
+#include "models/view_synthesis.hpp"
+
+namespace lact {
+
+struct ViewScore {
+  std::int64_t scene = 0, view = 0;
+  bool novel_scene = false;  // no training sample came from this scene
+  double mse = 0, psnr = 0, ssim = 0;
+  double nearest_psnr = 0;  // baseline: the input view whose camera stands nearest, copied
+  double mean_psnr = 0;     // baseline: the mean colour of the inputs everywhere
+};
+
+struct RenderedView {  // planar [3, h, w]
+  std::vector<float> input, target, prediction;  // the nearest input view
+  ViewScore score;
+};
+
+struct Evaluation {
+  std::vector<RenderedView> views;  // training scenes first
+  // Means over the held-out views of training scenes (and eval_novel_* over those of other scenes): eval_psnr is the mean over views of
+  // -10 log10(MSE of the view), eval_psnr_pooled that of the pooled MSE.
+  NamedValues values() const;
+};
+
+// What is evaluated: the input and target views of each scene. Empty when nothing is held out.
+std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataConfig& cfg);
+Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, const DataConfig& cfg);
+
+// Target views from fast weights made once of the inputs, in groups, so that memory does not grow with their number: [v, 3, h, w] f32.
+Tensor render_views(ViewSynthesis& model, Ctx& c, const ViewSynthesis::States& states, const Tensor& intrinsics, const Tensor& poses,
+                    std::int64_t height, std::int64_t width);
+// The input views of a batch alone, as `reconstruct` takes them.
+Batch inputs_of(const Batch& b);
+
+}  // namespace lact

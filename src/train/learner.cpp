@@ -1,0 +1,85 @@
+#include "train/learner.hpp"
+
+#include <cmath>
+
+#include "base/check.hpp"
+#include "kernels/pointwise.hpp"
+#include "optim/schedule.hpp"
+
+namespace lact {
+
+void LearningConfig::fields(Fields& f) {
+  f("steps", steps, "optimizer steps of the whole run");
+  f("lr", lr, "peak learning rate");
+  f("warmup", warmup, "steps of linear warmup from 0; then a half cosine down to 0 at `steps`");
+  f("constant_lr", constant_lr, "keep lr as it is, without warmup and cosine");
+  f("beta1", beta1, "AdamW: decay of the first moment");
+  f("beta2", beta2, "AdamW: decay of the second moment");
+  f("eps", eps, "AdamW: added to the root of the second moment");
+  f("weight_decay", weight_decay, "AdamW: decoupled decay of parameters with two or more dims");
+  f("grad_clip", grad_clip, "largest global gradient norm; larger ones are scaled down; 0 is no limit");
+  f("skip_norm", skip_norm, "leave out a step whose gradient norm before clipping is above this; 0 never");
+  f("free_steps", free_steps, "neither clip nor skip while the step is at most this; -1: both from the first step");
+  f("max_skipped", max_skipped, "stop with an error after so many skipped steps in a row");
+  f("activation_checkpointing", activation_checkpointing, "keep only each block's input and compute it again in the backward pass");
+}
+
+void LearningConfig::check_values() const {
+  check(steps > 0, "train.steps={} is not a positive number of steps", steps);
+  check(lr >= 0 && std::isfinite(lr), "train.lr={} is not a learning rate", lr);
+  check(warmup >= 0, "train.warmup={} is negative", warmup);
+  check(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "train.beta1={} and train.beta2={} must lie in [0, 1)", beta1, beta2);
+  check(eps > 0, "train.eps={} must be positive", eps);
+  check(weight_decay >= 0, "train.weight_decay={} is negative", weight_decay);
+  check(grad_clip >= 0 && skip_norm >= 0, "train.grad_clip={} and train.skip_norm={} must not be negative", grad_clip, skip_norm);
+  check(max_skipped > 0, "train.max_skipped={} must be positive", max_skipped);
+}
+
+double LearningConfig::cosine(std::int64_t step) const { return cosine_rate(step, lr, warmup, steps); }
+
+namespace {
+AdamWConfig adamw_of(const LearningConfig& c) {
+  return {.beta1 = c.beta1, .beta2 = c.beta2, .eps = c.eps, .weight_decay = c.weight_decay};
+}
+}  // namespace
+
+Learner::Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg, std::uint64_t seed)
+    : model_(model), store_(store), mesh_(mesh), device_(device), cfg_(cfg), seed_(seed), optimizer_(store, adamw_of(cfg)) {}
+
+std::string Learner::verdict(std::int64_t n, double loss, double norm) const {
+  if (!std::isfinite(loss)) return "loss is not finite";
+  if (!std::isfinite(norm)) return "gradient norm is not finite";
+  if (n > cfg_.free_steps && cfg_.skip_norm > 0 && norm > cfg_.skip_norm)
+    return fill("gradient norm {:.4g} is above train.skip_norm={}", {norm, cfg_.skip_norm});
+  return {};
+}
+
+StepReport Learner::step(std::int64_t n, std::span<const Batch> micro) {
+  StepReport r;
+  r.step = n;
+  r.rate = cfg_.rate_at(n);
+  store_.zero_gradients();
+  for (const Batch& b : micro) {
+    Tape tape;
+    Ctx c{&tape, device_, mesh_, seed_, n};
+    Var loss = loss_of(model_, c, b, cfg_.activation_checkpointing);
+    tape.backward(loss, ones_like(loss));
+    r.loss += loss.value().item();
+    r.tokens += model_.tokens(b);
+    Flops f = model_.forward_flops(b);
+    r.flops = {r.flops.linear + f.linear, r.flops.attention + f.attention, r.flops.update + f.update, r.flops.apply + f.apply,
+               r.flops.newton_schulz + f.newton_schulz};
+  }
+  reduce_gradients(store_, mesh_);
+  r.grad_norm = gradient_norm(store_);
+  r.skipped = verdict(n, r.loss, r.grad_norm);
+  if (!r.skipped.empty()) {
+    ++skipped_in_a_row_;
+    return r;
+  }
+  skipped_in_a_row_ = 0;
+  optimizer_.step(r.rate, n > cfg_.free_steps ? clip_scale(r.grad_norm, cfg_.grad_clip) : 1);
+  return r;
+}
+
+}  // namespace lact

@@ -1,0 +1,57 @@
+// One optimizer step: forward and backward over the micro-batches, the global norm, the verdict, the update.
+#pragma once
+#include <string>
+
+#include "base/config.hpp"
+#include "layers/model.hpp"
+#include "optim/adamw.hpp"
+
+namespace lact {
+
+struct LearningConfig {
+  double lr = 1e-4;
+  std::int64_t warmup = 4000, steps = 80000;
+  bool constant_lr = false;
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.05;
+  double grad_clip = 1, skip_norm = 4;  // 0 turns either off
+  std::int64_t free_steps = 1000;       // neither clips nor checks while the step is at most this; negative: from the first step
+  std::int64_t max_skipped = 20;
+  bool activation_checkpointing = false;
+  void fields(Fields& f);
+  void check_values() const;
+  double rate_at(std::int64_t step) const { return constant_lr ? lr : cosine(step); }
+
+ private:
+  double cosine(std::int64_t step) const;
+};
+
+struct StepReport {
+  std::int64_t step = 0;
+  double loss = 0, grad_norm = 0, rate = 0;  // norm before clipping
+  std::int64_t tokens = 0;
+  Flops flops;           // one forward pass; a step is three times that, and four with recomputation
+  std::string skipped;   // why the update was left out, or empty
+};
+
+class Learner {
+ public:
+  Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg, std::uint64_t seed);
+  // Micro-batches of one global batch; each carries the global count `valid`.
+  StepReport step(std::int64_t n, std::span<const Batch> micro);
+  AdamW& optimizer() { return optimizer_; }
+  std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
+  void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
+
+ private:
+  std::string verdict(std::int64_t n, double loss, double norm) const;
+  Model& model_;
+  ParameterStore& store_;
+  Mesh& mesh_;
+  Device& device_;
+  LearningConfig cfg_;
+  std::uint64_t seed_;
+  AdamW optimizer_;
+  std::int64_t skipped_in_a_row_ = 0;
+};
+
+}  // namespace lact

@@ -1,0 +1,214 @@
+#include "train/trainer.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "files/json.hpp"
+#include "files/whole_file.hpp"
+#include "io/progress.hpp"
+#include "kernels/gemm.hpp"
+#include "kernels/pointwise.hpp"
+#include "train/metrics.hpp"
+
+namespace lact {
+namespace {
+
+namespace fs = std::filesystem;
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// Rate of a large fp32 product on this machine, the best of a few: what utilisation is measured against.
+double measured_product_rate(Device& d) {
+  constexpr std::int64_t n = 1024;
+  Tensor a = Tensor::zeros(d, {n, n}), b = Tensor::zeros(d, {n, n}), y = like(a);
+  double best = 0;
+  for (int i = 0; i < 4; ++i) {
+    double begin = now();
+    kernels::matmul(y, a, b);
+    best = std::max(best, 2.0 * n * n * n / (now() - begin));
+  }
+  return best;
+}
+
+Json indices(const std::vector<std::int64_t>& v) {
+  Json list = Json::array();
+  for (std::int64_t i : v) list.push(i);
+  return list;
+}
+
+// Which views train and which are held out, scene by scene, so that anyone can check that they do not meet.
+void write_views(const std::string& path, const ViewSource& source, const DataConfig& cfg, const Loader& loader) {
+  Json scenes = Json::array();
+  std::vector<std::vector<std::int64_t>> training(std::size_t(source.scenes()));
+  for (const SceneViews& s : loader.training()) training[std::size_t(s.scene)] = s.train;
+  for (std::int64_t s = 0; s < source.scenes(); ++s) {
+    Split split = split_views(source.views(s), cfg.held_out, source.scene_name(s));
+    Json one = Json::object({{"scene", source.scene_name(s)},
+                             {"train", indices(training[std::size_t(s)])},
+                             {"held_out", indices(split.held_out)}});
+    scenes.push(one);
+  }
+  write_whole(path, scenes.dump() + "\n");
+}
+
+void check_folder_is_usable(const std::string& dir) {
+  if (!fs::exists(dir)) return;
+  check(fs::is_directory(dir), "run.dir={} is a file", dir);
+  check(fs::is_empty(dir) || fs::exists(dir + "/config.yaml"), "run.dir={} holds other files and no run", dir);
+}
+
+void check_same_run(const RunConfig& now_wanted) {
+  std::string path = now_wanted.run.dir + "/config.yaml";
+  if (!fs::exists(path)) return;
+  RunConfig before = RunConfig::stored(read_text(path, 1 << 22), path);
+  for (const Difference& d : forbidden_differences(before, now_wanted))
+    fail("run.dir={} holds a run with {}={}, and {} was asked; take another run.dir", now_wanted.run.dir, d.key,
+         d.a.empty() ? "(nothing)" : d.a, d.b.empty() ? "(nothing)" : d.b);
+}
+
+}  // namespace
+
+Session::Session(const RunConfig& cfg)
+    : config(cfg), device(Device::open(Backend::cpu)), mesh(std::make_unique<Mesh>(Mesh::alone())), model(store, cfg.model) {
+  set_threads(int(cfg.compute.threads));
+  store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
+}
+
+RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides) {
+  std::string path = run_folder + "/config.yaml";
+  check(fs::exists(path), "{}: holds no run (there is no config.yaml in it)", run_folder);
+  RunConfig c = RunConfig::stored(read_text(path, 1 << 22), path, overrides);
+  c.run.dir = run_folder;
+  return c;
+}
+
+TrainState load_newest(const std::string& run_folder, Session& s) {
+  std::vector<std::string> all = checkpoints_in(run_folder);
+  std::string problems;
+  for (std::size_t i = all.size(); i-- > 0;) {
+    try {
+      return read_checkpoint(all[i], s.store, *s.device);
+    } catch (const Error& e) {
+      log::warning("{}", e.what());
+      problems += std::string(problems.empty() ? "" : "; ") + e.what();
+    }
+  }
+  check(all.empty(), "{}: no checkpoint loads: {}", run_folder, problems);
+  TrainState none;
+  none.step = -1;
+  return none;
+}
+
+Trainer::Trainer(const RunConfig& cfg)
+    : cfg_((check_folder_is_usable(cfg.run.dir), check_same_run(cfg), cfg)),
+      source_(open_views(cfg.data)),
+      session_(cfg),
+      learner_(session_.model, session_.store, *session_.mesh, *session_.device, cfg.train, std::uint64_t(cfg.train.seed)),
+      loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *session_.device) {
+  evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
+  resume();
+}
+
+void Trainer::resume() {
+  TrainState state = load_newest(cfg_.run.dir, session_);
+  if (state.step < 0) return;
+  first_step_ = saved_step_ = state.step;
+  learner_.optimizer().set_steps(state.optimizer_steps);
+  learner_.set_skipped_in_a_row(state.skipped_in_a_row);
+  check(state.sample == state.step * cfg_.train.batch_size, "{}: its {} steps have seen {} samples, not {}", cfg_.run.dir, state.step,
+        state.sample, state.step * cfg_.train.batch_size);
+}
+
+void Trainer::begin_folder() {
+  std::error_code error;
+  fs::create_directories(cfg_.run.dir + "/checkpoints", error);
+  if (!error) fs::create_directories(cfg_.run.dir + "/images", error);
+  check(!error, "run.dir={} cannot be made: {}", cfg_.run.dir, error.message());
+  write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));
+  write_views(cfg_.run.dir + "/views.json", *source_, cfg_.data, loader_);
+  report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
+}
+
+std::vector<Batch> Trainer::micro_batches(std::int64_t step) {
+  std::int64_t size = cfg_.train.batch_size / cfg_.train.accumulate;
+  std::vector<Batch> out;
+  for (std::int64_t m = 0; m < cfg_.train.accumulate; ++m) {
+    out.push_back(loader_.batch(step * cfg_.train.batch_size + m * size, size));
+    out.back().valid *= double(cfg_.train.accumulate);  // the count over the whole global batch
+  }
+  return out;
+}
+
+void Trainer::train_step(std::int64_t step, Progress& progress) {
+  double begin = now();
+  std::vector<Batch> micro = micro_batches(step);
+  StepReport r = learner_.step(step, micro);
+  double seconds = now() - begin;
+  StepRow row;
+  row.step = step + 1, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
+  row.tokens = r.tokens, row.seconds = seconds, row.tokens_per_second = double(r.tokens) / seconds;
+  row.model_flops = 3 * r.flops.total(), row.mfu = row.model_flops / seconds / peak_flops_;
+  row.memory_bytes = std::int64_t(session_.device->memory().peak);
+  row.psnr = psnr(r.loss), row.skipped = r.skipped;
+  report_->step(row);
+  progress.show({.step = row.step, .loss = r.loss, .psnr = row.psnr, .tokens_per_second = row.tokens_per_second});
+  if (r.skipped.empty()) return;
+  log::warning("step {}: the optimizer step was left out: {}", row.step, r.skipped);
+  if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
+    save(row.step);
+    fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}", learner_.skipped_in_a_row(),
+         r.skipped, cfg_.train.max_skipped);
+  }
+}
+
+void Trainer::evaluate_now(std::int64_t step) {
+  Ctx c = session_.context();
+  NamedValues values = evaluate(session_.model, c, *source_, cfg_.data).values();
+  if (values.empty()) return;
+  report_->evaluation(step, values);
+  log::info("step {}: held-out PSNR {:.2f} dB (nearest input {:.2f}, mean colour {:.2f}), SSIM {:.3f}", step, values[0].second,
+            values[4].second, values[5].second, values[2].second);
+}
+
+void Trainer::save(std::int64_t step) {
+  if (saved_step_ == step) return;
+  write_checkpoint(checkpoint_path(cfg_.run.dir, step), session_.store,
+                   {.step = step, .sample = step * cfg_.train.batch_size, .optimizer_steps = learner_.optimizer().steps(),
+                    .skipped_in_a_row = learner_.skipped_in_a_row(), .config = to_yaml(Fields::of(cfg_))});
+  remove_old_checkpoints(cfg_.run.dir, cfg_.train.keep_checkpoints);
+  saved_step_ = step;
+}
+
+Ended Trainer::run(const std::atomic<bool>& stop) {
+  std::int64_t steps = cfg_.train.steps;
+  if (first_step_ >= steps) {
+    log::info("{}: already at step {} of {}", cfg_.run.dir, first_step_, steps);
+    return Ended::finished;
+  }
+  begin_folder();
+  peak_flops_ = measured_product_rate(*session_.device);
+  log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, session_.store.count(), source_->scenes(),
+            threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
+  if (evaluation_choices(*source_, cfg_.data).empty()) log::info("no view is held out (data.held_out), so nothing is evaluated");
+  Progress progress(first_step_, steps);
+  double saved_at = now();
+  for (std::int64_t step = first_step_; step < steps; ++step) {
+    train_step(step, progress);
+    std::int64_t done = step + 1;
+    auto due = [done](std::int64_t every) { return every > 0 && done % every == 0; };
+    bool time = cfg_.train.checkpoint_seconds > 0 && now() - saved_at >= double(cfg_.train.checkpoint_seconds);
+    // before the checkpoint of the same step, so that a kill in between repeats the step with its evaluation
+    if (done == steps || due(cfg_.train.eval_every)) evaluate_now(done);
+    if (done == steps || stop || time || due(cfg_.train.checkpoint_every)) save(done), saved_at = now();
+    if (stop && done < steps) {
+      log::info("stopped at step {} of {}; the same command goes on from here", done, steps);
+      return Ended::stopped;
+    }
+  }
+  return Ended::finished;
+}
+
+}  // namespace lact

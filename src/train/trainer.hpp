@@ -1,0 +1,57 @@
+// A run: its folder, its model, its loop.
+#pragma once
+#include <atomic>
+
+#include "data/loader.hpp"
+#include "io/checkpoint.hpp"
+#include "io/report.hpp"
+#include "train/config.hpp"
+#include "train/evaluate.hpp"
+
+namespace lact {
+
+// Device, mesh, parameters and model of a config: what training, evaluation and rendering all need.
+struct Session {
+  explicit Session(const RunConfig& cfg);
+  RunConfig config;
+  std::unique_ptr<Device> device;
+  std::unique_ptr<Mesh> mesh;
+  ParameterStore store;
+  ViewSynthesis model;
+  Ctx context(Tape* tape = nullptr) { return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0}; }
+};
+
+enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
+
+class Trainer {
+ public:
+  // Checks data, model and run folder; goes on from the newest checkpoint that loads. Nothing is written before all of that succeeded.
+  explicit Trainer(const RunConfig& cfg);
+  // Until train.steps, or until `stop` becomes true; then the step is finished and saved.
+  Ended run(const std::atomic<bool>& stop);
+
+ private:
+  void resume();
+  void begin_folder();
+  std::vector<Batch> micro_batches(std::int64_t step);
+  void train_step(std::int64_t step, class Progress& progress);
+  void evaluate_now(std::int64_t step);
+  void save(std::int64_t step);
+
+  RunConfig cfg_;
+  std::unique_ptr<ViewSource> source_;
+  Session session_;
+  Learner learner_;
+  Loader loader_;
+  std::int64_t first_step_ = 0, saved_step_ = -1;
+  std::unique_ptr<Report> report_;
+  double peak_flops_ = 0;  // measured product rate of this machine
+};
+
+// The config stored with a run, with key=value applied; an error if the folder holds no run.
+RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});
+// Loads the newest checkpoint of a run into the session's store: the newest that loads, warning about damaged ones.
+// `step` < 0 when there is none. An error if there are some and none loads.
+TrainState load_newest(const std::string& run_folder, Session& s);
+
+}  // namespace lact

@@ -1,0 +1,163 @@
+// Norms of rows and columns, and rows of scores: f32 judged by f64, gradients by central differences.
+#include "base/check.hpp"
+#include "kernels/table.hpp"
+#include "ops/pairs.hpp"
+
+namespace lact {
+namespace {
+
+constexpr double eps = 1e-5;
+
+enum class Norm { rms, layer, l2 };
+struct Rows {  // results of one kernel and its gradient
+  Tensor y, mean, r, dx, dw;
+};
+Rows run(Norm norm, const Tensor& x, const Tensor& w, const Tensor& dy) {
+  Shape per_row = x.shape();
+  per_row.pop_back();
+  Rows out{like(x, x.shape()), like(x, per_row), like(x, per_row), like(x, x.shape()), w.defined() ? like(w) : Tensor{}};
+  switch (norm) {
+    case Norm::rms:
+      kernels::rms_norm(out.y, out.r, x, w, eps);
+      kernels::rms_norm_grad(out.dx, out.dw, dy, x, w, out.r);
+      break;
+    case Norm::layer:
+      kernels::layer_norm(out.y, out.mean, out.r, x, w, eps);
+      kernels::layer_norm_grad(out.dx, out.dw, dy, x, w, out.mean, out.r);
+      break;
+    case Norm::l2:
+      kernels::l2_norm(out.y, out.r, x, eps);
+      kernels::l2_norm_grad(out.dx, dy, x, out.r, eps);
+      break;
+  }
+  return out;
+}
+
+class RowNorms : public testing::TestWithParam<Norm> {};
+INSTANTIATE_TEST_SUITE_P(All, RowNorms, testing::Values(Norm::rms, Norm::layer, Norm::l2));
+
+TEST_P(RowNorms, AgreeWithF64OnOddSizesAndViews) {
+  for (std::int64_t n : {1, 7, 16, 17, 33, 100})
+    for (bool weighted : {true, false}) {
+      // heads beside each other: rows lie strided
+      const Pair x = Pair::random({2, 75, 3, n}, "x").with([](const Tensor& t) { return t.permute({0, 2, 1, 3}); });
+      const Pair dy = Pair::random({2, 3, 75, n}, "dy");
+      const Pair w = weighted && GetParam() != Norm::l2 ? Pair::random({n}, "w") : Pair{};
+      const Rows a = run(GetParam(), x.f32, w.f32, dy.f32), b = run(GetParam(), x.f64, w.f64, dy.f64);
+      const std::string what = sentence("norm {} of {}", int(GetParam()), n);
+      expect_agrees({a.y, b.y}, n == 1 ? 64 : 16, what + ": y");
+      if (n == 1) continue;  // the gradient is a difference of equal terms: nothing but rounding
+      // rows of few numbers nearly cancel now and then: r^2 times the rounding of x
+      expect_agrees({a.dx, b.dx}, n < 16 ? 400 : 40, what + ": dx");
+      if (w.f32.defined()) expect_agrees({a.dw, b.dw}, 40, what + ": dw");
+    }
+}
+
+TEST_P(RowNorms, GradientsMatchDifferences) {
+  const Tensor x = random_tensor({5, 11}, "x"), w = GetParam() == Norm::l2 ? Tensor{} : random_tensor({11}, "w"),
+               dy = random_tensor({5, 11}, "dy");
+  const Rows out = run(GetParam(), x, w, dy);
+  expect_slope([&](const Tensor& t) { return inner(run(GetParam(), t, w, dy).y, dy); }, x, out.dx, "dx");
+  if (w.defined()) expect_slope([&](const Tensor& t) { return inner(run(GetParam(), x, t, dy).y, dy); }, w, out.dw, "dw");
+}
+
+TEST_P(RowNorms, ZeroRowsAndEmptyTensorsGiveFiniteNumbers) {
+  const Tensor x = Tensor::zeros(cpu(), {3, 9}), dy = random_tensor({3, 9}, "dy", DType::f32);
+  const Rows out = run(GetParam(), x, {}, dy);
+  for (const Tensor* t : {&out.y, &out.r, &out.dx})
+    for (double v : t->to_doubles()) EXPECT_TRUE(std::isfinite(v));
+  run(GetParam(), Tensor::zeros(cpu(), {0, 9}), {}, Tensor::zeros(cpu(), {0, 9}));
+  if (GetParam() == Norm::l2) {
+    EXPECT_LE(difference(out.dx, [&] {
+                Tensor want = like(dy);
+                kernels::unary(kernels::Unary::scale, want, dy, 1 / eps);
+                return want;
+              }()),
+              2 * eps32);
+  }
+}
+
+TEST(ColumnNorms, AgreeAndDifferentiate) {
+  for (std::int64_t n : {1, 7, 33, 100}) {
+    const Shape s{2, 77, n}, per{2, 1, n};
+    const Pair w = Pair::random(s, "w"), target = Pair::random(per, "target"), dy = Pair::random(s, "dy");
+    Pair norm = Pair::result(per), y = Pair::result(s), again = Pair::result(per), dw = Pair::result(s), dt = Pair::result(per);
+    for (auto t : {&Pair::f32, &Pair::f64}) {
+      kernels::column_norm(norm.*t, w.*t);
+      kernels::keep_column_norm(y.*t, again.*t, w.*t, target.*t, eps);
+      kernels::keep_column_norm_grad(dw.*t, dt.*t, dy.*t, w.*t, norm.*t, target.*t, eps);
+    }
+    EXPECT_TRUE(same_bits(norm.f32, again.f32));
+    for (const Pair* p : {&norm, &y, &dw, &dt}) expect_agrees(*p, 30, sentence("column norms of {}", n));
+    auto kept = [&](const Tensor& weights, const Tensor& wanted) {
+      Tensor r = like(weights), l = like(wanted);
+      kernels::keep_column_norm(r, l, weights, wanted, eps);
+      return inner(r, dy.f64);
+    };
+    expect_slope([&](const Tensor& t) { return kept(t, target.f64); }, w.f64, dw.f64, "dw");
+    expect_slope([&](const Tensor& t) { return kept(w.f64, t); }, target.f64, dt.f64, "dtarget");
+  }
+  const Tensor zero = Tensor::zeros(cpu(), {1, 4, 3}), ones = Tensor::of(cpu(), {1, 1, 3}, std::vector<float>{1, 1, 1});
+  Tensor dw = like(zero), norm = Tensor::zeros(cpu(), {1, 1, 3});
+  kernels::keep_column_norm_grad(dw, {}, zero, zero, norm, ones, 0);
+  EXPECT_EQ(dw.to_floats(), std::vector<float>(12, 0.f));
+}
+
+TEST(Scores, SoftmaxAndItsGradient) {
+  for (kernels::Mask mask : {kernels::Mask{}, kernels::Mask{true, 0}, kernels::Mask{true, 5}})
+    for (std::int64_t keys : {1, 7, 33, 100}) {
+      const Shape s{3, 40, keys};
+      const Pair x = Pair::random(s, "x", 3), dy = Pair::random(s, "dy");
+      Pair y = Pair::result(s), dx = Pair::result(s);
+      for (auto t : {&Pair::f32, &Pair::f64}) {
+        kernels::softmax(y.*t, x.*t, 0.7, mask);
+        kernels::softmax_grad(dx.*t, dy.*t, y.*t, 0.7);
+      }
+      expect_agrees(y, 16, "softmax");
+      if (keys > 1) expect_agrees(dx, 64, "softmax_grad");
+      const auto p = y.f64.to_doubles();
+      for (std::int64_t row = 0; row < 120; ++row) {
+        const std::int64_t i = row % 40;
+        double sum = 0;
+        for (std::int64_t j = 0; j < keys; ++j) {
+          const bool seen = !mask.causal || (j <= i && (mask.window == 0 || j > i - mask.window));
+          const double weight = p[std::size_t(row * keys + j)];
+          EXPECT_TRUE(seen || weight == 0);
+          sum += weight;
+        }
+        const bool any = !mask.causal || mask.window == 0 || i - mask.window + 1 < keys;
+        EXPECT_NEAR(sum, any ? 1 : 0, 1e-12);
+      }
+      expect_slope([&](const Tensor& t) {
+            Tensor r = like(t);
+            kernels::softmax(r, t, 0.7, mask);
+            return inner(r, dy.f64);
+          }, x.f64, dx.f64, "softmax");
+    }
+}
+
+TEST(Scores, LogSumExpPickAndPlace) {
+  for (std::int64_t n : {1, 17, 300, 1000}) {
+    const Pair x = Pair::random({5, n}, "x", 20), y = Pair::result({5});
+    for (auto t : {&Pair::f32, &Pair::f64}) kernels::log_sum_exp(y.*t, x.*t);
+    expect_agrees(y, 4, "log_sum_exp");
+    for (std::int64_t i = 0; i < 5; ++i) {
+      double sum = 0;
+      const auto row = x.f64.select(0, i).to_doubles();
+      for (double v : row) sum += std::exp(v);
+      EXPECT_NEAR(y.f64.to_doubles()[std::size_t(i)], std::log(sum), 1e-12);
+    }
+  }
+  const Tensor x = random_tensor({3, 4}, "x"), y = random_tensor({3}, "y");
+  const Tensor index = Tensor::of(cpu(), {3}, std::vector<std::int32_t>{2, -1, 0});
+  Tensor picked = like(y), placed = like(x);
+  kernels::pick(picked, x, index);
+  kernels::place(placed, y, index);
+  const auto v = x.to_doubles();
+  EXPECT_EQ(picked.to_doubles(), (std::vector<double>{v[2], 0, v[8]}));
+  EXPECT_DOUBLE_EQ(inner(picked, y), inner(placed, x));  // adjoint of each other
+  EXPECT_THROW(kernels::pick(picked, x, Tensor::of(cpu(), {3}, std::vector<std::int32_t>{0, 4, 0})), Error);
+}
+
+}  // namespace
+}  // namespace lact

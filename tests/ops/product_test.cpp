@@ -1,0 +1,222 @@
+// Matrix products and attention.
+#include "base/check.hpp"
+#include "kernels/cpu/loops/loops.hpp"
+#include "kernels/table.hpp"
+#include "ops/pairs.hpp"
+
+namespace lact {
+namespace {
+
+// The definition, in double.
+std::vector<double> product(const Tensor& a, const Tensor& b, double alpha, double beta, const Tensor& before) {
+  const auto x = a.to_doubles(), z = b.to_doubles(), old = before.to_doubles();
+  const auto m = std::size_t(a.dim(-2)), k = std::size_t(a.dim(-1)), n = std::size_t(b.dim(-1));
+  std::vector<double> y(old.size());
+  for (std::size_t at = 0; at < y.size(); ++at) {
+    const std::size_t j = at % n, i = at / n % m, item = at / n / m;
+    double sum = 0;
+    for (std::size_t l = 0; l < k; ++l) sum += x[(item * m + i) * k + l] * z[(item * k + l) * n + j];
+    y[at] = alpha * sum + (beta == 0 ? 0 : beta * old[at]);
+  }
+  return y;
+}
+Tensor stored(const Shape& s, bool transposed, const char* name, DType t) {
+  if (!transposed) return random_tensor(s, name, t);
+  Shape turned = s;
+  std::swap(turned.end()[-1], turned.end()[-2]);
+  return random_tensor(turned, name, t).transpose();
+}
+Tensor as(const Tensor& x, DType t) {
+  Tensor y = Tensor::empty(cpu(), x.shape(), t);
+  kernels::unary(kernels::Unary::copy, y, x);
+  return y;
+}
+void expect_product(const Tensor& y, const Tensor& a, const Tensor& b, double alpha, double beta, double units) {
+  const auto want = product(a, b, alpha, beta, y);
+  kernels::matmul(y, a, b, alpha, beta);
+  const double k = double(std::max<std::int64_t>(1, a.dim(-1)));
+  const auto got = y.to_doubles();
+  for (std::size_t i = 0; i < got.size(); ++i)  // k roundings of a sum of size sqrt(k) add up to sqrt(k) sqrt(k) units
+    ASSERT_NEAR(got[i], want[i], units * (2 * k + 8) * (std::abs(alpha) + std::abs(beta)))
+        << text_of(a.shape()) << " x " << text_of(b.shape()) << " strides " << text_of(a.strides()) << text_of(b.strides());
+}
+
+TEST(Matmul, EveryTransposeSizeAndFactor) {
+  const std::int64_t sizes[][3] = {{1, 1, 1}, {7, 1, 3}, {1, 9, 5}, {5, 7, 1}, {16, 17, 33}, {33, 100, 7}, {100, 33, 65}, {128, 200, 130}};
+  for (DType t : {DType::f32, DType::f64})
+    for (const auto& s : sizes)
+      for (int how = 0; how < 12; ++how) {
+        const Tensor a = stored({3, s[0], s[2]}, how & 1, "a", t), b = stored({3, s[2], s[1]}, how & 2, "b", t);
+        const double alpha = how < 4 ? 1 : 0.5, beta = how < 8 ? 0 : 2;
+        expect_product(random_tensor({3, s[0], s[1]}, "y", t), a, b, alpha, beta, t == DType::f32 ? eps32 : 2e-16);
+      }
+}
+
+TEST(Matmul, NothingToSumOrToWrite) {
+  for (DType t : {DType::f32, DType::f64, DType::bf16}) {
+    const DType out = t == DType::bf16 ? DType::f32 : t;
+    const Tensor a = Tensor::empty(cpu(), {2, 3, 0}, t), b = Tensor::empty(cpu(), {2, 0, 5}, t);
+    Tensor y = Tensor::of(cpu(), {2, 3, 5}, std::vector<double>(30, std::nan("")), out);
+    kernels::matmul(y, a, b);
+    EXPECT_EQ(y.to_doubles(), std::vector<double>(30, 0.0));
+    y = Tensor::of(cpu(), {2, 3, 5}, std::vector<double>(30, 3.0), out);
+    kernels::matmul(y, a, b, 1, 0.5);
+    EXPECT_EQ(y.to_doubles(), std::vector<double>(30, 1.5));
+    kernels::matmul(Tensor::empty(cpu(), {2, 0, 5}, out), Tensor::empty(cpu(), {2, 0, 4}, t), Tensor::empty(cpu(), {2, 4, 5}, t));
+    kernels::matmul(Tensor::empty(cpu(), {0, 3, 5}, out), Tensor::empty(cpu(), {0, 3, 4}, t), Tensor::empty(cpu(), {0, 4, 5}, t));
+  }
+}
+
+TEST(Matmul, ViewsOfBatches) {
+  for (DType t : {DType::f32, DType::f64}) {
+    const double unit = t == DType::f32 ? eps32 : 2e-16;
+    // heads between rows, as attention has them: [b, t, h, d] seen as [b, h, t, d]
+    const Tensor q = random_tensor({2, 20, 3, 17}, "q", t).permute({0, 2, 1, 3}), k = random_tensor({2, 21, 3, 17}, "k", t).permute({0, 2, 1, 3});
+    expect_product(Tensor::zeros(cpu(), {2, 3, 20, 21}, t), q, k.transpose(), 0.25, 0, unit);
+    // the result is a view with gaps
+    Tensor wide = Tensor::zeros(cpu(), {2, 20, 3, 40}, t);
+    expect_product(wide.cut(3, {5, 26}).permute({0, 2, 1, 3}), q, k.transpose(), 1, 1, unit);
+    EXPECT_EQ(wide.cut(3, {0, 5}).to_doubles(), std::vector<double>(600, 0.0));
+    EXPECT_EQ(wide.cut(3, {26, 40}).to_doubles(), std::vector<double>(1680, 0.0));
+    // one matrix for all items; one row or one column repeated; a cut of a wider matrix
+    const Tensor x = random_tensor({4, 30, 17}, "x", t), w = random_tensor({17, 9}, "w", t);
+    expect_product(Tensor::zeros(cpu(), {4, 30, 9}, t), x, w.expand({4, 17, 9}), 1, 0, unit);
+    expect_product(Tensor::zeros(cpu(), {4, 17, 9}, t), x.transpose(), random_tensor({4, 30, 9}, "z", t), 1, 0, unit);
+    expect_product(Tensor::zeros(cpu(), {30, 9}, t), random_tensor({1, 17}, "row", t).expand({30, 17}), w, 1, 0, unit);
+    expect_product(Tensor::zeros(cpu(), {17, 9}, t), random_tensor({17, 1}, "column", t).expand({17, 30}), random_tensor({30, 9}, "z", t), 1, 0, unit);
+    expect_product(Tensor::zeros(cpu(), {4, 30, 5}, t), x.cut(2, {3, 10}), w.cut(0, {1, 8}).cut(1, {2, 7}).expand({4, 7, 5}), 1, 0, unit);
+  }
+}
+
+TEST(Matmul, Bf16) {
+  for (DType out : {DType::f32, DType::bf16})
+    for (int how = 0; how < 4; ++how) {
+      const Tensor a = stored({2, 2, 33, 40}, how & 1, "a", DType::bf16), b = stored({2, 2, 40, 50}, how & 2, "b", DType::bf16);
+      const double unit = out == DType::f32 ? eps32 : 1.0 / 256;
+      expect_product(as(random_tensor({2, 2, 33, 50}, "y"), out), a, b, 1, 0, unit);
+      expect_product(as(random_tensor({2, 2, 33, 50}, "y"), out), a, b, 0.5, 2, unit);
+      expect_product(as(random_tensor({2, 2, 33, 50}, "y"), out), a, b.cut(0, {0, 1}).expand({2, 2, 40, 50}), 1, 0, unit);
+    }
+}
+
+TEST(Matmul, ThreadsChangeNoBit) {
+  const Tensor x = random_tensor({1536, 128}, "x", DType::f32), w = random_tensor({128, 384}, "w", DType::f32),
+               dy = random_tensor({1536, 384}, "dy", DType::f32);
+  auto times = [](const Tensor& a, const Tensor& b) {
+    Tensor y = Tensor::empty(cpu(), {a.dim(0), b.dim(1)});
+    kernels::matmul(y, a, b);
+    return y;
+  };
+  expect_thread_independent([&] { return times(x, w); }, "x w");
+  expect_thread_independent([&] { return times(dy.transpose(), x); }, "dy' x");
+  expect_thread_independent([&] { return times(dy, w.transpose()); }, "dy w'");
+}
+
+TEST(Matmul, WrongUseIsOneSentence) {
+  auto z = [](const Shape& s, DType t = DType::f32) { return Tensor::zeros(cpu(), s, t); };
+  EXPECT_THROW(kernels::matmul(z({2, 3}), z({2, 4}), z({5, 3})), Error);
+  EXPECT_THROW(kernels::matmul(z({2, 3}), z({2, 4}), z({1, 4, 3})), Error);
+  EXPECT_THROW(kernels::matmul(z({2, 3}), z({2, 4}), z({4, 3}, DType::f64)), Error);
+  EXPECT_THROW(kernels::matmul(z({2, 3}, DType::i32), z({2, 4}, DType::i32), z({4, 3}, DType::i32)), Error);
+  EXPECT_THROW(kernels::matmul(z({3, 2}).transpose(), z({2, 4}), z({4, 3})), Error);
+  EXPECT_THROW(kernels::matmul(z({2, 3}), z({2, 4, 2}).select(2, 0), z({4, 3})), Error);
+}
+
+// ---- attention ------------------------------------------------------------------------------------------------------
+
+struct Attention {
+  Pair q, k, v, dout, o, lse, dq, dk, dv;
+};
+Attention attend(std::int64_t queries, std::int64_t keys, std::int64_t d, std::int64_t dv, kernels::Mask mask) {
+  auto heads = [](const Tensor& t) { return t.permute({0, 2, 1, 3}); };  // stored [b, t, h, d]
+  Attention a{Pair::random({2, queries, 3, d}, "q").with(heads), Pair::random({2, keys, 3, d}, "k").with(heads),
+              Pair::random({2, keys, 3, dv}, "v").with(heads),   Pair::random({2, 3, queries, dv}, "dout"),
+              Pair::result({2, queries, 3, dv}).with(heads),     Pair::result({2, 3, queries}),
+              Pair::result({2, 3, queries, d}),                  Pair::result({2, 3, keys, d}),
+              Pair::result({2, keys, 3, dv}).with(heads)};
+  for (auto t : {&Pair::f32, &Pair::f64}) {
+    kernels::attention(a.o.*t, a.lse.*t, a.q.*t, a.k.*t, a.v.*t, 0.3, mask);
+    kernels::attention_grad(a.dq.*t, a.dk.*t, a.dv.*t, a.dout.*t, a.q.*t, a.k.*t, a.v.*t, a.o.*t, a.lse.*t, 0.3, mask);
+  }
+  return a;
+}
+
+TEST(Attention, TiledAgreesWithTheFormula) {
+  const kernels::Mask masks[] = {{}, {true, 0}, {true, 1}, {true, 20}, {true, 100}};
+  const std::int64_t sizes[][4] = {{1, 1, 1, 1}, {7, 33, 16, 17}, {64, 64, 64, 64}, {65, 130, 33, 20}, {200, 150, 7, 100}, {130, 40, 64, 64},
+                                   {0, 5, 8, 8}, {5, 0, 8, 8}};
+  for (const auto& mask : masks)
+    for (const auto& s : sizes) {
+      const Attention a = attend(s[0], s[1], s[2], s[3], mask);
+      const std::string what = sentence("attention {} {} {} {} causal {} window {}", s[0], s[1], s[2], s[3], int(mask.causal), mask.window);
+      // scores of size 0.3 sqrt(d) carry a rounding of a few units into the exponent
+      expect_agrees(a.o, 32, what + ": o");
+      expect_agrees(a.lse, 32, what + ": lse");
+      if (s[1] == 1) continue;  // one key: the gradient of its score is rounding only
+      const bool one_key = mask.window == 1;
+      if (!one_key) {
+        expect_agrees(a.dq, 64, what + ": dq");
+        expect_agrees(a.dk, 64, what + ": dk");
+      }
+      expect_agrees(a.dv, 64, what + ": dv");
+    }
+}
+
+TEST(Attention, FormulaEqualsSoftmaxOfScores) {
+  const Attention a = attend(13, 11, 5, 6, {true, 4});
+  Tensor scores = Tensor::empty(cpu(), {2, 3, 13, 11}, DType::f64), weights = like(scores), o = Tensor::empty(cpu(), {2, 3, 13, 6}, DType::f64);
+  kernels::matmul(scores, a.q.f64, a.k.f64.transpose());
+  kernels::softmax(weights, scores, 0.3, {true, 4});
+  kernels::matmul(o, weights, a.v.f64);
+  EXPECT_LE(difference(a.o.f64, o), 1e-14);
+  // queries 14, 15, ... of a longer row would see no key of 11: query 12 sees 9, 10
+  const Attention far = attend(20, 11, 5, 6, {true, 4});
+  for (std::int64_t i = 14; i < 20; ++i) EXPECT_EQ(largest(far.o.f32.select(2, i).to_doubles()), 0) << i;
+}
+
+TEST(Attention, GradientsMatchDifferences) {
+  for (kernels::Mask mask : {kernels::Mask{}, kernels::Mask{true, 5}}) {
+    const Attention a = attend(9, 8, 4, 3, mask);
+    auto value = [&](const Tensor& q, const Tensor& k, const Tensor& v) {
+      Tensor o = Tensor::empty(cpu(), {2, 3, 9, 3}, DType::f64), lse = Tensor::empty(cpu(), {2, 3, 9}, DType::f64);
+      kernels::attention(o, lse, q, k, v, 0.3, mask);
+      return inner(o, a.dout.f64);
+    };
+    expect_slope([&](const Tensor& t) { return value(t, a.k.f64, a.v.f64); }, a.q.f64, a.dq.f64, "dq");
+    expect_slope([&](const Tensor& t) { return value(a.q.f64, t, a.v.f64); }, a.k.f64, a.dk.f64, "dk");
+    expect_slope([&](const Tensor& t) { return value(a.q.f64, a.k.f64, t); }, a.v.f64, a.dv.f64, "dv");
+  }
+}
+
+TEST(Attention, ThreadsChangeNoBit) {
+  for (auto part : {&Attention::o, &Attention::dq, &Attention::dk, &Attention::dv})
+    expect_thread_independent([&] { return (attend(150, 170, 33, 17, {true, 60}).*part).f32; }, "attention");
+}
+
+TEST(Attention, LargeScoresDoNotOverflow) {
+  const Tensor q = random_tensor({1, 1, 70, 8}, "q", DType::f32, 40), k = random_tensor({1, 1, 90, 8}, "k", DType::f32, 40),
+               v = random_tensor({1, 1, 90, 8}, "v", DType::f32);
+  Tensor o = like(q), lse = Tensor::empty(cpu(), {1, 1, 70});
+  kernels::attention(o, lse, q, k, v, 1);
+  for (double x : o.to_doubles()) EXPECT_TRUE(std::isfinite(x));
+  EXPECT_LE(largest(o.to_doubles()), largest(v.to_doubles()) * (1 + 4 * eps32));  // a mean of values
+}
+
+TEST(Product, EveryInstructionSetAgrees) {
+  const std::int64_t m = 23, n = 48, k = 37;
+  const Pair a = Pair::random({m, k}, "a"), b = Pair::random({k, n}, "b");
+  for (kernels::Isa isa : {kernels::Isa::baseline, kernels::Isa::avx2, kernels::Isa::avx512}) {
+    if (!kernels::has(isa)) continue;
+    Pair y = Pair::result({m, n});
+    const auto& l = kernels::loops_for(isa);
+    l.f32.product(y.f32.data<float>(), n, a.f32.data<float>(), k, 1, b.f32.data<float>(), n, m, n, k, false);
+    l.f64.product(y.f64.data<double>(), n, a.f64.data<double>(), k, 1, b.f64.data<double>(), n, m, n, k, false);
+    expect_agrees(y, 8, sentence("product in {}", int(isa)));
+    l.f64.product(y.f64.data<double>(), n, a.f64.data<double>(), k, 1, b.f64.data<double>(), n, m, n, k, true);
+    const auto want = product(a.f64, b.f64, 2, 0, y.f64);
+    EXPECT_LE(difference(y.f64, Tensor::of(cpu(), {m, n}, std::span<const double>(want), DType::f64)), 1e-14);
+  }
+}
+
+}  // namespace
+}  // namespace lact

@@ -1,0 +1,185 @@
+#include "data/loader.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+
+#include "support/temporary_folder.hpp"
+
+namespace lact {
+namespace {
+
+// Pictures of one colour that say which view they are, and note who asked for them.
+class Flat : public ViewSource {
+ public:
+  std::int64_t scenes() const override { return 3; }
+  std::string scene_name(std::int64_t s) const override { return "flat" + std::to_string(s); }
+  std::int64_t views(std::int64_t) const override { return 10; }
+  PosedView load(std::int64_t s, std::int64_t v, std::int64_t h, std::int64_t w) const override {
+    ++loads[std::size_t(10 * s + v)];
+    if (delay.count() > 0) std::this_thread::sleep_for(delay);
+    check(v != broken.load(), "picture {} is broken", v);
+    PosedView view;
+    view.rgb.assign(std::size_t(3 * h * w), float(100 * s + v));
+    view.intrinsics = {1, 2, 3, float(v)};
+    return view;
+  }
+  Camera camera(std::int64_t s, std::int64_t v) const override {
+    Camera c{1, 2, 3, double(v), {1, 0, 0, double(v), 0, 1, 0, double(s), 0, 0, 1, 0, 0, 0, 0, 1}, 4, 4, ""};
+    return c;
+  }
+
+  mutable std::array<std::atomic<int>, 30> loads{};
+  std::atomic<std::int64_t> broken{-1};
+  std::chrono::milliseconds delay{0};
+};
+
+struct LoaderTest : testing::TestWithParam<int> {
+  Flat source;
+  std::unique_ptr<Device> device = Device::open(Backend::cpu);
+  DataConfig config{.image_size = {3, 5},
+                    .num_all_views = 5,
+                    .num_input_views = 2,
+                    .num_target_views = 4,
+                    .held_out = {0, 9},
+                    .held_out_scenes = {1},
+                    .threads = GetParam()};
+  Loader loader() { return Loader(source, config, 5, *device); }
+};
+
+TEST_P(LoaderTest, ABatchHoldsItsChoices) {
+  Loader l(source, config, 5, *device);
+  const Batch b = l.batch(4, 3);
+  EXPECT_EQ(b.images.shape(), (Shape{3, 6, 3, 3, 5}));
+  EXPECT_EQ(b.intrinsics.shape(), (Shape{3, 6, 4}));
+  EXPECT_EQ(b.poses.shape(), (Shape{3, 6, 4, 4}));
+  EXPECT_EQ(b.input_views, 2);
+  EXPECT_EQ(b.target_views, 4);
+  EXPECT_EQ(b.valid, 3 * 4 * 3 * 3 * 5);
+  const auto images = b.images.to_floats(), intrinsics = b.intrinsics.to_floats(), poses = b.poses.to_floats();
+  for (std::size_t i = 0; i < 3; ++i) {
+    const ViewChoice c = l.choice(4 + std::int64_t(i));
+    std::vector<std::int64_t> views = c.inputs;
+    views.insert(views.end(), c.targets.begin(), c.targets.end());
+    for (std::size_t v = 0; v < 6; ++v) {
+      const std::size_t at = 6 * i + v;
+      for (std::size_t p = 0; p < 45; ++p) ASSERT_EQ(images[45 * at + p], float(100 * c.scene + views[v]));
+      EXPECT_EQ(intrinsics[4 * at + 3], float(views[v]));
+      EXPECT_EQ(poses[16 * at + 3], float(views[v]));
+      EXPECT_EQ(poses[16 * at + 7], float(c.scene));
+    }
+  }
+}
+
+TEST_P(LoaderTest, PositionAloneDecidesTheBatch) {
+  Loader straight(source, config, 5, *device), jumping(source, config, 5, *device);
+  std::vector<std::vector<float>> in_order;
+  for (std::int64_t n = 0; n < 12; n += 2) in_order.push_back(straight.batch(n, 2).images.to_floats());
+  for (std::int64_t n : {6, 8, 0, 10, 2, 4, 4})
+    EXPECT_EQ(jumping.batch(n, 2).images.to_floats(), in_order[std::size_t(n / 2)]);
+  for (std::int64_t n : {0, 4, 8}) EXPECT_EQ(jumping.batch(n, 2, 4).images.to_floats(), in_order[std::size_t(n / 2)]);
+  const auto both = jumping.batch(2, 4).images.to_floats();  // another batch size, the same samples
+  EXPECT_TRUE(std::equal(both.begin(), both.begin() + std::ptrdiff_t(both.size() / 2), in_order[1].begin()));
+}
+
+TEST_P(LoaderTest, HeldOutViewsAreNeverLoaded) {
+  Loader l(source, config, 0, *device);
+  for (std::int64_t n = 0; n < 60; n += 3) l.batch(n, 3);
+  for (std::size_t s = 0; s < 3; ++s)
+    for (std::size_t v = 0; v < 10; ++v) {
+      const bool held_out = s == 1 || v == 0 || v == 9;
+      EXPECT_EQ(source.loads[10 * s + v] == 0, held_out) << "scene " << s << " view " << v;
+    }
+}
+
+TEST_P(LoaderTest, AnErrorReachesTheCallerAndPasses) {
+  Loader l(source, config, 5, *device);
+  const ViewChoice first = l.choice(0);
+  source.broken = first.inputs[0];
+  EXPECT_EQ(sentence_of([&] { l.batch(0, 2); }), "picture " + std::to_string(first.inputs[0]) + " is broken");
+  EXPECT_NE(sentence_of([&] { l.batch(0, 2); }), "no error");
+  source.broken = -1;
+  EXPECT_EQ(l.batch(0, 2).images.dim(0), 2);
+}
+
+TEST_P(LoaderTest, EndsQuicklyWhileThreadsWork) {
+  source.delay = std::chrono::milliseconds(20);
+  config.num_all_views = config.num_target_views = 8;
+  std::chrono::steady_clock::time_point asked;
+  {
+    Loader l(source, config, 5, *device);
+    l.batch(0, 1);
+    asked = std::chrono::steady_clock::now();
+  }
+  // A sample takes 10 x 20 ms; a thread stops after the view in its hands. Slack for a busy machine.
+  EXPECT_LT(std::chrono::steady_clock::now() - asked, std::chrono::milliseconds(150));
+}
+
+TEST_P(LoaderTest, PosesAreNormalisedOverAllDrawnViews) {
+  config.scene_pose_normalize = true;
+  Loader l(source, config, 5, *device);
+  const auto poses = l.batch(0, 1).poses.to_floats();
+  const ViewChoice c = l.choice(0);
+  std::vector<Pose> want;
+  for (std::int64_t v : c.drawn) want.push_back(source.camera(c.scene, v).c2w);
+  normalise_poses(want);
+  for (std::size_t i = 0; i < 16; ++i) {
+    EXPECT_EQ(poses[i], float(want[0][i]));           // the first input is the first view drawn
+    EXPECT_EQ(poses[16 * 5 + i], float(want[4][i]));  // the last target is the last
+  }
+}
+
+TEST_P(LoaderTest, ImpossiblePositionsAndConfigurationsAreRefused) {
+  Loader l(source, config, 5, *device);
+  EXPECT_EQ(sentence_of([&] { l.batch(-1, 2); }), "there are no 2 samples from -1 on in steps of 0");
+  EXPECT_EQ(sentence_of([&] { l.batch(0, 0); }), "there are no 0 samples from 0 on in steps of 0");
+  config.num_all_views = 9;
+  EXPECT_EQ(sentence_of([&] { Loader(source, config, 5, *device); }),
+            "scene 'flat0' has 8 views to train on, fewer than data.num_all_views, 9");
+}
+
+INSTANTIATE_TEST_SUITE_P(Threads, LoaderTest, testing::Values(0, 1, 3));
+
+TEST(Loader, ThreadsWorkAheadOfTheCaller) {
+  Flat source;
+  auto device = Device::open(Backend::cpu);
+  Loader l(source,
+           {.image_size = {1, 1}, .num_all_views = 2, .num_input_views = 1, .num_target_views = 1, .threads = 2}, 0,
+           *device);
+  l.batch(0, 3);
+  auto total = [&] {
+    int sum = 0;
+    for (const auto& n : source.loads) sum += n;
+    return sum;
+  };
+  const int ahead = 2 * (3 + 3 + 2);  // views of the batch, of the next one, and of one more sample per thread
+  for (int wait = 0; wait < 200 && total() < ahead; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(total(), ahead);  // and no further: the queue is bounded
+}
+
+TEST(Assemble, TakesAnyViewsInTheGivenOrder) {
+  Flat source;
+  auto device = Device::open(Backend::cpu);
+  const Batch b = assemble(source, given_views(2, {3, 0, 4}, {9}), {.image_size = {2, 2}}, *device);
+  EXPECT_EQ(b.images.shape(), (Shape{1, 4, 3, 2, 2}));
+  EXPECT_EQ(b.input_views, 3);
+  EXPECT_EQ(b.valid, 12);
+  const auto images = b.images.to_floats();
+  EXPECT_EQ(images[0], 203);
+  EXPECT_EQ(images[12], 200);
+  EXPECT_EQ(images[36], 209);
+}
+
+TEST(OpenViews, GeneratesWhereNoPathIsGiven) {
+  DataConfig config{.image_size = {8, 8}};
+  config.synthetic = {.scenes = 2, .views = 3};
+  EXPECT_EQ(open_views(config)->scenes(), 2);
+  config.path = "/nowhere";
+  EXPECT_NE(sentence_of([&] { open_views(config); }).find("/nowhere: no such file or folder; data.path takes"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace lact
