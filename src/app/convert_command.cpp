@@ -44,7 +44,6 @@ int safetensors_to_run(const std::string& in, const std::string& run, const Argu
 }  // namespace
 
 int convert_weights_command(const Arguments& args) {
-  check(args.plain.size() == 2, "convert weights wants RUN OUT.safetensors, or IN.safetensors RUN");
   const std::string &from = args.plain[0], &to = args.plain[1];
   if (fs::is_directory(from)) return run_to_safetensors(from, to, args);
   check(from.ends_with(".safetensors"), "{}: is neither a run folder nor a .safetensors file", from);
@@ -52,7 +51,6 @@ int convert_weights_command(const Arguments& args) {
 }
 
 int convert_synthetic_command(const Arguments& args) {
-  check(args.plain.size() == 1, "convert synthetic wants one new folder");
   RunConfig cfg;
   for (const std::string& o : args.overrides) apply_override(Fields::of(cfg), o);
   SyntheticScenes scenes(cfg.data.synthetic);

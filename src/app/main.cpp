@@ -1,5 +1,10 @@
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdlib>
 #include <iostream>
+#include <limits>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
@@ -55,32 +60,50 @@ struct CommandLine {
     inspect->add_flag("--json", json, "one JSON object on stdout");
   }
 
-  int run() {
+  // With so many words that are no key=value pairs, neither more nor less.
+  static Arguments split(const std::vector<std::string>& words, std::size_t least, std::size_t most, const std::string& wanted) {
     Arguments args = Arguments::split(words);
-    if (*train) {
-      if (help_config) {
-        std::cout << lact::help_config();
-        return lact::exit_done;
-      }
-      if (config.empty()) throw CLI::RequiredError("train: config");
-      return lact::train_command(config, args);
+    if (args.plain.size() < least) throw CLI::RequiredError(wanted);
+    if (args.plain.size() > most) throw CLI::ExtrasError({args.plain[most] + " (wanted: " + wanted + ")"});
+    return args;
+  }
+
+  int run() {
+    constexpr std::size_t any = std::numeric_limits<std::size_t>::max();
+    if (*train && help_config) {
+      std::cout << lact::help_config();
+      return lact::exit_done;
     }
-    if (*eval) return lact::eval_command(args, above, json);
-    if (*render) return lact::render_command(args);
-    if (*golden) return lact::verify_golden_command(args, json);
-    if (*weights) return lact::convert_weights_command(args);
-    if (*synthetic) return lact::convert_synthetic_command(args);
+    if (*train && config.empty()) throw CLI::RequiredError("config");
+    if (*train) return lact::train_command(config, Arguments::split(words));
+    if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
+    if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
+    if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
+    if (*weights) return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
+    if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));
     return lact::inspect_command(config, json);
   }
 };
 
+// Threads of libgomp spin for milliseconds at a barrier by default; where another process holds a core that makes a parallel loop 10 to
+// 60 times slower. The library reads its settings when it is loaded, so the program starts itself once more with a shorter wait.
+void wait_briefly_at_barriers(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  setenv("GOMP_SPINCOUNT", "10000", 1);
+  execv("/proc/self/exe", argv);  // where that is not possible, the program goes on as it is
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  wait_briefly_at_barriers(argv);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of the write, not the end of the process
   CommandLine line;
   try {
     line.app.parse(argc, argv);
-    return line.run();
+    int status = line.run();
+    lact::check(bool(std::cout.flush()), "the results cannot be written to stdout");
+    return status;
   } catch (const CLI::ParseError& e) {
     return line.app.exit(e) == 0 ? lact::exit_done : lact::exit_usage;
   } catch (const std::exception& e) {

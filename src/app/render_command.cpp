@@ -90,7 +90,6 @@ void write_turntable(const std::string& path, Session& s, const ViewSource& sour
 
 int render_command(Arguments args) {
   std::string scene = args.take("scene"), out = args.take("out");
-  check(args.plain.size() == 1, "render wants one run folder");
   const std::string& run = args.plain[0];
   if (!scene.empty()) args.overrides.push_back("data.path=" + scene);
   RunConfig cfg = config_of_run(run, args.overrides);
@@ -107,11 +106,8 @@ int render_command(Arguments args) {
   check(!choices.empty(), "{}: no view is held out, so there is nothing to compare; set data.held_out=[...]", run);
   Evaluation e = evaluate(session.model, c, *source, cfg.data);
   for (const ViewChoice& choice : choices) {
-    std::vector<SheetRow> rows;
-    for (const RenderedView& v : e.views)
-      if (v.score.scene == choice.scene) rows.push_back({"VIEW " + std::to_string(v.score.view), v.input, v.target, v.prediction});
     std::string path = out + "/" + source->scene_name(choice.scene) + "_sheet.png";
-    write_png(path, contact_sheet(rows, cfg.data.height(), cfg.data.width()));
+    write_png(path, sheet_of(e, choice.scene, cfg.data));
     std::cout << path << "\n";
   }
   for (std::size_t i = 0; i < choices.size(); ++i) {  // the first scenes, and every scene never trained on

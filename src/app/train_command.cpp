@@ -20,10 +20,9 @@ void on_signal(int signal) {
 
 int train_command(const std::string& config, const Arguments& args) {
   check(args.plain.empty(), "'{}' is not of the form key=value", args.plain.empty() ? "" : args.plain[0]);
-  std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of the write, not the end of the process
-  Trainer trainer(RunConfig::load(config, args.overrides));
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  Trainer trainer(RunConfig::load(config, args.overrides));
   return trainer.run(stop_asked) == Ended::finished ? exit_done : exit_stopped;
 }
 

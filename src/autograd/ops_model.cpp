@@ -31,15 +31,14 @@ Var softmax(const Var& x, double c, Mask mask) {
 Var attention(const Var& q, const Var& k, const Var& v, double c, Mask mask) {
   check(q.shape().size() == 4 && q.dim(3) == k.dim(3) && k.dim(2) == v.dim(2) && q.dim(1) == k.dim(1),
         "attention of queries {}, keys {} and values {}", text_of(q.shape()), text_of(k.shape()), text_of(v.shape()));
-  const Tensor qv = q.value(), kv = k.value(), vv = v.value();
+  const Tensor qv = dense_rows(q.value()), kv = dense_rows(k.value()), vv = dense_rows(v.value());
   // results lie as [b, t, h, d], so that joining the heads is free
   Tensor o = like(qv, {q.dim(0), q.dim(2), q.dim(1), v.dim(3)}).permute({0, 2, 1, 3});
   Tensor lse = like(qv, {q.dim(0), q.dim(1), q.dim(2)});
   kernels::attention(o, lse, qv, kv, vv, c, mask);
   auto fast = [=](const Var& dy) {
-    Tensor dout = dy.value().strides().back() == 1 ? dy.value() : dense(dy.value());
     Tensor dq = like(qv), dk = like(kv), dv = like(vv);
-    kernels::attention_grad(dq, dk, dv, dout, qv, kv, vv, o, lse, c, mask);
+    kernels::attention_grad(dq, dk, dv, dense_rows(dy.value()), qv, kv, vv, o, lse, c, mask);
     return Grads{dq, dk, dv};
   };
   return fused("attention", o, {q, k, v}, fast, [c, mask](std::span<const Var> in) {

@@ -11,7 +11,6 @@ Shape per_row(const Var& x) {
   s.pop_back();
   return s;
 }
-Tensor rows_of(const Tensor& x) { return x.strides().back() == 1 || x.shape().back() == 1 ? x : dense(x); }
 Var row_mean(const Var& x) {
   Shape s = x.shape();
   s.back() = 1;
@@ -28,11 +27,11 @@ Var row_norm(const Var& x, int dim) {
 }  // namespace
 
 Var rms_norm(const Var& x, const Var& w, double eps) {
-  Tensor xv = rows_of(x.value()), wv = w ? w.value() : Tensor(), y = like(xv), r = like(xv, per_row(x));
+  Tensor xv = dense_rows(x.value()), wv = w ? dense(w.value()) : Tensor(), y = like(xv), r = like(xv, per_row(x));
   kernels::rms_norm(y, r, xv, wv, eps);
   auto fast = [xv, wv, r](const Var& dy) {
     Tensor dx = like(xv), dw = wv.defined() ? like(wv) : Tensor();
-    kernels::rms_norm_grad(dx, dw, rows_of(dy.value()), xv, wv, r);
+    kernels::rms_norm_grad(dx, dw, dense_rows(dy.value()), xv, wv, r);
     return wv.defined() ? Grads{dx, dw} : Grads{dx};
   };
   return fused("rms_norm", y, inputs(x, w), fast, [eps](std::span<const Var> in) {
@@ -41,11 +40,11 @@ Var rms_norm(const Var& x, const Var& w, double eps) {
 }
 
 Var layer_norm(const Var& x, const Var& w, double eps) {
-  Tensor xv = rows_of(x.value()), wv = w ? w.value() : Tensor(), y = like(xv), mean = like(xv, per_row(x)), r = like(mean);
+  Tensor xv = dense_rows(x.value()), wv = w ? dense(w.value()) : Tensor(), y = like(xv), mean = like(xv, per_row(x)), r = like(mean);
   kernels::layer_norm(y, mean, r, xv, wv, eps);
   auto fast = [xv, wv, mean, r](const Var& dy) {
     Tensor dx = like(xv), dw = wv.defined() ? like(wv) : Tensor();
-    kernels::layer_norm_grad(dx, dw, rows_of(dy.value()), xv, wv, mean, r);
+    kernels::layer_norm_grad(dx, dw, dense_rows(dy.value()), xv, wv, mean, r);
     return wv.defined() ? Grads{dx, dw} : Grads{dx};
   };
   return fused("layer_norm", y, inputs(x, w), fast, [eps](std::span<const Var> in) {
@@ -55,11 +54,11 @@ Var layer_norm(const Var& x, const Var& w, double eps) {
 }
 
 Var l2_norm(const Var& x, double eps) {
-  Tensor xv = rows_of(x.value()), y = like(xv), norm = like(xv, per_row(x));
+  Tensor xv = dense_rows(x.value()), y = like(xv), norm = like(xv, per_row(x));
   kernels::l2_norm(y, norm, xv, eps);
   auto fast = [xv, norm, eps](const Var& dy) {
     Tensor dx = like(xv);
-    kernels::l2_norm_grad(dx, rows_of(dy.value()), xv, norm, eps);
+    kernels::l2_norm_grad(dx, dense_rows(dy.value()), xv, norm, eps);
     return Grads{dx};
   };
   return fused("l2_norm", y, {x}, fast, [eps](std::span<const Var> in) {

@@ -20,6 +20,15 @@ Tape* common_tape(std::string_view name, std::span<const Var> in) {
   return tape != nullptr && tape->recording() ? tape : nullptr;
 }
 
+struct Restored {  // to what it was, also when a pullback fails
+  bool& flag;
+  bool before;
+  Restored(bool& f, bool now) : flag(f), before(f) { flag = now; }
+  Restored(const Restored&) = delete;
+  Restored& operator=(const Restored&) = delete;
+  ~Restored() { flag = before; }
+};
+
 }  // namespace
 
 struct Tape::Gradients {
@@ -36,6 +45,16 @@ struct Tape::Gradients {
     } else {
       of[id] = lact::add(of[id], g);
       owned[id] = !differentiable;
+    }
+  }
+  // What the caller gives: followed back only by a differentiable pass.
+  void seed(const Tape& tape, std::span<const Var> ys, std::span<const Var> dys, bool differentiable) {
+    check(ys.size() == dys.size(), "{} values and {} cotangents", ys.size(), dys.size());
+    for (std::size_t i = 0; i < ys.size(); ++i) {
+      if (ys[i].tape_ != &tape || !dys[i]) continue;
+      check(dys[i].shape() == ys[i].shape(), "a cotangent of shape {} for a value of shape {}", text_of(dys[i].shape()),
+            text_of(ys[i].shape()));
+      add(std::size_t(ys[i].id_), differentiable ? dys[i] : Var(dys[i].value()), differentiable);
     }
   }
   Var take(std::size_t id) {
@@ -167,40 +186,30 @@ std::vector<Var> Tape::grad(std::span<const Var> ys, std::span<const Var> x, std
     for (int i = 0; i < node.outputs; ++i) needed[std::size_t(node.first + i)] = true;
   }
   Gradients g;
-  for (std::size_t i = 0; i < ys.size(); ++i)
-    if (ys[i].tape_ == this) g.add(std::size_t(ys[i].id_), dys[i], differentiable);
+  g.seed(*this, ys, dys, differentiable);
   std::vector<Var> out(x.size());
-  bool before = recording_;
-  recording_ = differentiable;
-  try {
-    for (int n = last; n >= first; --n) {
-      Node& node = nodes_[std::size_t(n)];
-      for (std::size_t i = 0; i < x.size(); ++i) {  // an x may be an inner value: keep its gradient as it passes
-        if (x[i].tape_ != this || producer_[std::size_t(x[i].id_)] != n) continue;
-        auto id = std::size_t(x[i].id_);
-        if (id < g.of.size()) out[i] = g.of[id], g.owned[id] = false;
-      }
-      if (node.back && needed[std::size_t(node.first)]) pull(node, g, differentiable, false);
+  Restored recording(recording_, differentiable);
+  for (int n = last; n >= first; --n) {
+    Node& node = nodes_[std::size_t(n)];
+    for (std::size_t i = 0; i < x.size(); ++i) {  // an x may be an inner value: keep its gradient as it passes
+      if (x[i].tape_ != this || producer_[std::size_t(x[i].id_)] != n) continue;
+      auto id = std::size_t(x[i].id_);
+      if (id < g.of.size()) out[i] = g.of[id], g.owned[id] = false;
     }
-  } catch (...) {
-    recording_ = before;
-    throw;
+    if (node.back && needed[std::size_t(node.first)]) pull(node, g, differentiable, false);
   }
-  recording_ = before;
   return out;
 }
 
 void Tape::backward(std::span<const Var> ys, std::span<const Var> dys) {
   Gradients g;
-  for (std::size_t i = 0; i < ys.size(); ++i)
-    if (ys[i].tape_ == this) g.add(std::size_t(ys[i].id_), dys[i], false);
-  recording_ = false;
+  g.seed(*this, ys, dys, false);
+  Restored recording(recording_, false);
   for (int n = int(nodes_.size()) - 1; n >= 0; --n) {
     Node& node = nodes_[std::size_t(n)];
     if (node.sink) node.sink(g.take(std::size_t(node.first)));
     else if (node.back) pull(node, g, false, true);
   }
-  recording_ = true;
 }
 
 }  // namespace lact

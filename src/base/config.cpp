@@ -99,6 +99,7 @@ void descend(const Fields& f, const std::string& key, const YAML::Node& node, co
 void assign_list(const Fields::List& list, const YAML::Node& node, const std::string& source) {
   check(node.IsSequence(), "{}: {} wants a list", source, list.key);
   check(node.size() <= max_list, "{}: {} has {} entries, more than {}", source, list.key, node.size(), max_list);
+  list.resize(0);  // entries begin with the defaults, not with what stood in their place
   Fields inner = list.resize(node.size());
   for (std::size_t i = 0; i < node.size(); ++i) {
     std::string key = list.key + "." + std::to_string(i);
@@ -202,11 +203,15 @@ void read_config_file(const Fields& fields, const std::string& path, const std::
     std::FILE* f = std::fopen(path.c_str(), "rb");
     check(f != nullptr, "{}: cannot be read (no such config file?)", path);
     std::array<char, 65536> block;
-    for (std::size_t n; (n = std::fread(block.data(), 1, block.size(), f)) > 0;) text.append(block.data(), n);
+    constexpr std::size_t most_bytes = 4 << 20;
+    for (std::size_t n = 1; n > 0 && text.size() <= most_bytes;) {
+      n = std::fread(block.data(), 1, block.size(), f);
+      text.append(block.data(), n);
+    }
     bool ok = std::ferror(f) == 0;
     std::fclose(f);
     check(ok, "{}: cannot be read", path);
-    check(text.size() < (4u << 20), "{}: {} bytes are too many for a config", path, text.size());
+    check(text.size() <= most_bytes, "{}: more than {} bytes are too many for a config", path, most_bytes);
   }
   read_config_text(fields, text, path, prefix);
 }

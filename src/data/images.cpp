@@ -208,11 +208,24 @@ Image decode_image(const std::string& path) {
   return decode_jpeg(path, bytes);
 }
 
+// False where a file does not end as its kind does: it was cut off, or something was appended.
+static bool ends_whole(const std::string& path, bool png) {
+  const FileReader file(path);
+  std::string end(png ? 8 : 2, '\0');
+  file.read(end.data(), std::int64_t(end.size()), std::max<std::int64_t>(0, file.size() - std::int64_t(end.size())));
+  return end == (png ? "IEND\xae\x42\x60\x82" : "\xff\xd9");
+}
+
 ImageSize image_size(const std::string& path) {
   constexpr std::uintmax_t usual_header = 65536;  // a JPEG may put more than this before its frame header
   Bytes bytes = read_bytes(path, usual_header);
-  if (starts_with(bytes, png_mark)) return png_size(path, bytes);
-  check(starts_with(bytes, jpeg_mark), "{}: neither a PNG nor a JPEG picture", path);
+  const bool png = starts_with(bytes, png_mark);
+  check(png || starts_with(bytes, jpeg_mark), "{}: neither a PNG nor a JPEG picture", path);
+  if (!ends_whole(path, png)) {  // then only decoding tells
+    const Image image = decode_image(path);
+    return {image.width, image.height};
+  }
+  if (png) return png_size(path, bytes);
   const Jpeg jpeg(tjInitDecompress());
   int width = 0, height = 0, colours = 0;
   if (bytes.size() == usual_header && (!jpeg_header(jpeg, bytes, width, height, colours) || width == 0))

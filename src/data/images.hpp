@@ -21,7 +21,8 @@ struct ImageSize {
 // and orientation tags. A file that is missing, truncated, not a picture, or larger than 65535 on a side or 2^28 pixels
 // is an error that names it.
 Image decode_image(const std::string& path);
-ImageSize image_size(const std::string& path);  // from the header; the same errors, except damage further on
+// From the header; the same errors, except damage in the middle. A file that was cut off is found by how it ends.
+ImageSize image_size(const std::string& path);
 void write_png(const std::string& path, const Image& image);
 
 inline constexpr int largest_fit = 16384;  // side that fit() gives; keeps the long side of a thin picture within an int

@@ -61,7 +61,7 @@ Batch batch_of(const Sample& all, std::int64_t samples, std::int64_t inputs, std
 
 std::unique_ptr<ViewSource> open_views(const DataConfig& config) {
   check_data(config);
-  if (config.path.empty()) return std::make_unique<SyntheticScenes>(config.synthetic);
+  if (config.path.empty()) return std::make_unique<SyntheticScenes>(config.synthetic, config.cache_mb << 20);
   return std::make_unique<SceneFolder>(config.path, config.cache_mb << 20);
 }
 

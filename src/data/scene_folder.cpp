@@ -59,7 +59,12 @@ SceneFolder::SceneFolder(const std::string& path, std::int64_t cache_bytes) : ca
       "a scene folder with opencv_cameras.json, such a camera file, or an index (a JSON list of camera files)";
   check(fs::exists(file, e), "{}: {}; data.path takes {}", path,
         folder ? "this folder has no opencv_cameras.json" : "no such file or folder", formats);
-  const Json list = Json::read(file);
+  Json list;
+  try {
+    list = Json::read(file);
+  } catch (const Error& error) {
+    fail("{}; data.path takes {}", error.what(), formats);
+  }
   check(list.is_array(), "{}: neither a camera file nor an index; data.path takes {}", file, formats);
   check(list.size() > 0, "{}: the list is empty", file);
   if (!list.at(0).is_text()) {

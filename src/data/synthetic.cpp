@@ -86,10 +86,13 @@ void write_scene(const SyntheticScenes& source, std::int64_t scene, const std::f
 }  // namespace
 
 SyntheticScenes::SyntheticScenes(const SyntheticConfig& config, std::int64_t cache_bytes) : cache_(cache_bytes) {
-  check(config.scenes > 0, "{} generated scenes are not enough", config.scenes);
-  check(config.views > 0, "{} views of a generated scene are not enough", config.views);
-  check(config.resolution > 0 && config.resolution <= 8192, "generated pictures of {} pixels a side are not possible",
-        config.resolution);
+  constexpr std::int64_t most = 1 << 20;
+  check(config.scenes > 0 && config.scenes <= most, "data.synthetic.scenes={} is not between 1 and {}", config.scenes,
+        most);
+  check(config.views > 0 && config.views <= most, "data.synthetic.views={} is not between 1 and {}", config.views,
+        most);
+  check(config.resolution > 0 && config.resolution <= 8192,
+        "data.synthetic.resolution={} is not a picture of 1 to 8192 pixels a side", config.resolution);
   for (std::int64_t s = 0; s < config.scenes; ++s)
     made_.push_back({synthetic::make_scene(config.seed, s), cameras_around(config, s)});
 }

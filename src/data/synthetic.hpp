@@ -1,4 +1,4 @@
-// Posed pictures without a download: scenes of a few textured solids, the same on every machine.
+// Posed pictures without a download: scenes of a few textured solids, a function of a seed.
 #pragma once
 #include "base/config.hpp"
 #include "data/scene_folder.hpp"

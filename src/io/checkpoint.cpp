@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/check.hpp"
@@ -63,6 +64,18 @@ void check_same_model(const Hdf5File& file, const std::vector<Part>& parts) {
           "{}: is a checkpoint of another model: it has '{}' in addition", file.path(), name);
 }
 
+std::vector<std::string> files_of_steps(const std::string& run_folder, std::string_view ending) {  // oldest first
+  std::vector<std::string> out;
+  fs::path folder = fs::path(run_folder) / "checkpoints";
+  if (!fs::is_directory(folder)) return out;
+  for (const auto& e : fs::directory_iterator(folder)) {
+    std::string name = e.path().filename().string();
+    if (name.starts_with("step_") && name.ends_with(ending)) out.push_back(run_folder + "/checkpoints/" + name);
+  }
+  std::ranges::sort(out);
+  return out;
+}
+
 }  // namespace
 
 void write_checkpoint(const std::string& path, ParameterStore& store, const TrainState& state) {
@@ -89,15 +102,16 @@ TrainState read_checkpoint(const std::string& path, ParameterStore& store, Devic
   TrainState state = state_of(file);
   std::vector<Part> parts = parts_of(store);
   check_same_model(file, parts);
-  std::vector<Tensor> numbers;
-  for (const Part& p : parts) {
-    numbers.push_back(file.get(p.name, d));
-    check(numbers.back().dtype() == p.place.dtype(), "{}: '{}' has type {}", path, p.name,
-          name_of(numbers.back().dtype()));
-    check(checksum(numbers.back()) == file.text("xxh3", p.name), "{}: is damaged: the checksum of '{}' does not match",
-          path, p.name);
+  std::map<std::string, Tensor> numbers;
+  for (const std::string& name : file.names()) {  // moments that nobody asks for too: a damaged file is damaged
+    Tensor t = file.get(name, d);
+    check(checksum(t) == file.text("xxh3", name), "{}: is damaged: the checksum of '{}' does not match", path, name);
+    if (std::ranges::find(parts, name, &Part::name) != parts.end()) numbers[name] = t;
   }
-  for (std::size_t i = 0; i < parts.size(); ++i) copy_bytes(parts[i].place, numbers[i]);
+  for (const Part& p : parts)
+    check(numbers.at(p.name).dtype() == p.place.dtype(), "{}: '{}' has type {}", path, p.name,
+          name_of(numbers.at(p.name).dtype()));
+  for (const Part& p : parts) copy_bytes(p.place, numbers.at(p.name));
   return state;
 }
 
@@ -107,24 +121,17 @@ std::string checkpoint_path(const std::string& run_folder, std::int64_t step) {
   return run_folder + fill("/checkpoints/step_{:08d}.h5", {step});
 }
 
-std::vector<std::string> checkpoints_in(const std::string& run_folder) {
-  std::vector<std::string> out;
-  fs::path folder = fs::path(run_folder) / "checkpoints";
-  if (!fs::is_directory(folder)) return out;
-  for (const auto& e : fs::directory_iterator(folder)) {
-    std::string name = e.path().filename().string();
-    if (name.starts_with("step_") && name.ends_with(".h5")) out.push_back(e.path().string());
-  }
-  std::ranges::sort(out);
-  return out;
-}
+std::vector<std::string> checkpoints_in(const std::string& run_folder) { return files_of_steps(run_folder, ".h5"); }
 
-void remove_old_checkpoints(const std::string& run_folder, std::int64_t keep) {
-  std::vector<std::string> all = checkpoints_in(run_folder);
-  for (std::size_t i = 0; i + std::size_t(keep) < all.size(); ++i) {
+void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, std::int64_t keep) {
+  std::vector<std::string> old = checkpoints_in(run_folder), torn = files_of_steps(run_folder, ".h5.partial");
+  std::erase_if(old, [newest = checkpoint_path(run_folder, step)](const std::string& path) { return path > newest; });
+  old.resize(old.size() - std::min(old.size(), std::size_t(keep)));
+  old.insert(old.end(), torn.begin(), torn.end());
+  for (const std::string& path : old) {
     std::error_code error;
-    fs::remove(all[i], error);
-    if (error) log::warning("{} cannot be removed: {}", all[i], error.message());
+    fs::remove(path, error);
+    if (error) log::warning("{} cannot be removed: {}", path, error.message());
   }
 }
 

@@ -15,7 +15,7 @@ void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale);  
 
 // o = softmax(scale q k^T + mask) v without storing the weights; lse [b, h, Tq] contiguous = log-sum-exp of the scaled scores.
 // q, o [b, h, Tq, d], k [b, h, Tk, d], v [b, h, Tk, dv]: any views whose last stride is 1. Tiled, online softmax, threads over
-// (b, h, query block); f64 is the direct formula and the judge.
+// (b, h, query block), of the gradient over (b, h); f64 is the direct formula and the judge. A query that sees no key gets 0.
 void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask = {});
 void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
                     const Tensor& o, const Tensor& lse, double scale, Mask mask = {});

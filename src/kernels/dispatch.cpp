@@ -6,7 +6,7 @@ namespace lact::kernels {
 namespace {
 
 template <class F>
-F entry(F Table::* field, const char* name, const Tensor& y) {
+F entry(F Table::*field, const char* name, const Tensor& y) {
   check(y.defined(), "the result of the kernel {} is undefined", name);
   const bool cpu = y.device().backend() == Backend::cpu;
   F f = (cpu ? cpu_table() : cuda_table()).*field;
@@ -48,7 +48,9 @@ void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, co
                      const Tensor& r) {
   entry(&Table::layer_norm_grad, "layer_norm_grad", dx)(dx, dw, dy, x, w, mean, r);
 }
-void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) { entry(&Table::l2_norm, "l2_norm", y)(y, norm, x, eps); }
+void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) {
+  entry(&Table::l2_norm, "l2_norm", y)(y, norm, x, eps);
+}
 void l2_norm_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
   entry(&Table::l2_norm_grad, "l2_norm_grad", dx)(dx, dy, x, norm, eps);
 }
@@ -70,14 +72,16 @@ void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
 void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
   entry(&Table::attention, "attention", o)(o, lse, q, k, v, scale, mask);
 }
-void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
-                    const Tensor& o, const Tensor& lse, double scale, Mask mask) {
+void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k,
+                    const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask) {
   entry(&Table::attention_grad, "attention_grad", dq)(dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
 }
 void log_sum_exp(Tensor y, const Tensor& x) { entry(&Table::log_sum_exp, "log_sum_exp", y)(y, x); }
 void pick(Tensor y, const Tensor& x, const Tensor& index) { entry(&Table::pick, "pick", y)(y, x, index); }
 void place(Tensor dx, const Tensor& dy, const Tensor& index) { entry(&Table::place, "place", dx)(dx, dy, index); }
 
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a) { entry(&Table::adamw, "adamw", p)(p, m, v, g, a); }
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a) {
+  entry(&Table::adamw, "adamw", p)(p, m, v, g, a);
+}
 
 }  // namespace lact::kernels

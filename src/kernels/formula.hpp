@@ -5,12 +5,12 @@
 namespace lact::kernels {
 
 enum class Unary : std::uint8_t {
-  copy,      // x, converted to y's type: the one kernel that reads and writes any strides and any types
-  scale,     // c x
-  shift,     // x + c
-  square,    // x^2
+  copy,    // x in y's type (integers rounded, saturating): the one kernel for any strides and any types
+  scale,   // c x
+  shift,   // x + c
+  square,  // x^2
   sqrt,
-  inverse,   // 1 / x, and 0 where x is 0
+  inverse,  // 1 / x, and 0 where x is 0
   exp,
   log,
   tanh,

@@ -1,5 +1,5 @@
-// Scalar formulas, written once for every backend. f64 takes the C library's functions and judges f32, which takes branch-free
-// polynomials so that a loop over them becomes vector code. NaN goes in and comes out.
+// Scalar formulas, written once for every backend. f64 takes the C library's functions and judges f32, which takes
+// branch-free polynomials so that a loop over them becomes vector code. NaN goes in and comes out.
 #pragma once
 #include <math.h>
 
@@ -8,7 +8,8 @@
 #ifdef __CUDACC__
 #define LACT_BOTH __host__ __device__ inline
 #else
-#define LACT_BOTH inline __attribute__((always_inline))  // no function body may survive in an object of one instruction set
+#define LACT_BOTH \
+  inline __attribute__((always_inline))  // no function body may survive in an object of one instruction set
 #endif
 
 namespace lact::kernels::scalar {
@@ -75,7 +76,8 @@ LACT_BOTH float log1p(float x) {  // x in [0, 1]; the second term is what 1 + x 
 
 // Rational approximation on [-7.9, 7.9] as in Eigen (MathFunctionsImpl.h, ptanh_float).
 LACT_BOTH float tanh(float x) {
-  const float c = x < -7.90531110763549805f ? -7.90531110763549805f : (x > 7.90531110763549805f ? 7.90531110763549805f : x);
+  const float c =
+      x < -7.90531110763549805f ? -7.90531110763549805f : (x > 7.90531110763549805f ? 7.90531110763549805f : x);
   const float z = c * c;
   float p = -2.76076847742355e-16f;
   p = p * z + 2.00018790482477e-13f;

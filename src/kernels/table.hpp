@@ -1,5 +1,5 @@
-// One struct of function pointers per backend; the functions of the family headers call through it. A null entry is answered with
-// "no cuda kernel for x".
+// One struct of function pointers per backend; the functions of the family headers call through it. A null entry is
+// answered with "no cuda kernel for x".
 #pragma once
 #include "kernels/attention.hpp"
 #include "kernels/gemm.hpp"

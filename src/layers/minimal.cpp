@@ -77,6 +77,7 @@ Var MinimalBidirectional::operator()(Ctx& c, const Var& x) const {
 
 MinimalCausal::MinimalCausal(Scope s, std::int64_t dim, const MinimalConfig& cfg)
     : dim_(dim),
+      attention_heads_(divided(dim, cfg.attn_head_dim, "attn_head_dim")),
       cfg_(cfg),
       to_qkv_(plain(s / "to_qkv", dim, 3 * dim, cfg.bias)),
       fast_(s, dim, cfg),
@@ -90,7 +91,7 @@ MinimalCausal::MinimalCausal(Scope s, std::int64_t dim, const MinimalConfig& cfg
 Var MinimalCausal::window_attention(Ctx& c, const Var& qkv) const {
   Var gain = use(c, qk_scale_), offset = use(c, qk_offset_);
   auto part = [&](std::int64_t i) { return cut(qkv, 2, {i * dim_, (i + 1) * dim_}); };
-  auto heads = [&](const Var& x) { return split_heads(x, 1, divided(dim_, cfg_.attn_head_dim, "attn_head_dim"))[0]; };
+  auto heads = [&](const Var& x) { return split_heads(x, 1, attention_heads_)[0]; };
   auto affine = [&](std::int64_t i) {
     auto column = [&](const Var& p) { return view(cut(p, 1, {i, i + 1}), {dim_}); };
     return heads(add(mul(part(i), column(gain)), column(offset)));

@@ -59,7 +59,7 @@ class MinimalCausal {  // block-causal fast weights beside causal window attenti
   Var window_attention(Ctx& c, const Var& qkv) const;
   Var memory(Ctx& c, const Var& x, const Var& qkv) const;
 
-  std::int64_t dim_;
+  std::int64_t dim_, attention_heads_;
   MinimalConfig cfg_;
   Linear to_qkv_;
   MinimalFastWeights fast_;

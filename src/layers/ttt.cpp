@@ -19,10 +19,12 @@ Var tiled(const Var& w, std::int64_t batch) {
 
 namespace {
 
-std::int64_t heads_of(std::int64_t dim, std::int64_t head_dim) {
-  check(head_dim > 0 && dim % head_dim == 0, "a fast-weight layer of width {} does not divide into heads of head_dim {}", dim,
-        head_dim);
-  return dim / head_dim;
+std::int64_t heads_of(std::int64_t dim, const TttConfig& cfg) {  // the first to see the numbers, so it judges them all
+  check(cfg.head_dim > 0 && dim % cfg.head_dim == 0, "a fast-weight layer of width {} does not divide into heads of head_dim {}", dim,
+        cfg.head_dim);
+  check(cfg.base_lr > 0, "base_lr={} is not a positive rate", cfg.base_lr);
+  check(cfg.muon_update_steps >= 0, "muon_update_steps={} is negative", cfg.muon_update_steps);
+  return dim / cfg.head_dim;
 }
 std::int64_t hidden_of(const TttConfig& cfg) {
   auto dh = std::int64_t(double(cfg.head_dim) * cfg.inter_multi);
@@ -33,7 +35,7 @@ std::int64_t hidden_of(const TttConfig& cfg) {
 }  // namespace
 
 Ttt::Ttt(Scope s, std::int64_t dim, const TttConfig& cfg, InitScale init)
-    : heads_(heads_of(dim, cfg.head_dim)),
+    : heads_(heads_of(dim, cfg)),
       head_dim_(cfg.head_dim),
       rate_shift_(inverse_softplus(cfg.base_lr)),
       rule_{.orthogonalise = NewtonSchulz::view_synthesis(cfg.muon_update_steps), .detach_targets = true},
@@ -43,10 +45,7 @@ Ttt::Ttt(Scope s, std::int64_t dim, const TttConfig& cfg, InitScale init)
       to_qkv_(s / "to_qkv", dim, 3 * dim, gaussian(init.linear), cfg.bias),
       lr_fc_(s / "lr_fc", dim, 3 * heads_, gaussian(init.linear), true),
       o_norm_(s / "o_norm", cfg.head_dim, 1e-5),
-      c_proj_(s / "c_proj", dim, dim, gaussian(init.projection), cfg.bias) {
-  check(cfg.base_lr > 0, "base_lr={} is not a positive rate", cfg.base_lr);
-  check(cfg.muon_update_steps >= 0, "muon_update_steps={} is negative", cfg.muon_update_steps);
-}
+      c_proj_(s / "c_proj", dim, dim, gaussian(init.projection), cfg.bias) {}
 
 FastWeights Ttt::learned(Ctx& c, std::int64_t batch) const {
   return {tiled(use(c, w0_), batch), tiled(use(c, w1_), batch), tiled(use(c, w2_), batch)};

@@ -64,7 +64,13 @@ void ViewSynthesisConfig::check_values(std::int64_t height, std::int64_t width) 
     check(!ttt || b.length_dim == "vl", "model.block_config: the fast-weight layer works on all views: length_dim must be 'vl'");
     check(b.type == mlp_type || (b.params.head_dim > 0 && dim % b.params.head_dim == 0),
           "model.dim={} is not divisible by head_dim={} of {}", dim, b.params.head_dim, b.type);
-    check(b.params.inter_multi >= 0, "model.block_config: inter_multi={} is negative", b.params.inter_multi);
+    check(b.params.inter_multi >= 0 && b.params.inter_multi <= 1024, "model.block_config: inter_multi={} is not between 0 and 1024",
+          b.params.inter_multi);
+    check(b.type == attention_type || double(ttt ? b.params.head_dim : dim) * multiple(b) >= 1,
+          "model.block_config: inter_multi={} leaves {} without hidden units", b.params.inter_multi, b.type);
+    check(b.params.base_lr > 0 && b.params.base_lr <= 1e3, "model.block_config: base_lr={} is not a learning rate", b.params.base_lr);
+    check(b.params.muon_update_steps >= 0 && b.params.muon_update_steps <= 1000,
+          "model.block_config: muon_update_steps={} is not between 0 and 1000", b.params.muon_update_steps);
   }
 }
 

@@ -54,6 +54,8 @@ void RunConfig::check_values() const {
   train.check_values();
   check_data(data);
   model.check_values(data.height(), data.width());
+  constexpr std::int64_t most_samples = 1 << 20;
+  check(train.batch_size <= most_samples, "train.batch_size={} is more than {}", train.batch_size, most_samples);
   check(train.batch_size > 0 && train.accumulate > 0 && train.batch_size % train.accumulate == 0,
         "train.batch_size={} is not divisible into train.accumulate={} micro-batches", train.batch_size, train.accumulate);
   check(train.precision == "fp32", "train.precision={}: this program computes in fp32", train.precision);
@@ -63,7 +65,8 @@ void RunConfig::check_values() const {
   check(train.seed >= 0, "train.seed={} is negative", train.seed);
   check(compute.device == "cpu", "compute.device={}: this program computes on cpu", compute.device);
   check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads", compute.threads);
-  check(std::max({parallel.pp, parallel.dp, parallel.cp, parallel.tp}) <= 65536, "parallel: an axis with more than 65536 ranks");
+  for (std::int64_t size : {parallel.pp, parallel.dp, parallel.cp, parallel.tp})
+    check(size >= 0 && size <= 32768, "parallel: an axis of {} ranks; between 1 and 32768 are possible", size);
   Grid::of(1, int(parallel.pp), int(parallel.dp), int(parallel.cp), int(parallel.tp));
 }
 
@@ -74,10 +77,17 @@ RunConfig overridden(RunConfig c, const std::vector<std::string>& overrides) {
   return c;
 }
 
+RunConfig with_blocks(RunConfig c) {
+  if (c.model.block_config.empty()) c.model.block_config = ViewSynthesisConfig::default_blocks();
+  return c;
+}
+
 }  // namespace
 
 RunConfig RunConfig::completed(RunConfig c, const std::string& folder, const std::vector<std::string>& overrides) {
-  std::string model_file = overridden(c, overrides).model.file;
+  std::vector<std::string> naming_it;  // alone: the other keys may be ones of the model that it describes
+  std::ranges::copy_if(overrides, std::back_inserter(naming_it), [](const std::string& o) { return o.starts_with("model.file="); });
+  std::string model_file = overridden(c, naming_it).model.file;
   if (!model_file.empty()) {
     auto beside = std::filesystem::path(folder) / model_file;  // as seen from here, else from the config file
     bool here = std::filesystem::exists(model_file) || !std::filesystem::exists(beside);
@@ -85,8 +95,7 @@ RunConfig RunConfig::completed(RunConfig c, const std::string& folder, const std
     read_config_file(Fields::of(c), here ? model_file : beside.string(), "model");
     c.model.file = model_file;
   }
-  c = overridden(c, overrides);
-  if (c.model.block_config.empty()) c.model.block_config = ViewSynthesisConfig::default_blocks();
+  c = with_blocks(overridden(with_blocks(c), overrides));  // so that a key may name a block that no file lists
   c.check_values();
   return c;
 }

@@ -111,6 +111,13 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
   return e;
 }
 
+Image sheet_of(const Evaluation& e, std::int64_t scene, const DataConfig& cfg) {
+  std::vector<SheetRow> rows;
+  for (const RenderedView& v : e.views)
+    if (v.score.scene == scene) rows.push_back({"VIEW " + std::to_string(v.score.view), v.input, v.target, v.prediction});
+  return contact_sheet(rows, cfg.height(), cfg.width());
+}
+
 NamedValues Evaluation::values() const {
   std::array<Means, 2> all;
   for (const RenderedView& v : views) {

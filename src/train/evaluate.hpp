@@ -3,6 +3,7 @@
 #include "data/loader.hpp"
 #include "io/tensorboard.hpp"
 #include "models/view_synthesis.hpp"
+#include "train/pictures.hpp"
 
 namespace lact {
 
@@ -29,6 +30,9 @@ struct Evaluation {
 // What is evaluated: the input and target views of each scene. Empty when nothing is held out.
 std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataConfig& cfg);
 Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, const DataConfig& cfg);
+
+// The views of one scene as a sheet a person can look at.
+Image sheet_of(const Evaluation& e, std::int64_t scene, const DataConfig& cfg);
 
 // Target views from fast weights made once of the inputs, in groups, so that memory does not grow with their number: [v, 3, h, w] f32.
 Tensor render_views(ViewSynthesis& model, Ctx& c, const ViewSynthesis::States& states, const Tensor& intrinsics, const Tensor& poses,

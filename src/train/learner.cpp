@@ -25,12 +25,13 @@ void LearningConfig::fields(Fields& f) {
 }
 
 void LearningConfig::check_values() const {
-  check(steps > 0, "train.steps={} is not a positive number of steps", steps);
+  constexpr std::int64_t most_steps = std::int64_t(1) << 40;
+  check(steps > 0 && steps <= most_steps, "train.steps={} is not between 1 and {}", steps, most_steps);
   check(lr >= 0 && std::isfinite(lr), "train.lr={} is not a learning rate", lr);
   check(warmup >= 0, "train.warmup={} is negative", warmup);
   check(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "train.beta1={} and train.beta2={} must lie in [0, 1)", beta1, beta2);
-  check(eps > 0, "train.eps={} must be positive", eps);
-  check(weight_decay >= 0, "train.weight_decay={} is negative", weight_decay);
+  check(eps > 0 && std::isfinite(eps), "train.eps={} must be positive and finite", eps);
+  check(weight_decay >= 0 && std::isfinite(weight_decay), "train.weight_decay={} is not a decay", weight_decay);
   check(grad_clip >= 0 && skip_norm >= 0, "train.grad_clip={} and train.skip_norm={} must not be negative", grad_clip, skip_norm);
   check(max_skipped > 0, "train.max_skipped={} must be positive", max_skipped);
 }

@@ -57,7 +57,9 @@ void write_views(const std::string& path, const ViewSource& source, const DataCo
 void check_folder_is_usable(const std::string& dir) {
   if (!fs::exists(dir)) return;
   check(fs::is_directory(dir), "run.dir={} is a file", dir);
-  check(fs::is_empty(dir) || fs::exists(dir + "/config.yaml"), "run.dir={} holds other files and no run", dir);
+  if (fs::exists(dir + "/config.yaml")) return;
+  for (const auto& e : fs::directory_iterator(dir))  // a start that was killed left at most the half-written config
+    check(e.path().filename() == "config.yaml.partial", "run.dir={} holds other files and no run", dir);
 }
 
 void check_same_run(const RunConfig& now_wanted) {
@@ -90,9 +92,10 @@ TrainState load_newest(const std::string& run_folder, Session& s) {
   std::string problems;
   for (std::size_t i = all.size(); i-- > 0;) {
     try {
-      return read_checkpoint(all[i], s.store, *s.device);
+      TrainState state = read_checkpoint(all[i], s.store, *s.device);
+      if (!problems.empty()) log::warning("{}; {} is used instead", problems, all[i]);
+      return state;
     } catch (const Error& e) {
-      log::warning("{}", e.what());
       problems += std::string(problems.empty() ? "" : "; ") + e.what();
     }
   }
@@ -123,11 +126,15 @@ void Trainer::resume() {
 }
 
 void Trainer::begin_folder() {
-  std::error_code error;
-  fs::create_directories(cfg_.run.dir + "/checkpoints", error);
-  if (!error) fs::create_directories(cfg_.run.dir + "/images", error);
-  check(!error, "run.dir={} cannot be made: {}", cfg_.run.dir, error.message());
-  write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));
+  auto make = [&](const std::string& folder) {
+    std::error_code error;
+    fs::create_directories(cfg_.run.dir + folder, error);
+    check(!error, "run.dir={} cannot be made: {}", cfg_.run.dir, error.message());
+  };
+  make("");
+  write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));  // first: it makes the folder a run
+  make("/checkpoints");
+  make("/images");
   write_views(cfg_.run.dir + "/views.json", *source_, cfg_.data, loader_);
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
@@ -142,9 +149,20 @@ std::vector<Batch> Trainer::micro_batches(std::int64_t step) {
   return out;
 }
 
+// Data is read; where that fails the run ends, and what it learned until here is kept.
+template <class Read>
+auto Trainer::or_saved(std::int64_t steps_done, const Read& read) {
+  try {
+    return read();
+  } catch (const Error&) {
+    if (steps_done > first_step_) save(steps_done);
+    throw;
+  }
+}
+
 void Trainer::train_step(std::int64_t step, Progress& progress) {
   double begin = now();
-  std::vector<Batch> micro = micro_batches(step);
+  std::vector<Batch> micro = or_saved(step, [&] { return micro_batches(step); });
   StepReport r = learner_.step(step, micro);
   double seconds = now() - begin;
   StepRow row;
@@ -166,9 +184,13 @@ void Trainer::train_step(std::int64_t step, Progress& progress) {
 
 void Trainer::evaluate_now(std::int64_t step) {
   Ctx c = session_.context();
-  NamedValues values = evaluate(session_.model, c, *source_, cfg_.data).values();
+  Evaluation e = or_saved(step, [&] { return evaluate(session_.model, c, *source_, cfg_.data); });
+  NamedValues values = e.values();
   if (values.empty()) return;
   report_->evaluation(step, values);
+  std::string sheet = cfg_.run.dir + fill("/images/step_{:08d}.png", {step});
+  write_png(sheet, sheet_of(e, e.views[0].score.scene, cfg_.data));
+  report_->picture(step, "held-out views", sheet);
   log::info("step {}: held-out PSNR {:.2f} dB (nearest input {:.2f}, mean colour {:.2f}), SSIM {:.3f}", step, values[0].second,
             values[4].second, values[5].second, values[2].second);
 }
@@ -178,7 +200,7 @@ void Trainer::save(std::int64_t step) {
   write_checkpoint(checkpoint_path(cfg_.run.dir, step), session_.store,
                    {.step = step, .sample = step * cfg_.train.batch_size, .optimizer_steps = learner_.optimizer().steps(),
                     .skipped_in_a_row = learner_.skipped_in_a_row(), .config = to_yaml(Fields::of(cfg_))});
-  remove_old_checkpoints(cfg_.run.dir, cfg_.train.keep_checkpoints);
+  remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints);
   saved_step_ = step;
 }
 
@@ -188,6 +210,7 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
     log::info("{}: already at step {} of {}", cfg_.run.dir, first_step_, steps);
     return Ended::finished;
   }
+  micro_batches(first_step_);  // a picture that cannot be decoded is an error before anything is written
   begin_folder();
   peak_flops_ = measured_product_rate(*session_.device);
   log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, session_.store.count(), source_->scenes(),

@@ -34,6 +34,8 @@ class Trainer {
   void resume();
   void begin_folder();
   std::vector<Batch> micro_batches(std::int64_t step);
+  template <class Read>
+  auto or_saved(std::int64_t steps_done, const Read& read);
   void train_step(std::int64_t step, class Progress& progress);
   void evaluate_now(std::int64_t step);
   void save(std::int64_t step);

@@ -11,8 +11,9 @@ using kernels::Binary;
 using kernels::Unary;
 
 const std::int64_t lengths[] = {0, 1, 7, 16, 17, 33, 100, 1025};
-const Unary unaries[] = {Unary::copy, Unary::scale, Unary::shift, Unary::square,  Unary::sqrt, Unary::inverse,  Unary::exp,
-                         Unary::log,  Unary::tanh,  Unary::erf,   Unary::sigmoid, Unary::silu, Unary::softplus, Unary::gelu};
+const Unary unaries[] = {Unary::copy,    Unary::scale, Unary::shift,    Unary::square, Unary::sqrt,
+                         Unary::inverse, Unary::exp,   Unary::log,      Unary::tanh,   Unary::erf,
+                         Unary::sigmoid, Unary::silu,  Unary::softplus, Unary::gelu};
 const Binary binaries[] = {Binary::add, Binary::subtract, Binary::multiply, Binary::silu_grad, Binary::gelu_grad};
 
 bool wants_positive(Unary f) { return f == Unary::sqrt || f == Unary::log; }
@@ -43,8 +44,9 @@ TEST(Pointwise, UnaryIsAccurateNumberByNumber) {
   struct Case {
     Unary f;
     double low, high, units;
-  } cases[] = {{Unary::exp, -86, 88, 2},     {Unary::log, 1e-30, 0.5, 3}, {Unary::log, 2, 1e30, 3},     {Unary::tanh, 1e-4, 20, 6},
-               {Unary::erf, 1e-4, 3.5, 6},   {Unary::sigmoid, -80, 80, 6}, {Unary::softplus, -60, 60, 6}, {Unary::silu, 0, 60, 6}};
+  } cases[] = {{Unary::exp, -86, 88, 2},      {Unary::log, 1e-30, 0.5, 3}, {Unary::log, 2, 1e30, 3},
+               {Unary::tanh, 1e-4, 20, 6},    {Unary::erf, 1e-4, 3.5, 6},  {Unary::sigmoid, -80, 80, 6},
+               {Unary::softplus, -60, 60, 6}, {Unary::silu, 0, 60, 6}};
   for (const auto& c : cases) {
     const int n = 20001;
     std::vector<float> v;
@@ -52,7 +54,8 @@ TEST(Pointwise, UnaryIsAccurateNumberByNumber) {
     const auto y = on_unary(c.f, Tensor::of(cpu(), {n}, std::span<const float>(v))).to_doubles();
     const auto judge = on_unary(c.f, Tensor::of(cpu(), {n}, std::span<const float>(v), DType::f64)).to_doubles();
     double worst = 0;
-    for (std::size_t i = 0; i < y.size(); ++i) worst = std::max(worst, judge[i] == 0 ? 0 : std::abs(y[i] / judge[i] - 1));
+    for (std::size_t i = 0; i < y.size(); ++i)
+      worst = std::max(worst, judge[i] == 0 ? 0 : std::abs(y[i] / judge[i] - 1));
     EXPECT_LE(worst, c.units * eps32) << "unary " << int(c.f);
   }
 }
@@ -61,7 +64,8 @@ TEST(Pointwise, EdgesOfTheNumberLine) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
   const std::vector<float> v{-inf, -200, -0.f, 0, 88.5f, 89.5f, 200, inf, nan};
   const Tensor x = Tensor::of(cpu(), {9}, std::span<const float>(v));
-  for (Unary f : unaries) EXPECT_TRUE(std::isnan(on_unary(f, x).to_doubles().back())) << "unary " << int(f) << " swallows NaN";
+  for (Unary f : unaries)
+    EXPECT_TRUE(std::isnan(on_unary(f, x).to_doubles().back())) << "unary " << int(f) << " swallows NaN";
   const auto e = on_unary(Unary::exp, x).to_doubles();
   EXPECT_EQ(e[0], 0);
   EXPECT_EQ(e[1], 0);
@@ -83,7 +87,8 @@ TEST(Pointwise, EdgesOfTheNumberLine) {
 }
 
 TEST(Pointwise, StridedAndRepeatedInputs) {
-  const Pair x = Pair::random({5, 33, 7}, "x"), row = Pair::random({7}, "row"), column = Pair::random({5, 33, 1}, "column");
+  const Pair x = Pair::random({5, 33, 7}, "x"), row = Pair::random({7}, "row"),
+             column = Pair::random({5, 33, 1}, "column");
   auto turned = [](const Tensor& t) { return t.permute({2, 0, 1}); };
   auto flat = [](const Tensor& t) { return on_unary(Unary::copy, t); };
   const Pair y = x.with(turned).with([](const Tensor& t) { return on_unary(Unary::exp, t); });
@@ -136,9 +141,9 @@ TEST(Pointwise, CopyTakesAnyStridesAndTypes) {
 
 TEST(Pointwise, GateAndItsTwoAdjoints) {
   const Shape s{3, 37};
-  const Pair g = Pair::random(s, "g", 2), h = Pair::random(s, "h"), dm = Pair::random(s, "dm"), a = Pair::random(s, "a"),
-             b = Pair::random(s, "b");
-  Pair m = Pair::result(s), dg = m.with([](auto& t) { return like(t); }), dh = Pair::result(s), gb = Pair::result(s),
+  const Pair g = Pair::random(s, "g", 2), h = Pair::random(s, "h"), dm = Pair::random(s, "dm"),
+             a = Pair::random(s, "a"), b = Pair::random(s, "b");
+  Pair m = Pair::result(s), dg = m.with([](auto&t) { return like(t); }), dh = Pair::result(s), gb = Pair::result(s),
        hb = Pair::result(s), db = Pair::result(s);
   for (auto t : {&Pair::f32, &Pair::f64}) {
     kernels::swiglu(m.*t, g.*t, h.*t);
@@ -217,8 +222,10 @@ TEST(Sums, ToEveryShape) {
         want[at] += numbers[i];
       }
       const double terms = double(x.f64.count()) / double(count_of(s));
-      EXPECT_LE(difference(y.f64, Tensor::of(cpu(), s, std::span<const double>(want), DType::f64)), 1e-14 * std::sqrt(terms));
-      EXPECT_LE(difference(y.f32, y.f64), eps32 * std::sqrt(terms) * std::sqrt(terms) / largest(y.f64.to_doubles()) + 4 * eps32);
+      EXPECT_LE(difference(y.f64, Tensor::of(cpu(), s, std::span<const double>(want), DType::f64)),
+                1e-14 * std::sqrt(terms));
+      EXPECT_LE(difference(y.f32, y.f64),
+                eps32 * std::sqrt(terms) * std::sqrt(terms) / largest(y.f64.to_doubles()) + 4 * eps32);
     }
   const Pair empty = Pair::result({1, 4});
   kernels::sum_to(empty.f32, Tensor::empty(cpu(), {0, 4}));
@@ -226,7 +233,9 @@ TEST(Sums, ToEveryShape) {
 }
 
 TEST(Sums, LongSumsStayAccurate) {
-  const Pair x = Pair::random({100003}, "x").with(positive), rows = x.with([](const Tensor& t) { return t.cut(0, {0, 99999}).view({33333, 3}); });
+  const Pair x = Pair::random({100003}, "x").with(positive), rows = x.with([](const Tensor&t) {
+    return t.cut(0, {0, 99999}).view({33333, 3});
+  });
   const Pair all = Pair::result({1}), columns = Pair::result({1, 3});
   for (auto t : {&Pair::f32, &Pair::f64}) {
     kernels::sum_to(all.*t, x.*t);
@@ -259,8 +268,9 @@ TEST(Sums, SquaredNormOfJoinedBlocksIsTheSumOfTheirs) {
 Tensor adamw_steps(DType t) {
   Tensor p = random_tensor({1001}, "p", t), m = Tensor::zeros(cpu(), {1001}, t), v = Tensor::zeros(cpu(), {1001}, t);
   for (std::int64_t step = 1; step <= 3; ++step)
-    kernels::adamw(p, m, v, random_tensor({1001}, "g", t),
-                   {.rate = 1e-2, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.05, .gradient_scale = 0.5, .step = step});
+    kernels::adamw(
+        p, m, v, random_tensor({1001}, "g", t),
+        {.rate = 1e-2, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .decay = 0.05, .gradient_scale = 0.5, .step = step});
   return p;
 }
 TEST(Update, AdamW) {
@@ -268,7 +278,8 @@ TEST(Update, AdamW) {
   // one step by hand: m = 0.1 g, v = 0.05 g^2, both corrected to g and g^2
   Tensor p = Tensor::of(cpu(), {1}, std::vector<double>{2}, DType::f64), m = Tensor::zeros(cpu(), {1}, DType::f64),
          v = Tensor::zeros(cpu(), {1}, DType::f64), g = Tensor::of(cpu(), {1}, std::vector<double>{-4}, DType::f64);
-  kernels::adamw(p, m, v, g, {.rate = 0.1, .beta1 = 0.9, .beta2 = 0.95, .eps = 0, .decay = 0.5, .gradient_scale = 0.25, .step = 1});
+  kernels::adamw(p, m, v, g,
+                 {.rate = 0.1, .beta1 = 0.9, .beta2 = 0.95, .eps = 0, .decay = 0.5, .gradient_scale = 0.25, .step = 1});
   EXPECT_NEAR(p.item(), 2 * 0.95 + 0.1, 1e-14);
 }
 
@@ -278,27 +289,34 @@ TEST(Kernels, ThreadsChangeNoBit) {
   expect_thread_independent([&] { return on_unary(Unary::gelu, x); }, "gelu");
   expect_thread_independent([&] { return on_unary(Unary::exp, x.transpose()); }, "exp of a transposed view");
   for (const Shape& s : {Shape{1, 1037}, Shape{300, 1}, Shape{1, 1}})
-    expect_thread_independent([&] {
+    expect_thread_independent(
+        [&] {
           Tensor r = empty(s);
           kernels::sum_to(r, x);
           return r;
-        }, "sum_to " + text_of(s));
-  expect_thread_independent([&] {
+        },
+        "sum_to " + text_of(s));
+  expect_thread_independent(
+      [&] {
         Tensor r = empty({1}, DType::f64);
         kernels::squared_norm(r, x);
         return r;
-      }, "squared_norm");
-  expect_thread_independent([&] {
+      },
+      "squared_norm");
+  expect_thread_independent(
+      [&] {
         Tensor dx = empty({300, 1037}), dw = empty({1037}), r = empty({300}), n = empty({300, 1037});
         kernels::rms_norm(n, r, x, {}, 1e-6);
         kernels::rms_norm_grad(dx, dw, y, x, {}, r);
         return dw;
-      }, "rms_norm_grad");
+      },
+      "rms_norm_grad");
   expect_thread_independent([&] { return adamw_steps(DType::f32); }, "adamw");
 }
 
 TEST(Kernels, WrongUseIsOneSentence) {
-  const Tensor x = Tensor::zeros(cpu(), {2, 3}), y = Tensor::zeros(cpu(), {3, 2}), whole = Tensor::zeros(cpu(), {2, 3}, DType::i32);
+  const Tensor x = Tensor::zeros(cpu(), {2, 3}), y = Tensor::zeros(cpu(), {3, 2}),
+               whole = Tensor::zeros(cpu(), {2, 3}, DType::i32);
   EXPECT_THROW(kernels::unary(Unary::exp, y, x), Error);
   EXPECT_THROW(kernels::unary(Unary::exp, y.transpose(), x), Error);
   EXPECT_THROW(kernels::unary(Unary::exp, whole, whole), Error);

@@ -15,7 +15,8 @@ struct Rows {  // results of one kernel and its gradient
 Rows run(Norm norm, const Tensor& x, const Tensor& w, const Tensor& dy) {
   Shape per_row = x.shape();
   per_row.pop_back();
-  Rows out{like(x, x.shape()), like(x, per_row), like(x, per_row), like(x, x.shape()), w.defined() ? like(w) : Tensor{}};
+  Rows out{like(x, x.shape()), like(x, per_row), like(x, per_row), like(x, x.shape()),
+           w.defined() ? like(w) : Tensor{}};
   switch (norm) {
     case Norm::rms:
       kernels::rms_norm(out.y, out.r, x, w, eps);
@@ -58,7 +59,8 @@ TEST_P(RowNorms, GradientsMatchDifferences) {
                dy = random_tensor({5, 11}, "dy");
   const Rows out = run(GetParam(), x, w, dy);
   expect_slope([&](const Tensor& t) { return inner(run(GetParam(), t, w, dy).y, dy); }, x, out.dx, "dx");
-  if (w.defined()) expect_slope([&](const Tensor& t) { return inner(run(GetParam(), x, t, dy).y, dy); }, w, out.dw, "dw");
+  if (w.defined())
+    expect_slope([&](const Tensor& t) { return inner(run(GetParam(), x, t, dy).y, dy); }, w, out.dw, "dw");
 }
 
 TEST_P(RowNorms, ZeroRowsAndEmptyTensorsGiveFiniteNumbers) {
@@ -68,11 +70,12 @@ TEST_P(RowNorms, ZeroRowsAndEmptyTensorsGiveFiniteNumbers) {
     for (double v : t->to_doubles()) EXPECT_TRUE(std::isfinite(v));
   run(GetParam(), Tensor::zeros(cpu(), {0, 9}), {}, Tensor::zeros(cpu(), {0, 9}));
   if (GetParam() == Norm::l2) {
-    EXPECT_LE(difference(out.dx, [&] {
-                Tensor want = like(dy);
-                kernels::unary(kernels::Unary::scale, want, dy, 1 / eps);
-                return want;
-              }()),
+    EXPECT_LE(difference(out.dx,
+                         [&] {
+                           Tensor want = like(dy);
+                           kernels::unary(kernels::Unary::scale, want, dy, 1 / eps);
+                           return want;
+                         }()),
               2 * eps32);
   }
 }
@@ -81,7 +84,8 @@ TEST(ColumnNorms, AgreeAndDifferentiate) {
   for (std::int64_t n : {1, 7, 33, 100}) {
     const Shape s{2, 77, n}, per{2, 1, n};
     const Pair w = Pair::random(s, "w"), target = Pair::random(per, "target"), dy = Pair::random(s, "dy");
-    Pair norm = Pair::result(per), y = Pair::result(s), again = Pair::result(per), dw = Pair::result(s), dt = Pair::result(per);
+    Pair norm = Pair::result(per), y = Pair::result(s), again = Pair::result(per), dw = Pair::result(s),
+         dt = Pair::result(per);
     for (auto t : {&Pair::f32, &Pair::f64}) {
       kernels::column_norm(norm.*t, w.*t);
       kernels::keep_column_norm(y.*t, again.*t, w.*t, target.*t, eps);
@@ -128,11 +132,13 @@ TEST(Scores, SoftmaxAndItsGradient) {
         const bool any = !mask.causal || mask.window == 0 || i - mask.window + 1 < keys;
         EXPECT_NEAR(sum, any ? 1 : 0, 1e-12);
       }
-      expect_slope([&](const Tensor& t) {
+      expect_slope(
+          [&](const Tensor& t) {
             Tensor r = like(t);
             kernels::softmax(r, t, 0.7, mask);
             return inner(r, dy.f64);
-          }, x.f64, dx.f64, "softmax");
+          },
+          x.f64, dx.f64, "softmax");
     }
 }
 

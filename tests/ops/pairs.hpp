@@ -32,7 +32,8 @@ struct Pair {
   }
   static Pair result(const Shape& s) {  // filled with NaN: a kernel that leaves a place unwritten is seen
     const std::vector<double> nan(std::size_t(count_of(s)), std::nan(""));
-    return {Tensor::of(cpu(), s, std::span<const double>(nan)), Tensor::of(cpu(), s, std::span<const double>(nan), DType::f64)};
+    return {Tensor::of(cpu(), s, std::span<const double>(nan)),
+            Tensor::of(cpu(), s, std::span<const double>(nan), DType::f64)};
   }
   Pair with(const std::function<Tensor(const Tensor&)>& view) const { return {view(f32), view(f64)}; }
 };
@@ -90,10 +91,9 @@ inline void expect_slope(const std::function<double(const Tensor&)>& f, const Te
     claimed += slope[i] * d;
     size += std::abs(slope[i] * d);
   }
-  const double measured =
-      (f(Tensor::of(cpu(), x.shape(), std::span<const double>(up), DType::f64)) -
-       f(Tensor::of(cpu(), x.shape(), std::span<const double>(down), DType::f64))) /
-      (2 * h);
+  const double measured = (f(Tensor::of(cpu(), x.shape(), std::span<const double>(up), DType::f64)) -
+                           f(Tensor::of(cpu(), x.shape(), std::span<const double>(down), DType::f64))) /
+                          (2 * h);
   // truncation h^2 f''' and rounding 1e-16 |f| / h are both near 1e-9 of the terms here
   EXPECT_NEAR(measured, claimed, 1e-7 * (size + 1)) << what;
 }

@@ -20,6 +20,10 @@ std::vector<double> product(const Tensor& a, const Tensor& b, double alpha, doub
   }
   return y;
 }
+Tensor product(const Tensor& a, const Tensor& b, double alpha) {
+  const Tensor none = Tensor::zeros(cpu(), {a.dim(-2), b.dim(-1)}, DType::f64);
+  return Tensor::of(cpu(), none.shape(), std::span<const double>(product(a, b, alpha, 0, none)), DType::f64);
+}
 Tensor stored(const Shape& s, bool transposed, const char* name, DType t) {
   if (!transposed) return random_tensor(s, name, t);
   Shape turned = s;
@@ -38,11 +42,13 @@ void expect_product(const Tensor& y, const Tensor& a, const Tensor& b, double al
   const auto got = y.to_doubles();
   for (std::size_t i = 0; i < got.size(); ++i)  // k roundings of a sum of size sqrt(k) add up to sqrt(k) sqrt(k) units
     ASSERT_NEAR(got[i], want[i], units * (2 * k + 8) * (std::abs(alpha) + std::abs(beta)))
-        << text_of(a.shape()) << " x " << text_of(b.shape()) << " strides " << text_of(a.strides()) << text_of(b.strides());
+        << text_of(a.shape()) << " x " << text_of(b.shape()) << " strides " << text_of(a.strides())
+        << text_of(b.strides());
 }
 
 TEST(Matmul, EveryTransposeSizeAndFactor) {
-  const std::int64_t sizes[][3] = {{1, 1, 1}, {7, 1, 3}, {1, 9, 5}, {5, 7, 1}, {16, 17, 33}, {33, 100, 7}, {100, 33, 65}, {128, 200, 130}};
+  const std::int64_t sizes[][3] = {{1, 1, 1},    {7, 1, 3},    {1, 9, 5},     {5, 7, 1},
+                                   {16, 17, 33}, {33, 100, 7}, {100, 33, 65}, {128, 200, 130}};
   for (DType t : {DType::f32, DType::f64})
     for (const auto& s : sizes)
       for (int how = 0; how < 12; ++how) {
@@ -62,8 +68,10 @@ TEST(Matmul, NothingToSumOrToWrite) {
     y = Tensor::of(cpu(), {2, 3, 5}, std::vector<double>(30, 3.0), out);
     kernels::matmul(y, a, b, 1, 0.5);
     EXPECT_EQ(y.to_doubles(), std::vector<double>(30, 1.5));
-    kernels::matmul(Tensor::empty(cpu(), {2, 0, 5}, out), Tensor::empty(cpu(), {2, 0, 4}, t), Tensor::empty(cpu(), {2, 4, 5}, t));
-    kernels::matmul(Tensor::empty(cpu(), {0, 3, 5}, out), Tensor::empty(cpu(), {0, 3, 4}, t), Tensor::empty(cpu(), {0, 4, 5}, t));
+    kernels::matmul(Tensor::empty(cpu(), {2, 0, 5}, out), Tensor::empty(cpu(), {2, 0, 4}, t),
+                    Tensor::empty(cpu(), {2, 4, 5}, t));
+    kernels::matmul(Tensor::empty(cpu(), {0, 3, 5}, out), Tensor::empty(cpu(), {0, 3, 4}, t),
+                    Tensor::empty(cpu(), {0, 4, 5}, t));
   }
 }
 
@@ -71,7 +79,8 @@ TEST(Matmul, ViewsOfBatches) {
   for (DType t : {DType::f32, DType::f64}) {
     const double unit = t == DType::f32 ? eps32 : 2e-16;
     // heads between rows, as attention has them: [b, t, h, d] seen as [b, h, t, d]
-    const Tensor q = random_tensor({2, 20, 3, 17}, "q", t).permute({0, 2, 1, 3}), k = random_tensor({2, 21, 3, 17}, "k", t).permute({0, 2, 1, 3});
+    const Tensor q = random_tensor({2, 20, 3, 17}, "q", t).permute({0, 2, 1, 3}),
+                 k = random_tensor({2, 21, 3, 17}, "k", t).permute({0, 2, 1, 3});
     expect_product(Tensor::zeros(cpu(), {2, 3, 20, 21}, t), q, k.transpose(), 0.25, 0, unit);
     // the result is a view with gaps
     Tensor wide = Tensor::zeros(cpu(), {2, 20, 3, 40}, t);
@@ -83,19 +92,23 @@ TEST(Matmul, ViewsOfBatches) {
     expect_product(Tensor::zeros(cpu(), {4, 30, 9}, t), x, w.expand({4, 17, 9}), 1, 0, unit);
     expect_product(Tensor::zeros(cpu(), {4, 17, 9}, t), x.transpose(), random_tensor({4, 30, 9}, "z", t), 1, 0, unit);
     expect_product(Tensor::zeros(cpu(), {30, 9}, t), random_tensor({1, 17}, "row", t).expand({30, 17}), w, 1, 0, unit);
-    expect_product(Tensor::zeros(cpu(), {17, 9}, t), random_tensor({17, 1}, "column", t).expand({17, 30}), random_tensor({30, 9}, "z", t), 1, 0, unit);
-    expect_product(Tensor::zeros(cpu(), {4, 30, 5}, t), x.cut(2, {3, 10}), w.cut(0, {1, 8}).cut(1, {2, 7}).expand({4, 7, 5}), 1, 0, unit);
+    expect_product(Tensor::zeros(cpu(), {17, 9}, t), random_tensor({17, 1}, "column", t).expand({17, 30}),
+                   random_tensor({30, 9}, "z", t), 1, 0, unit);
+    expect_product(Tensor::zeros(cpu(), {4, 30, 5}, t), x.cut(2, {3, 10}),
+                   w.cut(0, {1, 8}).cut(1, {2, 7}).expand({4, 7, 5}), 1, 0, unit);
   }
 }
 
 TEST(Matmul, Bf16) {
   for (DType out : {DType::f32, DType::bf16})
     for (int how = 0; how < 4; ++how) {
-      const Tensor a = stored({2, 2, 33, 40}, how & 1, "a", DType::bf16), b = stored({2, 2, 40, 50}, how & 2, "b", DType::bf16);
+      const Tensor a = stored({2, 2, 33, 40}, how & 1, "a", DType::bf16),
+                   b = stored({2, 2, 40, 50}, how & 2, "b", DType::bf16);
       const double unit = out == DType::f32 ? eps32 : 1.0 / 256;
       expect_product(as(random_tensor({2, 2, 33, 50}, "y"), out), a, b, 1, 0, unit);
       expect_product(as(random_tensor({2, 2, 33, 50}, "y"), out), a, b, 0.5, 2, unit);
-      expect_product(as(random_tensor({2, 2, 33, 50}, "y"), out), a, b.cut(0, {0, 1}).expand({2, 2, 40, 50}), 1, 0, unit);
+      expect_product(as(random_tensor({2, 2, 33, 50}, "y"), out), a, b.cut(0, {0, 1}).expand({2, 2, 40, 50}), 1, 0,
+                     unit);
     }
 }
 
@@ -129,10 +142,14 @@ struct Attention {
 };
 Attention attend(std::int64_t queries, std::int64_t keys, std::int64_t d, std::int64_t dv, kernels::Mask mask) {
   auto heads = [](const Tensor& t) { return t.permute({0, 2, 1, 3}); };  // stored [b, t, h, d]
-  Attention a{Pair::random({2, queries, 3, d}, "q").with(heads), Pair::random({2, keys, 3, d}, "k").with(heads),
-              Pair::random({2, keys, 3, dv}, "v").with(heads),   Pair::random({2, 3, queries, dv}, "dout"),
-              Pair::result({2, queries, 3, dv}).with(heads),     Pair::result({2, 3, queries}),
-              Pair::result({2, 3, queries, d}),                  Pair::result({2, 3, keys, d}),
+  Attention a{Pair::random({2, queries, 3, d}, "q").with(heads),
+              Pair::random({2, keys, 3, d}, "k").with(heads),
+              Pair::random({2, keys, 3, dv}, "v").with(heads),
+              Pair::random({2, 3, queries, dv}, "dout"),
+              Pair::result({2, queries, 3, dv}).with(heads),
+              Pair::result({2, 3, queries}),
+              Pair::result({2, 3, queries, d}),
+              Pair::result({2, 3, keys, d}),
               Pair::result({2, keys, 3, dv}).with(heads)};
   for (auto t : {&Pair::f32, &Pair::f64}) {
     kernels::attention(a.o.*t, a.lse.*t, a.q.*t, a.k.*t, a.v.*t, 0.3, mask);
@@ -143,12 +160,13 @@ Attention attend(std::int64_t queries, std::int64_t keys, std::int64_t d, std::i
 
 TEST(Attention, TiledAgreesWithTheFormula) {
   const kernels::Mask masks[] = {{}, {true, 0}, {true, 1}, {true, 20}, {true, 100}};
-  const std::int64_t sizes[][4] = {{1, 1, 1, 1}, {7, 33, 16, 17}, {64, 64, 64, 64}, {65, 130, 33, 20}, {200, 150, 7, 100}, {130, 40, 64, 64},
-                                   {0, 5, 8, 8}, {5, 0, 8, 8}};
+  const std::int64_t sizes[][4] = {{1, 1, 1, 1},       {7, 33, 16, 17},   {64, 64, 64, 64}, {65, 130, 33, 20},
+                                   {200, 150, 7, 100}, {130, 40, 64, 64}, {0, 5, 8, 8},     {5, 0, 8, 8}};
   for (const auto& mask : masks)
     for (const auto& s : sizes) {
       const Attention a = attend(s[0], s[1], s[2], s[3], mask);
-      const std::string what = sentence("attention {} {} {} {} causal {} window {}", s[0], s[1], s[2], s[3], int(mask.causal), mask.window);
+      const std::string what =
+          sentence("attention {} {} {} {} causal {} window {}", s[0], s[1], s[2], s[3], int(mask.causal), mask.window);
       // scores of size 0.3 sqrt(d) carry a rounding of a few units into the exponent
       expect_agrees(a.o, 32, what + ": o");
       expect_agrees(a.lse, 32, what + ": lse");
@@ -164,7 +182,8 @@ TEST(Attention, TiledAgreesWithTheFormula) {
 
 TEST(Attention, FormulaEqualsSoftmaxOfScores) {
   const Attention a = attend(13, 11, 5, 6, {true, 4});
-  Tensor scores = Tensor::empty(cpu(), {2, 3, 13, 11}, DType::f64), weights = like(scores), o = Tensor::empty(cpu(), {2, 3, 13, 6}, DType::f64);
+  Tensor scores = Tensor::empty(cpu(), {2, 3, 13, 11}, DType::f64), weights = like(scores),
+         o = Tensor::empty(cpu(), {2, 3, 13, 6}, DType::f64);
   kernels::matmul(scores, a.q.f64, a.k.f64.transpose());
   kernels::softmax(weights, scores, 0.3, {true, 4});
   kernels::matmul(o, weights, a.v.f64);
@@ -194,27 +213,56 @@ TEST(Attention, ThreadsChangeNoBit) {
 }
 
 TEST(Attention, LargeScoresDoNotOverflow) {
-  const Tensor q = random_tensor({1, 1, 70, 8}, "q", DType::f32, 40), k = random_tensor({1, 1, 90, 8}, "k", DType::f32, 40),
-               v = random_tensor({1, 1, 90, 8}, "v", DType::f32);
+  const Tensor q = random_tensor({1, 1, 70, 8}, "q", DType::f32, 40),
+               k = random_tensor({1, 1, 90, 8}, "k", DType::f32, 40), v = random_tensor({1, 1, 90, 8}, "v", DType::f32);
   Tensor o = like(q), lse = Tensor::empty(cpu(), {1, 1, 70});
   kernels::attention(o, lse, q, k, v, 1);
   for (double x : o.to_doubles()) EXPECT_TRUE(std::isfinite(x));
   EXPECT_LE(largest(o.to_doubles()), largest(v.to_doubles()) * (1 + 4 * eps32));  // a mean of values
 }
 
-TEST(Product, EveryInstructionSetAgrees) {
+TEST(Loops, EveryInstructionSetAgrees) {
   const std::int64_t m = 23, n = 48, k = 37;
   const Pair a = Pair::random({m, k}, "a"), b = Pair::random({k, n}, "b");
   for (kernels::Isa isa : {kernels::Isa::baseline, kernels::Isa::avx2, kernels::Isa::avx512}) {
     if (!kernels::has(isa)) continue;
-    Pair y = Pair::result({m, n});
+    Pair y = Pair::result({m, n}), turned = Pair::result({k, m});
     const auto& l = kernels::loops_for(isa);
     l.f32.product(y.f32.data<float>(), n, a.f32.data<float>(), k, 1, b.f32.data<float>(), n, m, n, k, false);
     l.f64.product(y.f64.data<double>(), n, a.f64.data<double>(), k, 1, b.f64.data<double>(), n, m, n, k, false);
     expect_agrees(y, 8, sentence("product in {}", int(isa)));
+    const Tensor once = product(a.f64, b.f64, 1), twice = product(a.f64, b.f64, 2);
+    EXPECT_LE(difference(y.f64, once), 1e-14);
     l.f64.product(y.f64.data<double>(), n, a.f64.data<double>(), k, 1, b.f64.data<double>(), n, m, n, k, true);
-    const auto want = product(a.f64, b.f64, 2, 0, y.f64);
-    EXPECT_LE(difference(y.f64, Tensor::of(cpu(), {m, n}, std::span<const double>(want), DType::f64)), 1e-14);
+    EXPECT_LE(difference(y.f64, twice), 1e-14);
+    l.f32.turn(turned.f32.data<float>(), m, a.f32.data<float>(), k, m, k);
+    l.f64.turn(turned.f64.data<double>(), m, a.f64.data<double>(), k, m, k);
+    EXPECT_TRUE(same_bits(turned.f32, a.f32.transpose()) && same_bits(turned.f64, a.f64.transpose()));
+  }
+}
+
+TEST(Loops, AttentionInEveryInstructionSet) {
+  const std::int64_t queries = 70, keys = 85, d = 19, dv = 21;
+  const Pair q = Pair::random({1, 1, queries, d}, "q"), k = Pair::random({1, 1, keys, d}, "k"),
+             v = Pair::random({1, 1, keys, dv}, "v"), dout = Pair::random({1, 1, queries, dv}, "dout"),
+             o = Pair::result(dout.f64.shape()), lse = Pair::result({1, 1, queries}), dq = Pair::result(q.f64.shape()),
+             dk = Pair::result(k.f64.shape()), dvs = Pair::result(v.f64.shape());
+  const kernels::Mask mask{true, 30};
+  kernels::attention(o.f64, lse.f64, q.f64, k.f64, v.f64, 0.25, mask);
+  kernels::attention_grad(dq.f64, dk.f64, dvs.f64, dout.f64, q.f64, k.f64, v.f64, o.f64, lse.f64, 0.25, mask);
+  auto f = [](const Pair& p) { return p.f32.data<float>(); };
+  const kernels::AttentionHead head{f(q), f(k), f(v), d, d, dv, queries, keys, d, dv, 0.25f, true, 30};
+  const kernels::AttentionGrads grads{f(dout), f(o), f(lse), f(dq), f(dk), f(dvs), dv, dv, d, d, dv};
+  const Tensor scratch = Tensor::empty(cpu(), {kernels::attention_grad_scratch(keys, d, dv)});
+  for (kernels::Isa isa : {kernels::Isa::baseline, kernels::Isa::avx2, kernels::Isa::avx512}) {
+    if (!kernels::has(isa)) continue;
+    const auto& l = kernels::loops_for(isa).attention;
+    for (const Pair* p : {&o, &lse, &dq, &dk, &dvs}) kernels::fill(p->f32, std::nan(""));
+    for (std::int64_t first = 0; first < queries; first += kernels::attention_tile)
+      l.forward(head, f(o), dv, f(lse), first, std::min(kernels::attention_tile, queries - first),
+                scratch.data<float>());
+    l.backward(head, grads, scratch.data<float>());
+    for (const Pair* p : {&o, &lse, &dq, &dk, &dvs}) expect_agrees(*p, 64, sentence("attention in {}", int(isa)));
   }
 }
 

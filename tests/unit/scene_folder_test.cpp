@@ -90,12 +90,20 @@ TEST_F(Scenes, BadInputIsRefusedAtOpening) {
   EXPECT_NE(error_for("a").find("a/pictures/1.png: a picture of 70000 x 3 is larger"), std::string::npos);
   std::filesystem::remove(folder / "a/pictures/1.png");
   EXPECT_EQ(error_for("a"), folder / "a/pictures/1.png: no such picture");
+  const std::string whole = folder.read("a/pictures/0.png");
+  for (std::size_t missing : {1u, 12u, 25u}) {
+    folder.write("a/pictures/1.png", whole.substr(0, whole.size() - missing));
+    EXPECT_TRUE(error_for("a").starts_with(folder / "a/pictures/1.png: the PNG is cut off or damaged")) << missing;
+  }
+  folder.write("a/pictures/1.png", whole + "appended");
+  EXPECT_EQ(error_for("a"), "no error");
 }
 
 TEST_F(Scenes, DamageBehindTheHeaderShowsWhenDecoded) {
   make_scene("a", 10);
-  const std::string whole = folder.read("a/pictures/1.png");
-  const std::string path = folder.write("a/pictures/1.png", whole.substr(0, whole.size() - 20));
+  std::string bytes = folder.read("a/pictures/1.png");
+  bytes[bytes.size() - 20] = char(bytes[bytes.size() - 20] ^ 1);  // the end itself, which is looked at, stays whole
+  const std::string path = folder.write("a/pictures/1.png", bytes);
   const SceneFolder scenes(folder / "a");
   EXPECT_EQ(scenes.load(0, 0, 2, 2).rgb.size(), 12u);
   EXPECT_NE(sentence_of([&] { scenes.load(0, 1, 2, 2); }).find(path + ": the PNG is cut off or damaged"),

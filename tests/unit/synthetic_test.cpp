@@ -156,6 +156,7 @@ TEST(Synthetic, ADatasetOnDiskHoldsTheSameViews) {
 TEST(Synthetic, ImpossibleRequestsAreRefused) {
   EXPECT_THROW(SyntheticScenes({.scenes = 0}), Error);
   EXPECT_THROW(SyntheticScenes({.views = 0}), Error);
+  EXPECT_THROW(SyntheticScenes({.views = std::int64_t(1) << 40}), Error);
   EXPECT_THROW(SyntheticScenes({.resolution = 0}), Error);
   SyntheticScenes source({.scenes = 1, .views = 2});
   EXPECT_THROW(source.load(1, 0, 8, 8), Error);

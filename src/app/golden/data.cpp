@@ -48,7 +48,8 @@ void data_case(Case& c) {
   for (std::int64_t i : indices) {
     check(i >= 0 && i < std::int64_t(cameras.size()), "view {} of a scene with {} views", i, cameras.size());
     Camera camera = cameras[std::size_t(i)];
-    Image image = resize_and_crop(decode_image(camera.image), h, w);
+    Image stored = decode_image(camera.image), image = resize_and_crop(stored, h, w);
+    camera.width = stored.width, camera.height = stored.height;  // the picture's real size counts, not the list's
     PosedView view = fitted_view(camera, image);
     for (int ch = 0; ch < 3; ++ch) {
       double sum = 0;
@@ -85,7 +86,7 @@ void camera_case(Case& c) {
       poses.push_back(k.c2w);
     }
     auto n = std::int64_t(cameras.size());
-    c.compare(at + ".fxfycxcy", Tensor::of(c.device(), {1, n, 4}, std::span<const double>(intrinsics), DType::f64), Kind::output);
+    c.compare(at + ".fxfycxcy", Tensor::of(c.device(), {n, 4}, std::span<const double>(intrinsics), DType::f64), Kind::output);
     c.compare(at + ".c2w", poses_tensor(c, poses), Kind::output);
   };
   Turntable path;
@@ -95,15 +96,25 @@ void camera_case(Case& c) {
   path.min_radius = c.number("min_radius", path.min_radius), path.max_radius = c.number("max_radius", path.max_radius);
   if (c.hparams().has("up"))
     for (int i = 0; i < 3; ++i) path.up[std::size_t(i)] = c.hparams()["up"].at(i).number();
-  if (c.has("turntable.c2w")) compare("turntable", turntable_cameras(path));
+  auto append = [](std::vector<Camera>& to, const std::vector<Camera>& more) { to.insert(to.end(), more.begin(), more.end()); };
+  if (c.has("turntable.c2w")) {
+    std::vector<Camera> all;
+    for (std::int64_t item = 0; item < c.shape("turntable.c2w").at(0); ++item) append(all, turntable_cameras(path));
+    compare("turntable", all);
+  }
   if (!c.has("interp.c2w")) return;
   std::vector<double> k = c.input("interp.in_fxfycxcy", DType::f64).to_doubles(), p = c.input("interp.in_c2w", DType::f64).to_doubles();
-  std::vector<Camera> given(k.size() / 4);
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    given[i].fx = k[4 * i], given[i].fy = k[4 * i + 1], given[i].cx = k[4 * i + 2], given[i].cy = k[4 * i + 3];
-    std::copy_n(p.begin() + std::ptrdiff_t(16 * i), 16, given[i].c2w.begin());
+  Shape views = c.shape("interp.in_fxfycxcy");  // [batch, views, 4]
+  check(views.size() == 3 && views[2] == 4 && p.size() == 4 * k.size(), "interp.in_fxfycxcy and interp.in_c2w do not belong together");
+  auto count = std::size_t(views[1]);
+  std::vector<Camera> all, given(count);
+  for (std::size_t at = 0; at < k.size() / 4; ++at) {
+    Camera& camera = given[at % count];
+    camera.fx = k[4 * at], camera.fy = k[4 * at + 1], camera.cx = k[4 * at + 2], camera.cy = k[4 * at + 3];
+    std::copy_n(p.begin() + std::ptrdiff_t(16 * at), 16, camera.c2w.begin());
+    if ((at + 1) % count == 0) append(all, interpolate_cameras(given, c.integer("interp_num_views", 2)));
   }
-  compare("interp", interpolate_cameras(given, c.integer("interp_num_views", 2)));
+  compare("interp", all);
 }
 
 }  // namespace lact::golden

@@ -22,6 +22,11 @@ Batch batch_of(Case& c) {
   b.images = c.input("image"), b.intrinsics = c.input("fxfycxcy"), b.poses = c.input("c2w");
   b.input_views = c.hparams()["num_input_views"].integer();
   b.target_views = c.hparams()["num_target_views"].integer();
+  Shape views = {b.images.dim(0), b.input_views + b.target_views, 3, b.images.dim(3), b.images.dim(4)};
+  check(b.input_views > 0 && b.target_views > 0 && b.images.shape() == views && b.intrinsics.shape() == Shape{views[0], views[1], 4} &&
+            b.poses.shape() == Shape{views[0], views[1], 4, 4},
+        "{} input and {} target views do not fit image {}, fxfycxcy {} and c2w {}", b.input_views, b.target_views, text_of(b.images.shape()),
+        text_of(b.intrinsics.shape()), text_of(b.poses.shape()));
   b.valid = double(b.images.dim(0) * b.target_views * 3 * b.images.dim(3) * b.images.dim(4));
   return b;
 }
@@ -97,7 +102,7 @@ double number_after(const std::string& note, const std::string& word, double oth
 // The fixed batch, as many steps as the curve has, with the learner that `lact train` uses.
 void curve(Case& c, const std::string& name, const Batch& b) {
   if (!c.has(name + ".loss")) return;
-  std::int64_t steps = c.shape(name + ".loss")[0];
+  std::int64_t steps = c.shape(name + ".loss").at(0);
   std::string note = c.hparams().has(name) && c.hparams()[name].is_text() ? c.hparams()[name].text() : "";
   bool scheduled = name == "train_sched";
   LearningConfig cfg;

@@ -17,16 +17,20 @@ struct Sizes {
 
 Sizes sizes_of(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v) {
   for (const Tensor* t : {&o, &q, &k, &v}) {
-    check(t->defined() && t->dims() == 4 && t->dtype() == q.dtype(), "attention takes [b, h, T, d] of one type, not {} {}",
-          name_of(t->dtype()), text_of(t->shape()));
-    check(t->dim(3) <= 1 || t->strides()[3] == 1, "attention: the rows of a view of shape {} must be contiguous", text_of(t->shape()));
+    check(t->defined() && t->dims() == 4 && t->dtype() == q.dtype(),
+          "attention takes [b, h, T, d] of one type, not {} {}", name_of(t->dtype()), text_of(t->shape()));
+    check(t->dim(3) <= 1 || t->strides()[3] == 1, "attention: the rows of a view of shape {} must be contiguous",
+          text_of(t->shape()));
   }
   const Sizes s{q.dim(0), q.dim(1), q.dim(2), k.dim(2), q.dim(3), v.dim(3)};
-  check(k.shape() == Shape{s.batch, s.heads, s.keys, s.d}, "attention: keys {} for queries {}", text_of(k.shape()), text_of(q.shape()));
-  check(v.shape() == Shape{s.batch, s.heads, s.keys, s.dv}, "attention: values {} for keys {}", text_of(v.shape()), text_of(k.shape()));
+  check(k.shape() == Shape{s.batch, s.heads, s.keys, s.d}, "attention: keys {} for queries {}", text_of(k.shape()),
+        text_of(q.shape()));
+  check(v.shape() == Shape{s.batch, s.heads, s.keys, s.dv}, "attention: values {} for keys {}", text_of(v.shape()),
+        text_of(k.shape()));
   check(o.shape() == Shape{s.batch, s.heads, s.queries, s.dv}, "attention: outputs {} for queries {} and values {}",
         text_of(o.shape()), text_of(q.shape()), text_of(v.shape()));
-  check(lse.defined() && lse.dtype() == q.dtype() && lse.shape() == Shape{s.batch, s.heads, s.queries} && lse.contiguous(),
+  check(lse.defined() && lse.dtype() == q.dtype() && lse.shape() == Shape{s.batch, s.heads, s.queries} &&
+            lse.contiguous(),
         "attention: log-sum-exp {} for queries {}", text_of(lse.shape()), text_of(q.shape()));
   return s;
 }
@@ -46,8 +50,8 @@ double dot(const double* a, const double* b, std::int64_t n) {
   return sum;
 }
 
-void forward(const Sizes& s, const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale,
-             const Mask& mask) {
+void forward(const Sizes& s, const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v,
+             double scale, const Mask& mask) {
   split(s.batch * s.heads, 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> p(static_cast<std::size_t>(s.keys));
     for (std::int64_t h = begin; h < end; ++h) {
@@ -55,7 +59,8 @@ void forward(const Sizes& s, const Tensor& o, const Tensor& lse, const Tensor& q
       for (std::int64_t i = 0; i < s.queries; ++i) {
         const Range seen = visible(mask, i, s.keys);
         double top = -INFINITY, sum = 0;
-        for (auto j = seen.begin; j < seen.end; ++j) top = std::max(top, p[std::size_t(j)] = scale * dot(qs[i], ks[j], s.d));
+        for (auto j = seen.begin; j < seen.end; ++j)
+          top = std::max(top, p[std::size_t(j)] = scale * dot(qs[i], ks[j], s.d));
         for (auto j = seen.begin; j < seen.end; ++j) sum += p[std::size_t(j)] = std::exp(p[std::size_t(j)] - top);
         std::fill_n(os[i], s.dv, 0.0);
         for (auto j = seen.begin; j < seen.end; ++j)
@@ -95,7 +100,6 @@ void backward(const Sizes& s, const Tensor& dq, const Tensor& dk, const Tensor& 
   });
 }
 
-
 // ---- f32 ------------------------------------------------------------------------------------------------------------
 
 AttentionHead head_of(const Sizes& s, const Tensor& q, const Tensor& k, const Tensor& v, double scale, const Mask& mask,
@@ -116,37 +120,34 @@ AttentionHead head_of(const Sizes& s, const Tensor& q, const Tensor& k, const Te
           .window = mask.window};
 }
 
-std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
-
 float* scratch_of(std::int64_t numbers, std::vector<float>& held) {  // on a cache line
   held.resize(static_cast<std::size_t>(numbers + 16));
   const auto past = reinterpret_cast<std::uintptr_t>(held.data()) % 64 / sizeof(float);
   return held.data() + (16 - past) % 16;
 }
 
-void forward_tiled(const Sizes& s, const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v,
-                   double scale, const Mask& mask) {
+void forward_tiled(const Sizes& s, const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k,
+                   const Tensor& v, double scale, const Mask& mask) {
   const std::int64_t blocks = (s.queries + attention_tile - 1) / attention_tile;
   split(s.batch * s.heads * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> held;
-    float* scratch = scratch_of((s.d + s.dv + attention_tile) * attention_tile, held);
+    float* scratch = scratch_of(attention_scratch(s.d, s.dv), held);
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t h = i / blocks, first = i % blocks * attention_tile;
       const Head<float> os(o, h);
-      AttentionHead head = head_of(s, q, k, v, scale, mask, h);
-      head.o_row = os.step;
-      best_loops().attention.forward(head, os.base, lse.data<float>() + h * s.queries, first,
+      best_loops().attention.forward(head_of(s, q, k, v, scale, mask, h), os.base, os.step,
+                                     lse.data<float>() + h * s.queries, first,
                                      std::min(attention_tile, s.queries - first), scratch);
     }
   });
 }
 
-void backward_tiled(const Sizes& s, const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout, const Tensor& q,
-                    const Tensor& k, const Tensor& v, const Tensor& o, const Tensor& lse, double scale, const Mask& mask) {
+void backward_tiled(const Sizes& s, const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout,
+                    const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& o, const Tensor& lse, double scale,
+                    const Mask& mask) {
   split(s.batch * s.heads, 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> held;
-    const std::int64_t d = padded(s.d), wide = padded(s.dv), t = attention_tile;
-    float* scratch = scratch_of(t * (3 * d + 2 * wide + 2 * t) + s.keys * (d + wide), held);
+    float* scratch = scratch_of(attention_grad_scratch(s.keys, s.d, s.dv), held);
     for (std::int64_t h = begin; h < end; ++h) {
       const Head<float> os(o, h), dos(dout, h), dqs(dq, h), dks(dk, h), dvs(dv, h);
       const AttentionGrads grads{.dout = dos.base,
@@ -170,21 +171,25 @@ void backward_tiled(const Sizes& s, const Tensor& dq, const Tensor& dk, const Te
 void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
   const Sizes s = sizes_of(o, lse, q, k, v);
   for_type(q, "attention", [&](auto t) {
-    if constexpr (sizeof(t) == sizeof(float)) forward_tiled(s, o, lse, q, k, v, scale, mask);
-    else forward(s, o, lse, q, k, v, scale, mask);
+    if constexpr (sizeof(t) == sizeof(float))
+      forward_tiled(s, o, lse, q, k, v, scale, mask);
+    else
+      forward(s, o, lse, q, k, v, scale, mask);
   });
 }
 
-void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k, const Tensor& v,
-                    const Tensor& o, const Tensor& lse, double scale, Mask mask) {
+void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k,
+                    const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask) {
   const Sizes s = sizes_of(o, lse, q, k, v);
   sizes_of(dout, lse, dq, dk, dv);
   check(dq.shape() == q.shape() && dk.shape() == k.shape() && dv.shape() == v.shape() && dq.dtype() == q.dtype(),
-        "attention_grad: gradients {} {} {} of queries {}, keys {}, values {}", text_of(dq.shape()), text_of(dk.shape()),
-        text_of(dv.shape()), text_of(q.shape()), text_of(k.shape()), text_of(v.shape()));
+        "attention_grad: gradients {} {} {} of queries {}, keys {}, values {}", text_of(dq.shape()),
+        text_of(dk.shape()), text_of(dv.shape()), text_of(q.shape()), text_of(k.shape()), text_of(v.shape()));
   for_type(q, "attention_grad", [&](auto t) {
-    if constexpr (sizeof(t) == sizeof(float)) backward_tiled(s, dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
-    else backward(s, dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
+    if constexpr (sizeof(t) == sizeof(float))
+      backward_tiled(s, dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
+    else
+      backward(s, dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
   });
 }
 

@@ -10,7 +10,8 @@
 namespace lact::kernels::cpu {
 namespace {
 
-static_assert(int(DType::f32) == 0 && int(DType::bf16) == 1 && int(DType::f64) == 2 && int(DType::i32) == 3 && int(DType::u8) == 4,
+static_assert(int(DType::f32) == 0 && int(DType::bf16) == 1 && int(DType::f64) == 2 && int(DType::i32) == 3 &&
+                  int(DType::u8) == 4,
               "Conversions are indexed in this order");
 
 // Both views' dims in the order in which y lies in memory, so that writing is as sequential as it can be.
@@ -47,7 +48,8 @@ Place place_of(const Layout<2>& l, std::int64_t i) {
 
 constexpr std::int64_t grain = 16384;  // numbers worth a thread
 
-// y is contiguous along the last dim, x along dim `across`: squares of 64 x 64 numbers that fit the first cache on both sides.
+// y is contiguous along the last dim, x along dim `across`: squares of 64 x 64 numbers that fit the first cache on both
+// sides.
 template <class T>
 void copy_turned(const Layout<2>& l, std::size_t across, const Tensor& y, const Tensor& x) {
   constexpr std::int64_t side = 64;
@@ -73,14 +75,16 @@ void copy_rows(const Layout<2>& l, const Tensor& y, const Tensor& x) {
   const std::int64_t y_bytes = size_of(y.dtype()), x_bytes = size_of(x.dtype()), rows = l.size[row], n = l.size[last];
   const Layout<2> outer = others(l, row, last);
   const std::int64_t piece = rows_worth(grain, n), pieces = (rows + piece - 1) / piece;
-  split(outer.count() * pieces, rows_worth(grain, std::min(piece, rows) * n), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const Place at = place_of(outer, i / pieces);
-      const std::int64_t first = i % pieces * piece;
-      convert(y.raw() + (at.y + first * l.step[0][row]) * y_bytes, l.step[0][row], l.step[0][last],
-              x.raw() + (at.x + first * l.step[1][row]) * x_bytes, l.step[1][row], l.step[1][last], std::min(piece, rows - first), n);
-    }
-  });
+  split(outer.count() * pieces, rows_worth(grain, std::min(piece, rows) * n),
+        [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; ++i) {
+            const Place at = place_of(outer, i / pieces);
+            const std::int64_t first = i % pieces * piece;
+            convert(y.raw() + (at.y + first * l.step[0][row]) * y_bytes, l.step[0][row], l.step[0][last],
+                    x.raw() + (at.x + first * l.step[1][row]) * x_bytes, l.step[1][row], l.step[1][last],
+                    std::min(piece, rows - first), n);
+          }
+        });
 }
 
 }  // namespace
@@ -94,18 +98,22 @@ void copy(const Tensor& y, const Tensor& x) {
   if (l.dims == 1) {
     const auto convert = best_loops().conversions.at[int(y.dtype())][int(x.dtype())];
     split(l.size[0], grain, [&](std::int64_t i, std::int64_t end) {
-      convert(y.raw() + i * l.step[0][0] * size_of(y.dtype()), 0, l.step[0][0], x.raw() + i * l.step[1][0] * size_of(x.dtype()), 0,
-              l.step[1][0], 1, end - i);
+      convert(y.raw() + i * l.step[0][0] * size_of(y.dtype()), 0, l.step[0][0],
+              x.raw() + i * l.step[1][0] * size_of(x.dtype()), 0, l.step[1][0], 1, end - i);
     });
     return;
   }
   std::size_t across = last;  // the dim along which x is contiguous
   for (std::size_t d = 0; d < last; ++d)
     if (l.step[1][d] == 1 && l.size[d] >= 8) across = d;
-  const bool turned = across != last && y.dtype() == x.dtype() && l.step[0][last] == 1 && l.step[1][last] != 1 && l.size[last] >= 8;
-  if (turned && size_of(y.dtype()) == 4) copy_turned<float>(l, across, y, x);
-  else if (turned && size_of(y.dtype()) == 8) copy_turned<double>(l, across, y, x);
-  else copy_rows(l, y, x);
+  const bool turned =
+      across != last && y.dtype() == x.dtype() && l.step[0][last] == 1 && l.step[1][last] != 1 && l.size[last] >= 8;
+  if (turned && size_of(y.dtype()) == 4)
+    copy_turned<float>(l, across, y, x);
+  else if (turned && size_of(y.dtype()) == 8)
+    copy_turned<double>(l, across, y, x);
+  else
+    copy_rows(l, y, x);
 }
 
 }  // namespace lact::kernels::cpu

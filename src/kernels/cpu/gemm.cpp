@@ -1,9 +1,9 @@
-// Strided batched products. f32: one-thread calls of oneDNN's sgemm on pieces whose size depends on the shape only, so the number of
-// threads changes no bit, and many small products run side by side. f64: our own product in fixed order.
+// Strided batched products. f32: one-thread calls of oneDNN's sgemm on pieces whose size depends on the shape only, so
+// the number of threads changes no bit, and many small products run side by side. f64: our own product in fixed order.
 #include <dnnl.h>
 #include <omp.h>
 
-#include <bit>
+#include <atomic>
 #include <cmath>
 
 #include "kernels/cpu/cpu.hpp"
@@ -27,9 +27,12 @@ void check_fit(const Tensor& y, const Tensor& a, const Tensor& b) {
   check(column_step(y) == 1 || y.dim(-1) <= 1, "matmul: the rows of the result must be contiguous");
   for (const Tensor* t : {&a, &b})
     check(row_step(*t) == 1 || column_step(*t) == 1 || t->dim(-2) <= 1 || t->dim(-1) <= 1,
-          "matmul: one of the last two strides must be 1, not {} of shape {}", text_of(t->strides()), text_of(t->shape()));
-  const bool low = a.dtype() == DType::bf16 && b.dtype() == DType::bf16 && (y.dtype() == DType::f32 || y.dtype() == DType::bf16);
-  const bool same = a.dtype() == y.dtype() && b.dtype() == y.dtype() && (y.dtype() == DType::f32 || y.dtype() == DType::f64);
+          "matmul: one of the last two strides must be 1, not {} of shape {}", text_of(t->strides()),
+          text_of(t->shape()));
+  const bool low =
+      a.dtype() == DType::bf16 && b.dtype() == DType::bf16 && (y.dtype() == DType::f32 || y.dtype() == DType::bf16);
+  const bool same =
+      a.dtype() == y.dtype() && b.dtype() == y.dtype() && (y.dtype() == DType::f32 || y.dtype() == DType::f64);
   check(low || same, "matmul: there is no product of types {} x {} -> {}", name_of(a.dtype()), name_of(b.dtype()),
         name_of(y.dtype()));
 }
@@ -65,8 +68,8 @@ Product product_of(const Tensor& y, const Tensor& a, const Tensor& b, double alp
   p.items.close();
   // One matrix b for all items, and items of a and y below each other: one tall product.
   const auto& step = p.items.step;
-  if (p.items.dims == 1 && p.items.size[0] > 1 && step[2][0] == 0 && !p.left.transposed && step[1][0] == p.m * p.left.step &&
-      step[0][0] == p.m * p.y_row) {
+  if (p.items.dims == 1 && p.items.size[0] > 1 && step[2][0] == 0 && !p.left.transposed &&
+      step[1][0] == p.m * p.left.step && step[0][0] == p.m * p.y_row) {
     p.m *= p.items.size[0];
     p.items = {};
     p.items.close();
@@ -113,15 +116,20 @@ class OneThread {  // oneDNN asks OpenMP how many threads it may use
   int before_;
 };
 
-// Pieces of about 4 million multiplications and additions: 25 us, long against a call, short against a step.
+// Pieces of about 8 million multiplications and additions: 50 us, long against a call and short against a step. A piece
+// of few rows pays for packing all of b, so there are at most 8 or pieces of 128 rows; an even number suits an even
+// number of threads.
 void multiply_f32(const Product& p) {
   const double work = 2.0 * double(p.m) * double(p.n) * double(p.k);
-  const std::int64_t items = p.items.count(), wanted = std::max<std::int64_t>(1, std::llround(work / 4e6));
   const bool tall = p.m >= p.n;
   const std::int64_t length = tall ? p.m : p.n, unit = tall ? 16 : 48;  // sgemm works in steps of 8 rows and 48 columns
+  std::int64_t wanted = std::min<std::int64_t>(std::llround(work / 8e6), std::max<std::int64_t>(8, length / 128));
+  wanted = wanted > 1 ? (wanted + 1) / 2 * 2 : 1;
+  const std::int64_t items = p.items.count();
   const std::int64_t piece = std::max(unit, (length + wanted * unit - 1) / (wanted * unit) * unit);
   const std::int64_t pieces = (length + piece - 1) / piece;
   const auto grain = std::int64_t(1e6 / (work / double(pieces))) + 1;
+  std::atomic<bool> refused = false;
   split(items * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
     const OneThread one;
     for (std::int64_t i = begin; i < end; ++i) {
@@ -130,10 +138,13 @@ void multiply_f32(const Product& p) {
       const float* a = p.a.data<float>() + at.a + (tall ? first * (p.left.transposed ? 1 : p.left.step) : 0);
       const float* b = p.b.data<float>() + at.b + (tall ? 0 : first * (p.right.transposed ? p.right.step : 1));
       float* y = p.y.data<float>() + at.y + (tall ? first * p.y_row : first);
-      dnnl_sgemm(p.left.transposed ? 'T' : 'N', p.right.transposed ? 'T' : 'N', tall ? size : p.m, tall ? p.n : size, p.k,
-                 float(p.alpha), a, p.left.step, b, p.right.step, float(p.beta), y, p.y_row);
+      const auto status = dnnl_sgemm(p.left.transposed ? 'T' : 'N', p.right.transposed ? 'T' : 'N', tall ? size : p.m,
+                                     tall ? p.n : size, p.k, float(p.alpha), a, p.left.step, b, p.right.step,
+                                     float(p.beta), y, p.y_row);
+      if (status != dnnl_success) refused = true;
     }
   });
+  check(!refused, "oneDNN refused a product of {} x {} x {}", p.m, p.n, p.k);
 }
 
 // Strips of 64 columns: b's strip is packed, sums of 48 rows are kept beside it.
@@ -149,11 +160,12 @@ void multiply_f64(const Product& p) {
       const std::int64_t first = i % strips * wide, n = std::min(wide, p.n - first);
       const double *a = p.a.data<double>() + at.a, *b = p.b.data<double>() + at.b + first * b_column;
       for (std::int64_t l = 0; l < p.k; ++l)
-        for (std::int64_t j = 0; j < wide; ++j) packed[std::size_t(l * wide + j)] = j < n ? b[l * b_row + j * b_column] : 0;
+        for (std::int64_t j = 0; j < wide; ++j)
+          packed[std::size_t(l * wide + j)] = j < n ? b[l * b_row + j * b_column] : 0;
       for (std::int64_t r = 0; r < p.m; r += tall) {
         const std::int64_t rows = std::min(tall, p.m - r);
-        loops<double>().product(sums.data(), wide, a + r * a_row, a_row, a_column, packed.data(), wide, rows, (n + 7) / 8 * 8,
-                                p.k, false);
+        loops<double>().product(sums.data(), wide, a + r * a_row, a_row, a_column, packed.data(), wide, rows,
+                                (n + 7) / 8 * 8, p.k, false);
         for (std::int64_t s = 0; s < rows; ++s) {
           double* y = p.y.data<double>() + at.y + (r + s) * p.y_row + first;
           for (std::int64_t j = 0; j < n; ++j)
@@ -181,8 +193,10 @@ void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double bet
     matmul(wide_y, widened(a), widened(b), alpha, beta);
     if (y.dtype() != DType::f32) copy(y, wide_y);
   } else if (p.k == 0) {
-    if (y.dtype() == DType::f32) scale_rows<float>(p);
-    else scale_rows<double>(p);
+    if (y.dtype() == DType::f32)
+      scale_rows<float>(p);
+    else
+      scale_rows<double>(p);
   } else if (y.dtype() == DType::f32) {
     multiply_f32(p);
   } else {

@@ -29,8 +29,8 @@ dnnl::engine& engine() {
   return cpu;
 }
 
-dnnl::memory::desc described(DType t, std::int64_t items, std::int64_t rows, std::int64_t columns, std::int64_t item_step,
-                             std::int64_t row_step, std::int64_t column_step) {
+dnnl::memory::desc described(DType t, std::int64_t items, std::int64_t rows, std::int64_t columns,
+                             std::int64_t item_step, std::int64_t row_step, std::int64_t column_step) {
   const auto type = t == DType::f32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
   return {{items, rows, columns}, type, {item_step, row_step, column_step}};
 }
@@ -67,9 +67,22 @@ bool multiply_bf16(const Product& p) {
   const auto last = std::size_t(p.items.dims - 1);
   const std::int64_t items = p.items.size[last];
   const std::array<std::int64_t, 3> step{p.items.step[0][last], p.items.step[1][last], p.items.step[2][last]};
-  const Key key{p.m, p.n, p.k, p.y_row, p.left.step, p.left.transposed, p.right.step, p.right.transposed,
-                items, step[0], step[1], step[2], std::int64_t(p.y.dtype()), std::bit_cast<std::int64_t>(p.alpha),
-                std::bit_cast<std::int64_t>(p.beta), threads()};
+  const Key key{p.m,
+                p.n,
+                p.k,
+                p.y_row,
+                p.left.step,
+                p.left.transposed,
+                p.right.step,
+                p.right.transposed,
+                items,
+                step[0],
+                step[1],
+                step[2],
+                std::int64_t(p.y.dtype()),
+                std::bit_cast<std::int64_t>(p.alpha),
+                std::bit_cast<std::int64_t>(p.beta),
+                threads()};
   auto found = kept.find(key);
   if (found == kept.end()) found = kept.emplace(key, make(p, items, step)).first;
   if (!found->second) return false;

@@ -16,8 +16,10 @@ extern const AllLoops all;
 bool has(Isa isa) {
   __builtin_cpu_init();
   switch (isa) {
-    case Isa::baseline: return true;
-    case Isa::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case Isa::baseline:
+      return true;
+    case Isa::avx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case Isa::avx512:
       return has(Isa::avx2) && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
@@ -27,9 +29,12 @@ bool has(Isa isa) {
 
 const AllLoops& loops_for(Isa isa) {
   switch (isa) {
-    case Isa::avx512: return avx512::all;
-    case Isa::avx2: return avx2::all;
-    case Isa::baseline: break;
+    case Isa::avx512:
+      return avx512::all;
+    case Isa::avx2:
+      return avx2::all;
+    case Isa::baseline:
+      break;
   }
   return baseline::all;
 }

@@ -75,7 +75,8 @@ inline std::int64_t offset_of(const Layout<1>& l, std::int64_t i) {
 template <class T>
 class Rows {
  public:
-  explicit Rows(const Tensor& x, const char* name) : base_(x.data<T>()), layout_(layout_of(x, std::max(0, x.dims() - 1))) {
+  explicit Rows(const Tensor& x, const char* name)
+      : base_(x.data<T>()), layout_(layout_of(x, std::max(0, x.dims() - 1))) {
     check(x.dims() >= 1, "{} has no rows", name);
     n_ = x.dim(-1);
     check(n_ <= 1 || x.strides().back() == 1, "the rows of {} must be contiguous", name);
@@ -105,9 +106,12 @@ void gather(T* to, const T* from, const Layout<1>& l, std::int64_t begin, std::i
   }
   while (n > 0) {
     const std::int64_t m = std::min(n, run - at[last]);
-    if (step == 1) std::copy_n(from + offset, m, to);
-    else if (step == 0) std::fill_n(to, m, from[offset]);
-    else for (std::int64_t i = 0; i < m; ++i) to[i] = from[offset + i * step];
+    if (step == 1)
+      std::copy_n(from + offset, m, to);
+    else if (step == 0)
+      std::fill_n(to, m, from[offset]);
+    else
+      for (std::int64_t i = 0; i < m; ++i) to[i] = from[offset + i * step];
     to += m;
     n -= m;
     at[last] += m;
@@ -124,9 +128,12 @@ void gather(T* to, const T* from, const Layout<1>& l, std::int64_t begin, std::i
 template <class F>
 void for_type(const Tensor& y, const char* kernel, F&& f) {
   switch (y.dtype()) {
-    case DType::f32: return f(float{});
-    case DType::f64: return f(double{});
-    default: fail("{} computes in f32 or f64, not {}", kernel, name_of(y.dtype()));
+    case DType::f32:
+      return f(float{});
+    case DType::f64:
+      return f(double{});
+    default:
+      fail("{} computes in f32 or f64, not {}", kernel, name_of(y.dtype()));
   }
 }
 
@@ -135,9 +142,11 @@ inline void check_same(const Tensor& y, const Tensor& x, const char* kernel) {
         name_of(x.dtype()), text_of(x.shape()), name_of(y.dtype()), text_of(y.shape()));
 }
 inline void check_contiguous(const Tensor& x, const char* kernel) {
-  check(x.contiguous(), "{} needs contiguous numbers, not strides {} of shape {}", kernel, text_of(x.strides()), text_of(x.shape()));
+  check(x.contiguous(), "{} needs contiguous numbers, not strides {} of shape {}", kernel, text_of(x.strides()),
+        text_of(x.shape()));
 }
-inline void check_flat(std::initializer_list<const Tensor*> all, const char* kernel) {  // one shape and type, contiguous
+inline void check_flat(std::initializer_list<const Tensor*> all,
+                       const char* kernel) {  // one shape and type, contiguous
   for (const Tensor* x : all) {
     check_same(**all.begin(), *x, kernel);
     check_contiguous(*x, kernel);

@@ -12,8 +12,8 @@ void check_per_row(const Tensor& r, const Tensor& x, const char* kernel) {
   Shape want = x.shape();
   check(!want.empty(), "{} needs rows, not a scalar", kernel);
   want.pop_back();
-  check(r.defined() && r.count() == count_of(want) && r.dtype() == x.dtype(), "{}: per-row numbers of shape {} for rows of {}",
-        kernel, text_of(r.shape()), text_of(x.shape()));
+  check(r.defined() && r.count() == count_of(want) && r.dtype() == x.dtype(),
+        "{}: per-row numbers of shape {} for rows of {}", kernel, text_of(r.shape()), text_of(x.shape()));
   check_contiguous(r, kernel);
 }
 template <class T>
@@ -39,7 +39,8 @@ void each_row_with_weights(const Tensor& dx, std::int64_t rows, T* dw, F f) {
   Partials<T> partials(dx.device(), blocks, n);
   split(blocks, rows_worth(enough, n * rows_per_block), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b)
-      for (std::int64_t i = b * rows_per_block; i < std::min(rows, (b + 1) * rows_per_block); ++i) f(i, partials.row(b));
+      for (std::int64_t i = b * rows_per_block; i < std::min(rows, (b + 1) * rows_per_block); ++i)
+        f(i, partials.row(b));
   });
   partials.join(dw);
 }
@@ -54,8 +55,9 @@ Columns columns_of(const Tensor& w, const char* kernel) {
   return {w.dim(0), w.dim(1), w.dim(2)};
 }
 void check_per_column(const Tensor& r, const Tensor& w, const char* kernel) {
-  check(r.defined() && r.shape() == Shape{w.dim(0), 1, w.dim(2)} && r.dtype() == w.dtype(), "{}: {} numbers of shape {} for the columns of {}",
-        kernel, name_of(r.dtype()), text_of(r.shape()), text_of(w.shape()));
+  check(r.defined() && r.shape() == Shape{w.dim(0), 1, w.dim(2)} && r.dtype() == w.dtype(),
+        "{}: {} numbers of shape {} for the columns of {}", kernel, name_of(r.dtype()), text_of(r.shape()),
+        text_of(w.shape()));
   check_contiguous(r, kernel);
 }
 template <class F>
@@ -93,10 +95,12 @@ void rms_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, cons
   for_type(x, "rms_norm_grad", [&](auto t) {
     using T = decltype(t);
     const T* weights = weights_of<T>(w, x, "rms_norm_grad");
-    const Rows<T> to(dx, "rms_norm_grad's result"), from(x, "rms_norm_grad's input"), cotangent(dy, "rms_norm_grad's dy");
-    each_row_with_weights<T>(dx, from.count(), weights_of<T>(dw, x, "rms_norm_grad"), [&](std::int64_t i, T* weights_grad) {
-      loops<T>().rms_norm_grad(to[i], weights_grad, cotangent[i], from[i], weights, r.data<T>()[i], from.size());
-    });
+    const Rows<T> to(dx, "rms_norm_grad's result"), from(x, "rms_norm_grad's input"),
+        cotangent(dy, "rms_norm_grad's dy");
+    each_row_with_weights<T>(
+        dx, from.count(), weights_of<T>(dw, x, "rms_norm_grad"), [&](std::int64_t i, T* weights_grad) {
+          loops<T>().rms_norm_grad(to[i], weights_grad, cotangent[i], from[i], weights, r.data<T>()[i], from.size());
+        });
   });
 }
 
@@ -124,11 +128,13 @@ void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, co
   for_type(x, "layer_norm_grad", [&](auto t) {
     using T = decltype(t);
     const T* weights = weights_of<T>(w, x, "layer_norm_grad");
-    const Rows<T> to(dx, "layer_norm_grad's result"), from(x, "layer_norm_grad's input"), cotangent(dy, "layer_norm_grad's dy");
-    each_row_with_weights<T>(dx, from.count(), weights_of<T>(dw, x, "layer_norm_grad"), [&](std::int64_t i, T* weights_grad) {
-      loops<T>().layer_norm_grad(to[i], weights_grad, cotangent[i], from[i], weights, mean.data<T>()[i], r.data<T>()[i],
-                                 from.size());
-    });
+    const Rows<T> to(dx, "layer_norm_grad's result"), from(x, "layer_norm_grad's input"),
+        cotangent(dy, "layer_norm_grad's dy");
+    each_row_with_weights<T>(dx, from.count(), weights_of<T>(dw, x, "layer_norm_grad"),
+                             [&](std::int64_t i, T* weights_grad) {
+                               loops<T>().layer_norm_grad(to[i], weights_grad, cotangent[i], from[i], weights,
+                                                          mean.data<T>()[i], r.data<T>()[i], from.size());
+                             });
   });
 }
 
@@ -139,7 +145,8 @@ void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) {
     using T = decltype(t);
     const Rows<T> to(y, "l2_norm's result"), from(x, "l2_norm's input");
     split(from.count(), rows_worth(enough, from.size()), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) loops<T>().l2_norm(to[i], norm.data<T>() + i, from[i], from.size(), T(eps));
+      for (std::int64_t i = begin; i < end; ++i)
+        loops<T>().l2_norm(to[i], norm.data<T>() + i, from[i], from.size(), T(eps));
     });
   });
 }
@@ -190,7 +197,8 @@ void keep_column_norm(Tensor y, Tensor norm, const Tensor& w, const Tensor& targ
   });
 }
 
-// With s = 1 / (norm + eps) and dot = sum of dy w over a column: dtarget = dot s, dw = dy target s - w target dot s^2 / norm.
+// With s = 1 / (norm + eps) and dot = sum of dy w over a column: dtarget = dot s, dw = dy target s - w target dot s^2 /
+// norm.
 void keep_column_norm_grad(Tensor dw, Tensor dtarget, const Tensor& dy, const Tensor& w, const Tensor& norm,
                            const Tensor& target, double eps) {
   const Columns c = columns_of(w, "keep_column_norm_grad");

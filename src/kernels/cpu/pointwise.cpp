@@ -85,9 +85,8 @@ void fill(Tensor y, double value) {
   check_contiguous(y, "fill");
   for_type(y, "fill", [&](auto t) {
     using T = decltype(t);
-    split(y.count(), grain, [&](std::int64_t begin, std::int64_t end) {
-      std::fill_n(y.data<T>() + begin, end - begin, T(value));
-    });
+    split(y.count(), grain,
+          [&](std::int64_t begin, std::int64_t end) { std::fill_n(y.data<T>() + begin, end - begin, T(value)); });
   });
 }
 
@@ -106,7 +105,8 @@ void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const T
   for_type(dg, "swiglu_grad", [&](auto t) {
     using T = decltype(t);
     split(dg.count(), grain, [&](std::int64_t i, std::int64_t end) {
-      loops<T>().swiglu_grad(dg.data<T>() + i, dh.data<T>() + i, g.data<T>() + i, h.data<T>() + i, dm.data<T>() + i, end - i);
+      loops<T>().swiglu_grad(dg.data<T>() + i, dh.data<T>() + i, g.data<T>() + i, h.data<T>() + i, dm.data<T>() + i,
+                             end - i);
     });
   });
 }

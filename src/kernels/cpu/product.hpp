@@ -4,8 +4,8 @@
 
 namespace lact::kernels {
 
-struct Operand {  // a matrix as BLAS names it: rows contiguous, or stored transposed with columns contiguous
-  std::int64_t step = 0;    // elements between its rows (columns if transposed)
+struct Operand {          // a matrix as BLAS names it: rows contiguous, or stored transposed with columns contiguous
+  std::int64_t step = 0;  // elements between its rows (columns if transposed)
   bool transposed = false;
 };
 

@@ -10,12 +10,14 @@ namespace {
 constexpr std::int64_t enough = 8192;  // numbers worth a thread
 
 void check_picks(const Tensor& y, const Tensor& x, const Tensor& index, const char* kernel) {
-  check(x.defined() && x.dims() == 2 && y.count() == x.dim(0) && y.dtype() == x.dtype(), "{}: {} numbers for rows of {}", kernel,
-        y.count(), text_of(x.shape()));
-  check(index.defined() && index.dtype() == DType::i32 && index.count() == x.dim(0), "{} needs one i32 index per row", kernel);
+  check(x.defined() && x.dims() == 2 && y.count() == x.dim(0) && y.dtype() == x.dtype(),
+        "{}: {} numbers for rows of {}", kernel, y.count(), text_of(x.shape()));
+  check(index.defined() && index.dtype() == DType::i32 && index.count() == x.dim(0), "{} needs one i32 index per row",
+        kernel);
   for (const Tensor* t : {&x, &y, &index}) check_contiguous(*t, kernel);
   for (std::int64_t i = 0; i < x.dim(0); ++i)
-    check(index.data<std::int32_t>()[i] < x.dim(1), "{}: index {} in a row of {}", kernel, index.data<std::int32_t>()[i], x.dim(1));
+    check(index.data<std::int32_t>()[i] < x.dim(1), "{}: index {} in a row of {}", kernel,
+          index.data<std::int32_t>()[i], x.dim(1));
 }
 }  // namespace
 
@@ -52,8 +54,8 @@ void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
 }
 
 void log_sum_exp(Tensor y, const Tensor& x) {
-  check(x.defined() && x.dims() == 2 && y.count() == x.dim(0) && y.dtype() == x.dtype(), "log_sum_exp: {} numbers for rows of {}",
-        y.count(), text_of(x.shape()));
+  check(x.defined() && x.dims() == 2 && y.count() == x.dim(0) && y.dtype() == x.dtype(),
+        "log_sum_exp: {} numbers for rows of {}", y.count(), text_of(x.shape()));
   check_contiguous(y, "log_sum_exp");
   check_contiguous(x, "log_sum_exp");
   const std::int64_t n = x.dim(1);

@@ -17,9 +17,12 @@ Parts parts_of(const Tensor& y, const Tensor& x) {
   Parts p;
   for (std::size_t d = 0; d < x.shape().size(); ++d) {
     const bool sums = y.shape()[d] == 1 && x.shape()[d] != 1;
-    check(sums || y.shape()[d] == x.shape()[d], "sum_to: shape {} cannot be summed to {}", text_of(x.shape()), text_of(y.shape()));
-    if (sums) p.summed.push(x.shape()[d], {x.strides()[d]});
-    else p.kept.push(x.shape()[d], {x.strides()[d], y.strides()[d]});
+    check(sums || y.shape()[d] == x.shape()[d], "sum_to: shape {} cannot be summed to {}", text_of(x.shape()),
+          text_of(y.shape()));
+    if (sums)
+      p.summed.push(x.shape()[d], {x.strides()[d]});
+    else
+      p.kept.push(x.shape()[d], {x.strides()[d], y.strides()[d]});
   }
   p.summed.close();
   p.kept.close();
@@ -39,17 +42,21 @@ Layout<1> steps_of(const Layout<2>& l, std::size_t k) {
 // Each output is the sum of blocks of the numbers that belong to it.
 template <class T>
 void sum_numbers(const Parts& p, T* y, const T* x, Device& d) {
-  const std::int64_t outputs = p.kept.count(), n = p.summed.count(), blocks = (n + numbers_per_block - 1) / numbers_per_block;
+  const std::int64_t outputs = p.kept.count(), n = p.summed.count(),
+                     blocks = (n + numbers_per_block - 1) / numbers_per_block;
   const Layout<1> x_kept = steps_of(p.kept, 0), y_kept = steps_of(p.kept, 1);
   Partials<T> partials(d, blocks, outputs);
   const std::int64_t grain = rows_worth(8192, std::min(n, numbers_per_block));
   split(outputs * blocks, grain, [&](std::int64_t begin, std::int64_t end) {
     T buffer[numbers_per_block];
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t output = i / blocks, first = i % blocks * numbers_per_block, m = std::min(numbers_per_block, n - first);
+      const std::int64_t output = i / blocks, first = i % blocks * numbers_per_block,
+                         m = std::min(numbers_per_block, n - first);
       const T* from = x + offset_of(x_kept, output);
-      if (p.summed.contiguous()) from += first;
-      else gather(buffer, from, p.summed, first, m), from = buffer;
+      if (p.summed.contiguous())
+        from += first;
+      else
+        gather(buffer, from, p.summed, first, m), from = buffer;
       partials.row(i % blocks)[output] = loops<T>().sum(from, m);
     }
   });
@@ -69,23 +76,27 @@ void sum_rows(Parts p, T* y, const T* x, Device& d) {
     if (i != u) outer.push(p.kept.size[i], {p.kept.step[0][i], p.kept.step[1][i]});
   outer.close();
   const Layout<1> x_outer = steps_of(outer, 0), y_outer = steps_of(outer, 1);
-  const std::int64_t groups = outer.count(), rows = p.summed.count(), blocks = (rows + rows_per_block - 1) / rows_per_block;
-  const std::int64_t run = p.summed.size[std::size_t(p.summed.dims - 1)], step = p.summed.step[0][std::size_t(p.summed.dims - 1)];
+  const std::int64_t groups = outer.count(), rows = p.summed.count(),
+                     blocks = (rows + rows_per_block - 1) / rows_per_block;
+  const std::int64_t run = p.summed.size[std::size_t(p.summed.dims - 1)],
+                     step = p.summed.step[0][std::size_t(p.summed.dims - 1)];
   Partials<T> partials(d, blocks, groups * n);
-  split(groups * blocks, rows_worth(16384, n * std::min(rows, rows_per_block)), [&](std::int64_t begin, std::int64_t end) {
-    std::vector<T> piece(static_cast<std::size_t>(n));
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t group = i / blocks, block = i % blocks, last = std::min(rows, (block + 1) * rows_per_block);
-      T* to = partials.row(block) + group * n;
-      const T* from = x + offset_of(x_outer, group);
-      for (std::int64_t r = block * rows_per_block; r < last;) {
-        const std::int64_t m = std::min(last - r, run - r % run);
-        loops<T>().column_sums(piece.data(), from + offset_of(p.summed, r), step, m, n);
-        loops<T>().add_to(to, piece.data(), n, T(1));
-        r += m;
-      }
-    }
-  });
+  split(groups * blocks, rows_worth(16384, n * std::min(rows, rows_per_block)),
+        [&](std::int64_t begin, std::int64_t end) {
+          std::vector<T> piece(static_cast<std::size_t>(n));
+          for (std::int64_t i = begin; i < end; ++i) {
+            const std::int64_t group = i / blocks, block = i % blocks,
+                               last = std::min(rows, (block + 1) * rows_per_block);
+            T* to = partials.row(block) + group * n;
+            const T* from = x + offset_of(x_outer, group);
+            for (std::int64_t r = block * rows_per_block; r < last;) {
+              const std::int64_t m = std::min(last - r, run - r % run);
+              loops<T>().column_sums(piece.data(), from + offset_of(p.summed, r), step, m, n);
+              loops<T>().add_to(to, piece.data(), n, T(1));
+              r += m;
+            }
+          }
+        });
   std::shared_ptr<std::byte> sums = d.allocate(std::size_t(groups * n) * sizeof(T));
   T* joined = reinterpret_cast<T*>(sums.get());
   partials.join(joined);
@@ -104,8 +115,10 @@ void sum_to(Tensor y, const Tensor& x) {
   if (x.count() == 0) return fill(y, 0);
   for_type(y, "sum_to", [&](auto t) {
     using T = decltype(t);
-    if (p.unit >= 0) sum_rows<T>(p, y.data<T>(), x.data<T>(), y.device());
-    else sum_numbers<T>(p, y.data<T>(), x.data<T>(), y.device());
+    if (p.unit >= 0)
+      sum_rows<T>(p, y.data<T>(), x.data<T>(), y.device());
+    else
+      sum_numbers<T>(p, y.data<T>(), x.data<T>(), y.device());
   });
 }
 
@@ -121,7 +134,8 @@ void squared_norm(Tensor y, const Tensor& x) {
     split(blocks, 8, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const std::int64_t first = i * numbers_per_block;
-        *partials.row(i) = loops<T>().sum_of_squares(x.data<T>() + first, std::min(numbers_per_block, x.count() - first));
+        *partials.row(i) =
+            loops<T>().sum_of_squares(x.data<T>() + first, std::min(numbers_per_block, x.count() - first));
       }
     });
   });

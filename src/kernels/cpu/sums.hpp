@@ -8,7 +8,8 @@
 
 namespace lact::kernels {
 
-constexpr std::int64_t rows_per_block = 64;  // rows whose contributions to a sum over rows are added one after the other
+constexpr std::int64_t rows_per_block =
+    64;  // rows whose contributions to a sum over rows are added one after the other
 
 // `blocks` rows of n zeros, to be added to and then joined.
 template <class T>
@@ -25,8 +26,10 @@ class Partials {
       for (std::int64_t gap = 1; gap < blocks_; gap *= 2)
         for (std::int64_t i = 0; i + gap < blocks_; i += 2 * gap)
           for (std::int64_t j = begin; j < end; ++j) row(i)[j] += row(i + gap)[j];
-      if (blocks_ > 0) std::copy(row(0) + begin, row(0) + end, y + begin);
-      else std::fill(y + begin, y + end, T(0));
+      if (blocks_ > 0)
+        std::copy(row(0) + begin, row(0) + end, y + begin);
+      else
+        std::fill(y + begin, y + end, T(0));
     });
   }
 

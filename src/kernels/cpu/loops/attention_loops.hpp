@@ -1,5 +1,5 @@
-// Attention over tiles of 64 queries x 64 keys. Tiles lie transposed, queries side by side, so the softmax needs no sums across lanes
-// and no operand of a product is ever transposed but the queries themselves, once.
+// Attention over tiles of 64 queries x 64 keys. Tiles lie transposed, queries side by side, so the softmax needs no
+// sums across lanes and no operand of a product is ever transposed but the queries themselves, once.
 #pragma once
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/loops/product_loops.hpp"
@@ -40,15 +40,17 @@ LACT_BOTH void turn(float* y, const float* x, Int row, Int count, Int n, float f
     for (Int i = 0; i < tile; ++i) y[c * tile + i] = i < count ? factor * y[c * tile + i] : 0.f;
   }
 }
-// y[i][c] = factor x[i][c] with rows of `padded` numbers, zeros in the padding.
-LACT_BOTH void pad(float* y, Int padded, const float* x, Int row, Int count, Int n, float factor) {
+// y[i][c] = factor x[i][c] with rows of `padded` numbers, zeros in the padding. Rows of a view may lie at steps that
+// fall into few sets of the first cache; where a product walks down columns it needs them side by side.
+LACT_BOTH void pack(float* y, Int padded, const float* x, Int row, Int count, Int n, float factor) {
   for (Int i = 0; i < count; ++i) {
     for (Int c = 0; c < n; ++c) y[i * padded + c] = factor * x[i * row + c];
     for (Int c = n; c < padded; ++c) y[i * padded + c] = 0;
   }
 }
 
-// One step of the online softmax: scores become weights relative to the new top; `old` becomes the factor of what was summed before.
+// One step of the online softmax: scores become weights relative to the new top; `old` becomes the factor of what was
+// summed before.
 LACT_BOTH void weigh(float* scores, Int keys, float* top, float* sum, float* old) {
   float shift[tile], part[tile];
   for (Int i = 0; i < tile; ++i) {
@@ -70,10 +72,11 @@ LACT_BOTH void weigh(float* scores, Int keys, float* top, float* sum, float* old
   for (Int i = 0; i < tile; ++i) sum[i] = sum[i] * old[i] + part[i];
 }
 
-void attention_loop(const AttentionHead& h, float* o, float* lse, Int first, Int count, float* scratch) {
-  float* const q = scratch;                   // [d][tile], scaled
-  float* const scores = q + h.d * tile;       // [tile keys][tile]
-  float* const sums = scores + tile * tile;   // [dv][tile]
+void attention_loop(const AttentionHead& h, float* o, Int o_row, float* lse, Int first, Int count, float* scratch) {
+  float* const q = scratch;                  // [d][tile], scaled
+  float* const scores = q + h.d * tile;      // [tile keys][tile]
+  float* const sums = scores + tile * tile;  // [dv][tile]
+  float* const values = sums + h.dv * tile;  // [tile keys][dv]
   float top[tile], sum[tile], old[tile];
   turn(q, h.q + first * h.q_row, h.q_row, count, h.d, h.scale);
   for (Int i = 0; i < h.dv * tile; ++i) sums[i] = 0;
@@ -89,7 +92,8 @@ void attention_loop(const AttentionHead& h, float* o, float* lse, Int first, Int
     weigh(scores, keys, top, sum, old);
     for (Int c = 0; c < h.dv; ++c)
       for (Int i = 0; i < tile; ++i) sums[c * tile + i] *= old[i];
-    product_loop(sums, tile, h.v + key * h.v_row, Int(1), h.v_row, scores, tile, h.dv, tile, keys, true);
+    pack(values, h.dv, h.v + key * h.v_row, h.v_row, keys, h.dv, 1.f);
+    product_loop(sums, tile, values, Int(1), h.dv, scores, tile, h.dv, tile, keys, true);
   }
   for (Int i = 0; i < tile; ++i) {
     old[i] = sum[i] == 0.f ? 0.f : 1.f / sum[i];
@@ -98,13 +102,13 @@ void attention_loop(const AttentionHead& h, float* o, float* lse, Int first, Int
   for (Int i = 0; i < count; ++i) lse[first + i] = top[i];
   for (Int c = 0; c < h.dv; ++c)
     for (Int i = 0; i < tile; ++i) sums[c * tile + i] *= old[i];
-  turn_loop(o + first * h.o_row, h.o_row, sums, tile, h.dv, count);
+  turn_loop(o + first * o_row, o_row, sums, tile, h.dv, count);
 }
 
 // What the backward pass of one head keeps beside the tiles.
 struct BackwardScratch {
   Int d_padded, dv_padded;
-  float *q_turned, *q_rows, *dout_turned, *dout_rows, *weights, *slopes, *dq, *dk, *dv;
+  float *q_turned, *q_rows, *dout_turned, *dout_rows, *weights, *slopes, *keys, *dq, *dk, *dv;
 };
 LACT_BOTH BackwardScratch carve(const AttentionHead& h, float* at) {
   BackwardScratch s;
@@ -116,6 +120,7 @@ LACT_BOTH BackwardScratch carve(const AttentionHead& h, float* at) {
   s.dout_rows = at, at += tile * s.dv_padded;
   s.weights = at, at += tile * tile;
   s.slopes = at, at += tile * tile;
+  s.keys = at, at += tile * h.d;
   s.dq = at, at += h.d * tile;
   s.dk = at, at += h.keys * s.d_padded;
   s.dv = at;
@@ -125,17 +130,20 @@ LACT_BOTH BackwardScratch carve(const AttentionHead& h, float* at) {
 // weights = exp(scores - lse), slopes = weights (dout v' - mean): the gradient of the scaled scores.
 LACT_BOTH void backward_tile(const AttentionHead& h, const BackwardScratch& s, Int first, Int count, Int key, Int keys,
                              const float* lse, const float* mean) {
-  product_loop(s.weights, tile, h.k + key * h.k_row, h.k_row, Int(1), s.q_turned, tile, keys, tile, h.d, false);
+  pack(s.keys, h.d, h.k + key * h.k_row, h.k_row, keys, h.d, 1.f);
+  product_loop(s.weights, tile, s.keys, h.d, Int(1), s.q_turned, tile, keys, tile, h.d, false);
   product_loop(s.slopes, tile, h.v + key * h.v_row, h.v_row, Int(1), s.dout_turned, tile, keys, tile, h.dv, false);
   for (Int j = 0; j < keys; ++j)
     for (Int i = 0; i < tile; ++i) s.weights[j * tile + i] = scalar::exp(s.weights[j * tile + i] - lse[i]);
   if (partly_hidden(h, first, count, key, keys)) hide(h, s.weights, first, key, keys, 0.f);
   for (Int j = 0; j < keys; ++j)
-    for (Int i = 0; i < tile; ++i) s.slopes[j * tile + i] = s.weights[j * tile + i] * (s.slopes[j * tile + i] - mean[i]);
-  product_loop(s.dv + key * s.dv_padded, s.dv_padded, s.weights, tile, Int(1), s.dout_rows, s.dv_padded, keys, s.dv_padded, count,
-               true);
-  product_loop(s.dk + key * s.d_padded, s.d_padded, s.slopes, tile, Int(1), s.q_rows, s.d_padded, keys, s.d_padded, count, true);
-  product_loop(s.dq, tile, h.k + key * h.k_row, Int(1), h.k_row, s.slopes, tile, h.d, tile, keys, true);
+    for (Int i = 0; i < tile; ++i)
+      s.slopes[j * tile + i] = s.weights[j * tile + i] * (s.slopes[j * tile + i] - mean[i]);
+  product_loop(s.dv + key * s.dv_padded, s.dv_padded, s.weights, tile, Int(1), s.dout_rows, s.dv_padded, keys,
+               s.dv_padded, count, true);
+  product_loop(s.dk + key * s.d_padded, s.d_padded, s.slopes, tile, Int(1), s.q_rows, s.d_padded, keys, s.d_padded,
+               count, true);
+  product_loop(s.dq, tile, s.keys, Int(1), h.d, s.slopes, tile, h.d, tile, keys, true);
 }
 
 void attention_grad_loop(const AttentionHead& h, const AttentionGrads& g, float* scratch) {
@@ -146,15 +154,17 @@ void attention_grad_loop(const AttentionHead& h, const AttentionGrads& g, float*
     const Int count = least(tile, h.queries - first);
     const float *q = h.q + first * h.q_row, *dout = g.dout + first * g.dout_row;
     turn(s.q_turned, q, h.q_row, count, h.d, h.scale);
-    pad(s.q_rows, s.d_padded, q, h.q_row, count, h.d, h.scale);
+    pack(s.q_rows, s.d_padded, q, h.q_row, count, h.d, h.scale);
     turn(s.dout_turned, dout, g.dout_row, count, h.dv, 1.f);
-    pad(s.dout_rows, s.dv_padded, dout, g.dout_row, count, h.dv, 1.f);
+    pack(s.dout_rows, s.dv_padded, dout, g.dout_row, count, h.dv, 1.f);
     for (Int i = 0; i < h.d * tile; ++i) s.dq[i] = 0;
     float lse[tile], mean[tile];
     for (Int i = 0; i < tile; ++i) {
       lse[i] = i < count ? g.lse[first + i] : 0.f;
       mean[i] = 0;
-      if (i < count) mean[i] = sum_lanes(h.dv, dout + i * g.dout_row, g.o + (first + i) * g.o_row, [](auto a, auto b) { return a * b; });
+      if (i < count)
+        mean[i] =
+            sum_lanes(h.dv, dout + i * g.dout_row, g.o + (first + i) * g.o_row, [](auto a, auto b) { return a * b; });
     }
     const Keys seen = keys_seen(h, first, count);
     for (Int key = seen.begin; key < seen.end; key += tile)

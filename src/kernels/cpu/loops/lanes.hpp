@@ -1,4 +1,5 @@
-// 64 bytes of numbers side by side. The compiler splits them where registers are narrower, so sums keep one order everywhere.
+// 64 bytes of numbers side by side. The compiler splits them where registers are narrower, so sums keep one order
+// everywhere.
 #pragma once
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 // Raw loops over contiguous numbers, compiled once per instruction set: no tensors, no threads, no allocation.
-// Everything a loop file includes is free of functions that could survive as weak symbols (tools/check_isa_objects.sh), since the
-// linker would give every processor one copy, perhaps the AVX-512 one.
+// Everything a loop file includes is free of functions that could survive as weak symbols (tools/check_isa_objects.sh),
+// since the linker would give every processor one copy, perhaps the AVX-512 one.
 #pragma once
 #include <cstdint>
 
@@ -17,7 +17,7 @@ struct AdamWStep {
 // One (batch, head) of attention in f32; *_row are elements between rows, whose numbers are contiguous.
 struct AttentionHead {
   const float *q, *k, *v;
-  std::int64_t q_row, k_row, v_row, o_row;
+  std::int64_t q_row, k_row, v_row;
   std::int64_t queries, keys, d, dv;
   float scale;
   bool causal;
@@ -38,14 +38,15 @@ struct Loops {
   void (*add_to)(T* y, const T* x, Int n, T c);
   void (*swiglu)(T* m, const T* g, const T* h, Int n);
   void (*swiglu_grad)(T* dg, T* dh, const T* g, const T* h, const T* dm, Int n);
-  void (*swiglu_grad_grad)(T* g_bar, T* h_bar, T* dm_bar, const T* g, const T* h, const T* dm, const T* a, const T* b, Int n);
+  void (*swiglu_grad_grad)(T* g_bar, T* h_bar, T* dm_bar, const T* g, const T* h, const T* dm, const T* a, const T* b,
+                           Int n);
   void (*adamw)(T* p, T* m, T* v, const T* g, Int n, const AdamWStep<T>& a);
 
   // Rows of n numbers. Sums run in 64-byte lanes and then along a fixed tree, the same in every instruction set.
   T (*sum)(const T* x, Int n);
-  double (*sum_of_squares)(const T* x, Int n);  // in double
-  void (*rms_norm)(T* y, T* r, const T* x, const T* w, Int n, T eps);                                // w may be null
-  void (*rms_norm_grad)(T* dx, T* dw, const T* dy, const T* x, const T* w, T r, Int n);              // dw += if not null
+  double (*sum_of_squares)(const T* x, Int n);                                           // in double
+  void (*rms_norm)(T* y, T* r, const T* x, const T* w, Int n, T eps);                    // w may be null
+  void (*rms_norm_grad)(T* dx, T* dw, const T* dy, const T* x, const T* w, T r, Int n);  // dw += if not null
   void (*layer_norm)(T* y, T* mean, T* r, const T* x, const T* w, Int n, T eps);
   void (*layer_norm_grad)(T* dx, T* dw, const T* dy, const T* x, const T* w, T mean, T r, Int n);
   void (*l2_norm)(T* y, T* norm, const T* x, Int n, T eps);
@@ -64,19 +65,28 @@ struct Loops {
 
   void (*turn)(T* y, Int y_row, const T* x, Int x_row, Int rows, Int columns);  // y[c, r] = x[r, c]
   // c [m, n] (+)= a [m, k] b [k, n], each sum in the order of k: n a multiple of 64 bytes, rows of b and c contiguous.
-  void (*product)(T* c, Int c_row, const T* a, Int a_row, Int a_col, const T* b, Int b_row, Int m, Int n, Int k, bool add);
+  void (*product)(T* c, Int c_row, const T* a, Int a_row, Int a_col, const T* b, Int b_row, Int m, Int n, Int k,
+                  bool add);
 };
+
+// Numbers of scratch, which begins on a cache line.
+constexpr std::int64_t padded(std::int64_t n) { return (n + 15) / 16 * 16; }
+constexpr std::int64_t attention_scratch(std::int64_t d, std::int64_t dv) {
+  return attention_tile * (d + 2 * dv + attention_tile);
+}
+constexpr std::int64_t attention_grad_scratch(std::int64_t keys, std::int64_t d, std::int64_t dv) {
+  return attention_tile * (3 * d + padded(d) + dv + padded(dv) + 2 * attention_tile) + keys * (padded(d) + padded(dv));
+}
 
 struct AttentionLoops {
   using Int = std::int64_t;
-  // o and lse of queries [first, first + count), count <= attention_tile; scratch of attention_scratch() numbers.
-  void (*forward)(const AttentionHead& h, float* o, float* lse, Int first, Int count, float* scratch);
-  // The whole head; scratch of attention_grad_scratch() numbers.
-  void (*backward)(const AttentionHead& h, const AttentionGrads& g, float* scratch);
+  // o and lse of queries [first, first + count), count <= attention_tile.
+  void (*forward)(const AttentionHead& h, float* o, Int o_row, float* lse, Int first, Int count, float* scratch);
+  void (*backward)(const AttentionHead& h, const AttentionGrads& g, float* scratch);  // the whole head
 };
 
-// y[r y_row + i y_step] = x[r x_row + i x_step] converted; indexed by [to][from] in the order of DType. Integers are rounded and
-// saturate.
+// y[r y_row + i y_step] = x[r x_row + i x_step] converted; indexed by [to][from] in the order of DType. Integers are
+// rounded and saturate.
 struct Conversions {
   using Int = std::int64_t;
   using Convert = void (*)(void* y, Int y_row, Int y_step, const void* x, Int x_row, Int x_step, Int rows, Int n);
@@ -97,8 +107,10 @@ const AllLoops& best_loops();  // chosen once
 
 template <class T>
 const Loops<T>& loops() {
-  if constexpr (sizeof(T) == sizeof(float)) return best_loops().f32;
-  else return best_loops().f64;
+  if constexpr (sizeof(T) == sizeof(float))
+    return best_loops().f32;
+  else
+    return best_loops().f64;
 }
 
 }  // namespace lact::kernels

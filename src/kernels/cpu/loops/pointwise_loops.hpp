@@ -20,31 +20,50 @@ LACT_BOTH void each(T* y, const T* a, const T* b, Int n, F f) {
 template <class T>
 void unary_loop(Unary f, T* y, const T* x, Int n, T c) {
   switch (f) {
-    case Unary::copy: return each(y, x, n, [](T v) { return v; });
-    case Unary::scale: return each(y, x, n, [c](T v) { return c * v; });
-    case Unary::shift: return each(y, x, n, [c](T v) { return v + c; });
-    case Unary::square: return each(y, x, n, [](T v) { return v * v; });
-    case Unary::sqrt: return each(y, x, n, [](T v) { return scalar::sqrt(v); });
-    case Unary::inverse: return each(y, x, n, [](T v) { return v == T(0) ? T(0) : T(1) / v; });
-    case Unary::exp: return each(y, x, n, [](T v) { return scalar::exp(v); });
-    case Unary::log: return each(y, x, n, [](T v) { return scalar::log(v); });
-    case Unary::tanh: return each(y, x, n, [](T v) { return scalar::tanh(v); });
-    case Unary::erf: return each(y, x, n, [](T v) { return scalar::erf(v); });
-    case Unary::sigmoid: return each(y, x, n, [](T v) { return scalar::sigmoid(v); });
-    case Unary::silu: return each(y, x, n, [](T v) { return scalar::silu(v); });
-    case Unary::softplus: return each(y, x, n, [](T v) { return scalar::softplus(v); });
-    case Unary::gelu: return each(y, x, n, [](T v) { return scalar::gelu(v); });
+    case Unary::copy:
+      return each(y, x, n, [](T v) { return v; });
+    case Unary::scale:
+      return each(y, x, n, [c](T v) { return c * v; });
+    case Unary::shift:
+      return each(y, x, n, [c](T v) { return v + c; });
+    case Unary::square:
+      return each(y, x, n, [](T v) { return v * v; });
+    case Unary::sqrt:
+      return each(y, x, n, [](T v) { return scalar::sqrt(v); });
+    case Unary::inverse:
+      return each(y, x, n, [](T v) { return v == T(0) ? T(0) : T(1) / v; });
+    case Unary::exp:
+      return each(y, x, n, [](T v) { return scalar::exp(v); });
+    case Unary::log:
+      return each(y, x, n, [](T v) { return scalar::log(v); });
+    case Unary::tanh:
+      return each(y, x, n, [](T v) { return scalar::tanh(v); });
+    case Unary::erf:
+      return each(y, x, n, [](T v) { return scalar::erf(v); });
+    case Unary::sigmoid:
+      return each(y, x, n, [](T v) { return scalar::sigmoid(v); });
+    case Unary::silu:
+      return each(y, x, n, [](T v) { return scalar::silu(v); });
+    case Unary::softplus:
+      return each(y, x, n, [](T v) { return scalar::softplus(v); });
+    case Unary::gelu:
+      return each(y, x, n, [](T v) { return scalar::gelu(v); });
   }
 }
 
 template <class T>
 void binary_loop(Binary f, T* y, const T* a, const T* b, Int n) {
   switch (f) {
-    case Binary::add: return each(y, a, b, n, [](T u, T v) { return u + v; });
-    case Binary::subtract: return each(y, a, b, n, [](T u, T v) { return u - v; });
-    case Binary::multiply: return each(y, a, b, n, [](T u, T v) { return u * v; });
-    case Binary::silu_grad: return each(y, a, b, n, [](T x, T dy) { return dy * scalar::silu_slope(x); });
-    case Binary::gelu_grad: return each(y, a, b, n, [](T x, T dy) { return dy * scalar::gelu_slope(x); });
+    case Binary::add:
+      return each(y, a, b, n, [](T u, T v) { return u + v; });
+    case Binary::subtract:
+      return each(y, a, b, n, [](T u, T v) { return u - v; });
+    case Binary::multiply:
+      return each(y, a, b, n, [](T u, T v) { return u * v; });
+    case Binary::silu_grad:
+      return each(y, a, b, n, [](T x, T dy) { return dy * scalar::silu_slope(x); });
+    case Binary::gelu_grad:
+      return each(y, a, b, n, [](T x, T dy) { return dy * scalar::gelu_slope(x); });
   }
 }
 

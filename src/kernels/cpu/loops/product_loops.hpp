@@ -4,7 +4,8 @@
 namespace lact::kernels {
 namespace {
 
-// A register of this instruction set, and the tile of the product that its registers hold: tile_rows x tile_wide registers of sums.
+// A register of this instruction set, and the tile of the product that its registers hold: tile_rows x tile_wide
+// registers of sums.
 #if defined(__AVX512F__)
 constexpr int register_bytes = 64, tile_rows = 6, tile_wide = 4;
 #elif defined(__AVX__)
@@ -46,13 +47,15 @@ void product_panel(T* c, Int c_row, const T* a, Int a_row, Int a_col, const T* b
   Int i = 0;
   for (; i + tile_rows <= m; i += tile_rows)
     product_tile<T, tile_rows, wide>(c + i * c_row, c_row, a + i * a_row, a_row, a_col, b, b_row, k, add);
-  for (; i + 2 <= m; i += 2) product_tile<T, 2, wide>(c + i * c_row, c_row, a + i * a_row, a_row, a_col, b, b_row, k, add);
+  for (; i + 2 <= m; i += 2)
+    product_tile<T, 2, wide>(c + i * c_row, c_row, a + i * a_row, a_row, a_col, b, b_row, k, add);
   if (i < m) product_tile<T, 1, wide>(c + i * c_row, c_row, a + i * a_row, a_row, a_col, b, b_row, k, add);
 }
 
 // c [m, n] (+)= a [m, k] b [k, n]; n a multiple of 64 bytes, the rows of b and c contiguous, a with any steps.
 template <class T>
-void product_loop(T* c, Int c_row, const T* a, Int a_row, Int a_col, const T* b, Int b_row, Int m, Int n, Int k, bool add) {
+void product_loop(T* c, Int c_row, const T* a, Int a_row, Int a_col, const T* b, Int b_row, Int m, Int n, Int k,
+                  bool add) {
   constexpr Int width = RegisterOf<T>::count;
   Int j = 0;
   for (; j + tile_wide * width <= n; j += tile_wide * width)

@@ -1,0 +1,265 @@
+// The table of every op in autograd/ops.hpp: inputs, results, and for fused ops the definition they must equal.
+#pragma once
+#include <numbers>
+
+#include "support/gradcheck.hpp"
+
+namespace lact::op_table {
+
+constexpr std::int64_t rows = -1;  // in a shape of the table: 3, and 0 in the test of empty tensors
+
+enum class Domain { all, positive, away_from_zero };
+
+struct Row {
+  std::string name;  // as declared; what follows a blank tells rows of one op apart
+  std::vector<Shape> inputs;
+  std::vector<Shape> results;
+  Function f;
+  std::int64_t sum = 1;  // numbers in the longest sum, of the value or of a gradient: the unit of the rounding bounds
+  Domain domain = Domain::all;
+  Function definition;  // the same in other ops: what a fused op must equal
+};
+
+inline void PrintTo(const Row& r, std::ostream* out) { *out << r.name; }
+
+inline Function unary(Var (*f)(const Var&)) {
+  return [f](std::span<const Var> x) { return std::vector<Var>{f(x[0])}; };
+}
+inline Function binary(Var (*f)(const Var&, const Var&)) {
+  return [f](std::span<const Var> x) { return std::vector<Var>{f(x[0], x[1])}; };
+}
+template <class F>
+Function one(F f) {
+  return [f](std::span<const Var> x) { return std::vector<Var>{f(x)}; };
+}
+using In = std::span<const Var>;
+
+inline Var empty_or(In x, std::size_t i) { return i < x.size() ? x[i] : Var(); }
+inline Var ones(const Var& x) { return ones_like(x); }
+inline Var divided(const Var& a, const Var& b) { return mul(a, inverse(b)); }
+inline Var row_sum(const Var& x) {
+  Shape s = x.shape();
+  s.back() = 1;
+  return sum_to(x, s);
+}
+inline Var silu_slope(const Var& x) {
+  const Var s = sigmoid(x);
+  return mul(s, add(ones(x), mul(x, sub(ones(x), s))));
+}
+inline Var gelu_slope(const Var& x) {
+  const Var below = scale(shift(erf(scale(x, 1 / std::numbers::sqrt2)), 1), 0.5);
+  return add(below, mul(x, scale(exp(scale(square(x), -0.5)), 1 / std::sqrt(2 * std::numbers::pi))));
+}
+inline Var rms_of(In x) {
+  const Var y = divided(x[0], sqrt(shift(scale(row_sum(square(x[0])), 1.0 / double(x[0].dim(-1))), 1e-3)));
+  return x.size() > 1 ? mul(y, x[1]) : y;
+}
+inline Var centred(const Var& x) { return sub(x, scale(row_sum(x), 1.0 / double(x.dim(-1)))); }
+
+inline Tensor indices(std::int64_t n) {  // a class of five per row; the second row has none
+  std::vector<std::int32_t> index;
+  for (std::int64_t i = 0; i < n; ++i) index.push_back(i == 1 ? -100 : std::int32_t(i * 2 % 5));
+  return Tensor::of(cpu(), {n}, std::span<const std::int32_t>(index));
+}
+
+inline std::vector<Row> element_wise() {
+  const Shape s{rows, 5};
+  std::vector<Row> t;
+  for (auto [name, f] :
+       {std::pair{"add", &add}, {"sub", &sub}, {"mul", &mul}, {"silu_grad", &silu_grad}, {"gelu_grad", &gelu_grad}}) {
+    const std::string n = name;
+    const Function f2 = binary(f);
+    Function by_hand;
+    if (n == "silu_grad") by_hand = one([](In x) { return mul(silu_slope(x[0]), x[1]); });
+    if (n == "gelu_grad") by_hand = one([](In x) { return mul(gelu_slope(x[0]), x[1]); });
+    t.push_back({n, {s, s}, {s}, f2, 1, Domain::all, by_hand});
+    t.push_back({n + " row", {{rows, 2, 5}, {5}}, {{rows, 2, 5}}, f2, 6, Domain::all, by_hand});
+    t.push_back({n + " outer", {{rows, 1, 5}, {4, 1}}, {{rows, 4, 5}}, f2, 15, Domain::all, by_hand});
+    t.push_back({n + " scalar", {{1}, {rows, 7}}, {{rows, 7}}, f2, 21, Domain::all, by_hand});
+  }
+  for (auto [name, f] : {std::pair{"square", &square},
+                         {"exp", &exp},
+                         {"tanh", &tanh},
+                         {"erf", &erf},
+                         {"sigmoid", &sigmoid},
+                         {"silu", &silu},
+                         {"softplus", &softplus},
+                         {"gelu", &gelu}})
+    t.push_back({name, {s}, {s}, unary(f)});
+  for (auto [name, f] : {std::pair{"sqrt", &sqrt}, {"ln", &ln}})
+    t.push_back({name, {s}, {s}, unary(f), 1, Domain::positive});
+  t.push_back({"inverse", {s}, {s}, unary(&inverse), 1, Domain::away_from_zero});
+  t.push_back({"scale", {s}, {s}, one([](In x) { return scale(x[0], -1.75); })});
+  t.push_back({"shift", {s}, {s}, one([](In x) { return shift(x[0], -1.75); })});
+  t.push_back({"cast", {s}, {s}, one([](In x) { return cast(x[0], DType::f64); })});
+  t.push_back(
+      {"swiglu", {s, s}, {s}, binary(&swiglu), 1, Domain::all, one([](In x) { return mul(silu(x[0]), x[1]); })});
+  t.push_back({"swiglu_grad",
+               {s, s, s},
+               {s, s},
+               [](In x) { return swiglu_grad(x[0], x[1], x[2]); },
+               1,
+               Domain::all,
+               [](In x) {
+                 return std::vector<Var>{mul(mul(x[2], x[1]), silu_slope(x[0])), mul(x[2], silu(x[0]))};
+               }});
+  return t;
+}
+
+inline std::vector<Row> shapes() {
+  std::vector<Row> t;
+  t.push_back({"view", {{rows, 2, 5}}, {{rows, 10}}, one([](In x) { return view(x[0], {x[0].dim(0), 10}); })});
+  t.push_back({"permute", {{rows, 2, 5}}, {{5, rows, 2}}, one([](In x) { return permute(x[0], {2, 0, 1}); })});
+  t.push_back({"transpose", {{2, rows, 5}}, {{2, 5, rows}}, unary(&transpose)});
+  t.push_back({"cut", {{rows, 7, 2}}, {{rows, 3, 2}}, one([](In x) { return cut(x[0], 1, {2, 5}); })});
+  t.push_back({"cut nothing", {{rows, 7}}, {{rows, 0}}, one([](In x) { return cut(x[0], -1, {4, 4}); })});
+  t.push_back({"pad", {{rows, 3, 2}}, {{rows, 7, 2}}, one([](In x) { return pad(x[0], 1, {2, 5}, 7); })});
+  t.push_back({"join", {{rows, 2}, {rows, 5}, {rows, 0}}, {{rows, 7}}, one([](In x) {
+                 return join({x[0], x[1], x[2]}, -1);
+               })});
+  t.push_back({"join rows", {{rows, 2}, {0, 2}}, {{rows, 2}}, one([](In x) { return join({x[0], x[1]}, 0); })});
+  t.push_back({"join middle", {{rows, 2, 3}, {rows, 1, 3}}, {{rows, 3, 3}}, one([](In x) {
+                 return join({x[0], x[1]}, 1);
+               })});
+  t.push_back({"expand",
+               {{rows, 1, 5}},
+               {{2, rows, 4, 5}},
+               one([](In x) {
+                 return expand(x[0], {2, x[0].dim(0), 4, 5});
+               }),
+               8});
+  t.push_back({"sum_to", {{rows, 4, 5}}, {{4, 1}}, one([](In x) { return sum_to(x[0], {4, 1}); }), 15});
+  t.push_back({"sum", {{rows, 7}}, {{1}}, unary(&sum), 21});
+  t.push_back({"mean", {{rows, 7}}, {{1}}, unary(&mean), 21});
+  t.push_back({"split_heads", {{2, rows, 30}}, {{2, 3, rows, 5}, {2, 3, rows, 5}}, [](In x) {
+                 return split_heads(x[0], 2, 3);
+               }});
+  t.push_back({"split_heads half used", {{2, rows, 30}}, {{2, 3, rows, 5}}, one([](In x) {
+                 return split_heads(x[0], 2, 3)[1];
+               })});
+  t.push_back({"join_heads", {{2, 3, rows, 5}, {2, 3, rows, 5}}, {{2, rows, 30}}, one([](In x) {
+                 return join_heads({x[0], x[1]});
+               })});
+  t.push_back({"join_heads alone", {{2, 3, rows, 5}}, {{2, rows, 15}}, one([](In x) { return join_heads({x[0]}); })});
+  const std::vector<Range> ranges{{4, 7}, {0, 2}, {1, 6}, {3, 3}};
+  t.push_back(
+      {"gather_rows", {{rows, 7, 2}}, {{rows, 10, 2}}, one([ranges](In x) { return gather_rows(x[0], ranges); }), 2});
+  return t;
+}
+
+inline std::vector<Row> products() {
+  std::vector<Row> t;
+  auto times = [](Orient o) { return one([o](In x) { return matmul(x[0], x[1], o); }); };
+  t.push_back({"matmul", {{2, rows, 5}, {2, 5, 7}}, {{2, rows, 7}}, times(Orient::nn), 7});
+  t.push_back({"matmul nt", {{2, rows, 5}, {2, 7, 5}}, {{2, rows, 7}}, times(Orient::nt), 7});
+  t.push_back({"matmul tn", {{2, 5, rows}, {2, 5, 7}}, {{2, rows, 7}}, times(Orient::tn), 7});
+  t.push_back({"matmul over rows", {{rows, 5}, {rows, 7}}, {{5, 7}}, times(Orient::tn), 7});
+  t.push_back({"matmul no batch", {{rows, 4, 5}, {rows, 5, 1}}, {{rows, 4, 1}}, times(Orient::nn), 5});
+  auto plus = [](Orient o) { return one([o](In x) { return matmul_add(x[0], 0.5, x[1], x[2], -2, o); }); };
+  auto by_hand = [](Orient o) {
+    return one([o](In x) { return add(scale(x[0], 0.5), scale(matmul(x[1], x[2], o), -2)); });
+  };
+  t.push_back({"matmul_add",
+               {{2, rows, 7}, {2, rows, 5}, {2, 5, 7}},
+               {{2, rows, 7}},
+               plus(Orient::nn),
+               7,
+               {},
+               by_hand(Orient::nn)});
+  t.push_back({"matmul_add nt",
+               {{2, rows, 7}, {2, rows, 5}, {2, 7, 5}},
+               {{2, rows, 7}},
+               plus(Orient::nt),
+               7,
+               {},
+               by_hand(Orient::nt)});
+  t.push_back({"matmul_add tn",
+               {{2, 5, 7}, {2, rows, 5}, {2, rows, 7}},
+               {{2, 5, 7}},
+               plus(Orient::tn),
+               7,
+               {},
+               by_hand(Orient::tn)});
+  auto layer = one([](In x) { return linear(x[0], x[1], empty_or(x, 2)); });
+  t.push_back({"linear", {{2, rows, 5}, {7, 5}}, {{2, rows, 7}}, layer, 7});
+  t.push_back({"linear bias", {{rows, 5}, {7, 5}, {7}}, {{rows, 7}}, layer, 7});
+  return t;
+}
+
+inline std::vector<Row> norms() {
+  std::vector<Row> t;
+  auto rms = one([](In x) { return rms_norm(x[0], empty_or(x, 1), 1e-3); });
+  t.push_back({"rms_norm", {{2, rows, 7}, {7}}, {{2, rows, 7}}, rms, 7, {}, one(rms_of)});
+  t.push_back({"rms_norm plain", {{rows, 7}}, {{rows, 7}}, rms, 7, {}, one(rms_of)});
+  auto layer = one([](In x) { return layer_norm(x[0], empty_or(x, 1), 1e-3); });
+  auto centred_rms = one([](In x) {
+    std::vector<Var> in(x.begin(), x.end());
+    in[0] = centred(x[0]);
+    return rms_of(in);
+  });
+  t.push_back({"layer_norm", {{2, rows, 7}, {7}}, {{2, rows, 7}}, layer, 7, {}, centred_rms});
+  t.push_back({"layer_norm plain", {{rows, 7}}, {{rows, 7}}, layer, 7, {}, centred_rms});
+  t.push_back(
+      {"l2_norm", {{2, rows, 7}}, {{2, rows, 7}}, one([](In x) { return l2_norm(x[0], 1e-2); }), 7, {}, one([](In x) {
+         return divided(x[0], shift(sqrt(row_sum(square(x[0]))), 1e-2));
+       })});
+  t.push_back({"column_norm", {{rows, 7, 5}}, {{rows, 1, 5}}, unary(&column_norm), 7, {}, one([](In x) {
+                 return sqrt(sum_to(square(x[0]), {x[0].dim(0), 1, x[0].dim(2)}));
+               })});
+  t.push_back({"keep_column_norm",
+               {{rows, 7, 5}, {rows, 1, 5}},
+               {{rows, 7, 5}},
+               one([](In x) { return keep_column_norm(x[0], x[1], 1e-2); }),
+               7,
+               {},
+               one([](In x) { return mul(divided(x[0], shift(column_norm(x[0]), 1e-2)), x[1]); })});
+  return t;
+}
+
+inline std::vector<Row> attention_and_losses() {
+  std::vector<Row> t;
+  for (const auto& [name, mask] :
+       {std::pair<std::string, Mask>{"", {}}, {" causal", {true, 0}}, {" window", {true, 2}}}) {
+    const auto m = mask;
+    t.push_back(
+        {"softmax" + name, {{2, rows, 5}}, {{2, rows, 5}}, one([m](In x) { return softmax(x[0], 0.7, m); }), 5});
+    auto attend = one([m](In x) { return attention(x[0], x[1], x[2], 0.6, m); });
+    auto by_hand = one([m](In x) { return matmul(softmax(matmul(x[0], x[1], Orient::nt), 0.6, m), x[2]); });
+    t.push_back({"attention" + name,
+                 {{1, 2, rows, 4}, {1, 2, rows, 4}, {1, 2, rows, 5}},
+                 {{1, 2, rows, 5}},
+                 attend,
+                 5,
+                 {},
+                 by_hand});
+    t.push_back({"attention uneven" + name,
+                 {{2, 1, rows, 3}, {2, 1, 5, 3}, {2, 1, 5, 2}},
+                 {{2, 1, rows, 2}},
+                 attend,
+                 5,
+                 {},
+                 by_hand});
+    t.push_back({"attention few keys" + name,
+                 {{2, 1, 5, 3}, {2, 1, rows, 3}, {2, 1, rows, 2}},
+                 {{2, 1, 5, 2}},
+                 attend,
+                 5,
+                 {},
+                 by_hand});
+  }
+  t.push_back({"log_sum_exp", {{rows, 5}}, {{rows}}, unary(&log_sum_exp), 5, {}, one([](In x) {
+                 return view(ln(row_sum(exp(x[0]))), {x[0].dim(0)});
+               })});
+  t.push_back({"pick", {{rows, 5}}, {{rows}}, one([](In x) { return pick(x[0], indices(x[0].dim(0))); })});
+  t.push_back({"place", {{rows}}, {{rows, 5}}, one([](In x) { return place(x[0], indices(x[0].dim(0)), 5); })});
+  return t;
+}
+
+inline std::vector<Row> table() {
+  std::vector<Row> all;
+  for (auto part : {element_wise, shapes, products, norms, attention_and_losses})
+    for (Row& r : part()) all.push_back(std::move(r));
+  return all;
+}
+
+}  // namespace lact::op_table

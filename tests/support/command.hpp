@@ -1,0 +1,50 @@
+// The program itself, started as a user starts it: the binary named by the environment variable LACT_BINARY, with its
+// output captured, its signals sent, and its files limited.
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "support/temporary_folder.hpp"
+
+namespace lact {
+
+struct Outcome {
+  int status = 0;  // exit status; 128 + its number for a process that a signal ended
+  std::string out, err;
+};
+
+class Process {
+ public:
+  // `largest_file` in bytes is what the process may write into one file; 0 is no limit.
+  explicit Process(const std::vector<std::string>& arguments, std::int64_t largest_file = 0);
+  ~Process();  // ends what still runs
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+  void send(int signal) const;
+  bool running();
+  Outcome wait(double seconds = 250);  // an error when it takes longer
+
+ private:
+  TemporaryFolder folder_;  // of stdout and stderr
+  std::string command_;
+  pid_t pid_ = -1;
+  int raw_status_ = 0;
+  bool ended_ = false;
+};
+
+Outcome run_lact(const std::vector<std::string>& arguments, std::int64_t largest_file = 0);
+
+void pause_for(double seconds);
+double seconds_now();
+// True as soon as `holds()` is; false after `seconds`.
+template <class Condition>
+bool comes_true(Condition&& holds, double seconds = 60) {
+  for (const double until = seconds_now() + seconds; !holds(); pause_for(0.001))
+    if (seconds_now() > until) return false;
+  return true;
+}
+
+}  // namespace lact

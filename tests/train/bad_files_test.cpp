@@ -1,0 +1,218 @@
+// Checkpoints and weights that are damaged, hostile or of another model, and training that runs away.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "files/whole_file.hpp"
+#include "io/checkpoint.hpp"
+#include "support/command.hpp"
+#include "support/hdf5_leaks.hpp"
+#include "support/tiny_run.hpp"
+#include "train/trainer.hpp"
+
+namespace lact {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+class BadFiles : public testing::Test {
+ protected:
+  TemporaryFolder folder_;
+  std::string config_ = folder_.write("tiny.yaml", tiny_config()), run_ = folder_ / "run";
+  std::string model_ = "model.file=" + folder_.write("model.yaml", tiny_model());
+
+  Outcome train(const std::string& run, const Words& more = {}) const {
+    Words arguments = {"train", config_, "run.dir=" + run};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_lact(arguments);
+  }
+};
+
+TEST_F(BadFiles, ARunWhoseOnlyCheckpointIsDamagedOrOfAnotherModel) {
+  ASSERT_EQ(train(run_).status, 0);
+  ASSERT_EQ(train(folder_ / "wide", {"model.dim=32"}).status, 0);
+  const std::string path = newest_checkpoint(run_), whole = read_text(path, 1 << 30);
+  const std::vector<std::pair<std::string, std::string>> damages = {
+      {with_one_byte_changed(path, "value/input_linear.weight"), "value/input_linear.weight"},
+      {with_one_byte_changed(path, "second/input_linear.weight"), "second/input_linear.weight"},
+      {whole.substr(0, whole.size() / 2), ""},
+      {"", ""},
+      {"a checkpoint", ""},
+      {read_text(newest_checkpoint(folder_ / "wide"), 1 << 30), "another model"}};
+  for (const auto& [bytes, word] : damages) {
+    write_whole(path, bytes);
+    for (const Words& command : std::vector<Words>{{"eval", run_},
+                                                   {"eval", run_, "--json"},
+                                                   {"render", run_, "out=" + folder_ / "pictures"},
+                                                   {"train", config_, "run.dir=" + run_},
+                                                   {"convert", "weights", run_, folder_ / "out.safetensors"}})
+      expect_refused(folder_.path(), command, {path, word});
+  }
+  for (const std::string& bytes : {whole.substr(0, whole.size() / 2), std::string(), std::string("a checkpoint")}) {
+    write_whole(path, bytes);
+    expect_refused(folder_.path(), {"inspect", path}, {path});
+  }
+  expect_refused(folder_.path(), {"eval", run_, "model.layers=3"}, {path});
+}
+
+TEST_F(BadFiles, AByteChangedAnywhereIsNoticedOrChangesNothing) {
+  ASSERT_EQ(train(run_).status, 0);
+  const std::string path = newest_checkpoint(run_), whole = read_text(path, 1 << 30);
+  Session session(config_of_run(run_));
+  auto numbers = [&] { return session.store.buckets()[0].value.to_floats(); };
+  const TrainState state = read_checkpoint(path, session.store, *session.device);
+  const std::vector<float> right = numbers();
+  std::mt19937 random(9);
+  int noticed = 0;
+  for (int i = 0; i < 400; ++i) {
+    std::string bytes = whole;
+    const std::size_t at = random() % (i % 2 == 0 ? bytes.size() : 4096);  // half of them where the metadata begins
+    bytes[at] = char(bytes[at] ^ (1 << random() % 8));
+    std::ofstream(path, std::ios::binary) << bytes;
+    try {
+      const TrainState read = read_checkpoint(path, session.store, *session.device);
+      EXPECT_TRUE(read.step == state.step && read.sample == state.sample &&
+                  read.optimizer_steps == state.optimizer_steps && read.config == state.config && numbers() == right)
+          << "byte " << at;
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(path), std::string::npos) << e.what();
+      ++noticed;
+    }
+  }
+  EXPECT_GT(noticed, 200);  // most bytes are numbers
+}
+
+TEST_F(BadFiles, ARunWithoutACheckpointOrWithABrokenConfig) {
+  ASSERT_EQ(train(run_).status, 0);
+  fs::remove(newest_checkpoint(run_));
+  expect_refused(folder_.path(), {"eval", run_}, {run_, "no checkpoint"});
+  expect_refused(folder_.path(), {"render", run_}, {run_, "no checkpoint"});
+  expect_refused(folder_.path(), {"convert", "weights", run_, folder_ / "out.safetensors"}, {run_, "no checkpoint"});
+  folder_.write("run/config.yaml", "train: {stepz: 3}");
+  expect_refused(folder_.path(), {"eval", run_}, {run_ + "/config.yaml", "train.stepz"});
+  expect_refused(folder_.path(), {"train", config_, "run.dir=" + run_}, {run_ + "/config.yaml", "train.stepz"});
+}
+
+std::string with_header(const std::string& header, std::size_t data_bytes) {
+  std::string bytes;
+  for (int i = 0; i < 8; ++i) bytes += char(header.size() >> (8 * i) & 0xff);
+  return bytes + header + std::string(data_bytes, '\0');
+}
+
+TEST_F(BadFiles, SafetensorsWhoseHeaderLies) {
+  const std::string file = folder_ / "weights.safetensors";
+  const std::vector<std::pair<std::string, Words>> lies = {
+      {"", {}},
+      {"1234567", {}},
+      {std::string(8, '\xff') + "{}", {"header"}},                            // length
+      {std::string("\x10\0\0\0\0\0\0\0{}", 10), {"header"}},                  // behind the end
+      {with_header("{\"a\": ", 0), {}},                                       // not JSON
+      {with_header(std::string(1000, '[') + std::string(1000, ']'), 0), {}},  // deep
+      {with_header(R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 16]}})", 16),
+       {"a"}},  // size and range differ
+      {with_header(R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}})", 8), {"a"}},  // backwards
+      {with_header(R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}})", 4), {"a"}},  // behind the end
+      {with_header(R"({"a": {"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}})", 8), {"a"}},
+      {with_header(R"({"a": {"dtype": "F32", "shape": [4294967296, 4294967296], "data_offsets": [0, 0]}})", 0),
+       {"a"}},  // 2^64
+      {with_header(R"({"a": {"dtype": "F32", "shape": [4611686018427387905], "data_offsets": [0, 4]}})", 4),
+       {"a"}},  // x 4
+      {with_header(R"({"a": {"dtype": "X9", "shape": [2], "data_offsets": [0, 8]}})", 8), {"a", "X9"}},
+      {with_header(R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+                       "b": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}})",
+                   12),
+       {"b"}},  // overlap
+      {with_header(R"({"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
+                       "b": {"dtype": "F32", "shape": [2], "data_offsets": [12, 20]}})",
+                   20),
+       {}}};  // a hole
+  for (const auto& [bytes, some] : lies) {
+    write_whole(file, bytes);
+    Words words = some;
+    words.push_back(file);
+    expect_refused(folder_.path(), {"convert", "weights", file, folder_ / "new", model_}, words);
+    expect_refused(folder_.path(), {"inspect", file}, words);
+  }
+}
+
+TEST_F(BadFiles, SafetensorsOfAnotherModel) {
+  ASSERT_EQ(train(run_).status, 0);
+  const std::string file = folder_ / "weights.safetensors";
+  ASSERT_EQ(run_lact({"convert", "weights", run_, file}).status, 0);
+  const std::string whole = read_text(file, 1 << 30), name = "image_token_decoder.1.weight";
+  auto refused = [&](const std::string& pair, const Words& words) {
+    expect_refused(folder_.path(), {"convert", "weights", file, folder_ / "new", model_, pair}, words);
+  };
+  refused("model.layers=2", {file, "blocks.1.", "missing"});
+  refused("model.dim=32", {file, "input_linear.weight", "[16, 768]", "[32, 768]"});
+  refused("model.block_config.0.params.use_qk_norm=false", {file, "blocks.0.module_list.0.f."});  // one tensor too many
+  std::string renamed = whole;
+  renamed.replace(renamed.find(name), name.size(), "image_token_decoder.1.weighs");
+  write_whole(file, renamed);
+  refused("train.seed=1", {file, "'" + name + "'", "missing"});
+  write_whole(file, whole.substr(0, whole.size() - 4));
+  refused("train.seed=1", {file});
+  write_whole(file, whole);
+  refused("model.dimm=16", {"model.dimm", "model.dim"});
+  expect_refused(folder_.path(), {"convert", "weights", file, run_, model_}, {run_, "not empty"});
+  expect_refused(folder_.path(), {"convert", "weights", file, config_, model_}, {config_});
+  expect_refused(folder_.path(), {"convert", "weights", config_, folder_ / "new", model_}, {config_});
+  expect_refused(folder_.path(), {"convert", "weights", run_, folder_ / "none/out.safetensors"},
+                 {folder_ / "none/out.safetensors"});
+  expect_refused(folder_.path(), {"convert", "weights", run_, folder_ / "a.safetensors", "model.dim=32"},
+                 {"model.dim=32"});
+}
+
+TEST_F(BadFiles, TrainingThatRunsAwayIsCountedSaidAndStopped) {
+  const Words away = {"train.lr=1e30", "train.constant_lr=true", "train.max_skipped=4", "train.steps=40",
+                      "train.checkpoint_every=1"};
+  const Outcome o = train(run_, away);
+  EXPECT_EQ(o.status, 1);
+  EXPECT_NE(o.err.find("\nlact: 4 optimizer steps in a row were left out"), std::string::npos) << o.err;
+  EXPECT_NE(o.err.find("train.max_skipped=4"), std::string::npos) << o.err;
+  const auto rows = training_rows(run_);
+  std::size_t skipped = 0;
+  for (const Json& row : rows)
+    if (row.has("skipped")) {
+      EXPECT_NE(row["skipped"].text().find("not finite"), std::string::npos) << row.dump();
+      EXPECT_NE(o.err.find("step " + std::to_string(row["step"].integer()) + ": the optimizer step was left out"),
+                std::string::npos);
+      ++skipped;
+    }
+  ASSERT_EQ(skipped, 4u);
+  EXPECT_TRUE(rows.back().has("skipped"));
+  const TrainState state = checkpoint_state(newest_checkpoint(run_));
+  EXPECT_EQ(state.step, std::int64_t(rows.size()));
+  EXPECT_EQ(state.optimizer_steps, std::int64_t(rows.size()) - 4);
+  EXPECT_EQ(state.skipped_in_a_row, 4);
+}
+
+TEST_F(BadFiles, StepsAboveTheNormLimitAreSkippedAndTheRestGoesOn) {
+  ASSERT_EQ(train(run_, {"train.skip_norm=0"}).status, 0);
+  double least = 1e9, most = 0;
+  for (const Json& row : training_rows(run_))
+    least = std::min(least, row["grad_norm"].number()), most = std::max(most, row["grad_norm"].number());
+  const std::string limit = std::to_string((least + most) / 2);
+  const std::string some = folder_ / "some";
+  const Outcome o = train(some, {"train.skip_norm=" + limit});
+  ASSERT_EQ(o.status, 0) << o.err;
+  std::int64_t skipped = 0;
+  for (const Json& row : training_rows(some)) {
+    EXPECT_EQ(row.has("skipped"), row["grad_norm"].number() > std::stod(limit)) << row.dump();
+    if (row.has("skipped")) {
+      EXPECT_NE(row["skipped"].text().find("train.skip_norm"), std::string::npos);
+      ++skipped;
+    }
+  }
+  EXPECT_GT(skipped, 0);
+  EXPECT_EQ(checkpoint_state(newest_checkpoint(some)).optimizer_steps, 12 - skipped);
+  // nothing is clipped or skipped while the step is at most free_steps
+  ASSERT_EQ(train(folder_ / "free", {"train.skip_norm=1e-9", "train.free_steps=11"}).status, 0);
+  for (const Json& row : training_rows(folder_ / "free")) EXPECT_FALSE(row.has("skipped"));
+}
+
+}  // namespace
+}  // namespace lact

@@ -1,0 +1,290 @@
+// The inner gradient step and the machine that runs a plan of events.
+#include "layers/fast_weights.hpp"
+
+#include "layers/minimal.hpp"
+#include "layers/ttt.hpp"
+#include "support/gradcheck.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace lact {
+namespace {
+
+constexpr std::int64_t items = 2, length = 9, width = 4, hidden = 5;
+
+struct Inputs {
+  Tensor w0, w1, w2, q, k, v, rate0, rate1, rate2, momentum;
+  static Inputs random(DType t = DType::f64) {
+    auto r = [t](const char* name, Shape s, double size = 1) { return random_tensor(s, name, t, size); };
+    auto positive = [t](const char* name) {
+      auto x = random_tensor({items, length, 1}, name).to_doubles();
+      for (double& e : x) e = double(float(0.1 + 0.1 * std::abs(e)));
+      return Tensor::of(cpu(), {items, length, 1}, std::span<const double>(x), t);
+    };
+    return {r("w0", {items, width, hidden}),
+            r("w1", {items, hidden, width}),
+            r("w2", {items, width, hidden}),
+            r("q", {items, length, width}),
+            r("k", {items, length, width}),
+            r("v", {items, length, width}),
+            positive("r0"),
+            positive("r1"),
+            positive("r2"),
+            positive("m")};
+  }
+  Tensors all() const { return {w0, w1, w2, q, k, v, rate0, rate1, rate2, momentum}; }
+};
+
+struct Machine {
+  Mesh mesh = Mesh::alone();
+  FastWeightRun run(const std::vector<Var>& x, const TttPlan& plan, const FastWeightRule& rule, bool momentum = false) {
+    Ctx c{nullptr, cpu(), mesh};
+    FastWeightTokens t{x[3], x[4], x[5], x[6], x[7], x[8], momentum ? x[9] : Var()};
+    return run_fast_weights(c, {x[0], x[1], x[2]}, t, plan, rule);
+  }
+};
+
+FastWeightRun run(const Inputs& in, const TttPlan& plan,
+                  const FastWeightRule& rule = {.orthogonalise = NewtonSchulz::view_synthesis(5)}) {
+  return Machine().run(constants(in.all()), plan, rule);
+}
+TttEvent update(std::int64_t begin, std::int64_t end) { return {TttEvent::update, {begin, end}}; }
+TttEvent apply(std::int64_t begin, std::int64_t end) { return {TttEvent::apply, {begin, end}}; }
+Tensors weights(const FastWeights& w) { return {w.w0.value(), w.w1.value(), w.w2.value()}; }
+void expect_same(const FastWeights& a, const FastWeights& b) {
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(same_bits(weights(a)[i], weights(b)[i])) << "w" << i;
+}
+Tensor rows(const Tensor& x, std::int64_t begin, std::int64_t end) { return x.cut(1, {begin, end}); }
+
+// The three rates weigh the same inner loss -<f_W(k), v> differently, one for each matrix: with only that rate in the
+// loss, the matrix's descent direction is the tape's own gradient.
+TEST(InnerGradient, IsTheGradientOfTheInnerLoss) {
+  const Inputs in = Inputs::random();
+  const FastWeights got = inner_gradient({in.w0, in.w1, in.w2}, in.k, in.v, in.rate0, in.rate1, in.rate2);
+  const Tensor rates[] = {in.rate0, in.rate1, in.rate2};
+  for (std::size_t i = 0; i < 3; ++i) {
+    Tape tape;
+    const std::vector<Var> w = leaves(tape, {in.w0, in.w1, in.w2});
+    const Var loss = sum(mul(mul(apply_fast_weights({w[0], w[1], w[2]}, in.k), in.v), rates[i]));
+    for (bool differentiable : {false, true}) {
+      const Var want = tape.grad(loss, {&w[i], 1}, ones_like(loss), differentiable)[0];
+      EXPECT_LE(difference(weights(got)[i], want.value()), 1e-14) << "w" << i;  // sums of nine tokens
+    }
+  }
+}
+
+TEST(InnerGradient, IsASumOverTokens) {
+  const Inputs in = Inputs::random();
+  auto part = [&](std::int64_t a, std::int64_t b) {
+    return inner_gradient({in.w0, in.w1, in.w2}, rows(in.k, a, b), rows(in.v, a, b), rows(in.rate0, a, b),
+                          rows(in.rate1, a, b), rows(in.rate2, a, b));
+  };
+  const FastWeights whole = part(0, length), first = part(0, 4), second = part(4, length), none = part(3, 3);
+  EXPECT_LE(difference(add(first.w0, second.w0).value(), whole.w0.value()), 1e-14);
+  EXPECT_LE(difference(add(first.w1, second.w1).value(), whole.w1.value()), 1e-14);
+  EXPECT_LE(difference(add(first.w2, second.w2).value(), whole.w2.value()), 1e-14);
+  for (const Tensor& t : weights(none)) EXPECT_EQ(largest(t.to_doubles()), 0);
+}
+
+TEST(InnerGradient, DerivativesMatchDifferences) {
+  const Inputs in = Inputs::random();
+  const Function f = [](std::span<const Var> x) {
+    const FastWeights g = inner_gradient({x[0], x[1], x[2]}, x[3], x[4], x[5], x[6], x[7]);
+    return std::vector<Var>{g.w0, g.w1, g.w2};
+  };
+  const Tensors x{in.w0, in.w1, in.w2, in.k, in.v, in.rate0, in.rate1, in.rate2}, u = random_cotangents(f, x, "u");
+  expect_gradient(f, x, u, "inner gradient");
+  expect_second_gradient(f, x, u, "inner gradient");
+}
+
+TEST(FastWeightPlan, ApplyOnlyIsTheNetworkItself) {
+  const Inputs in = Inputs::random();
+  const FastWeightRun r = run(in, {apply(0, length)});
+  EXPECT_TRUE(same_bits(r.out.value(), apply_fast_weights({in.w0, in.w1, in.w2}, in.q).value()));
+  expect_same(r.state, {in.w0, in.w1, in.w2});
+}
+
+TEST(FastWeightPlan, UpdateOnlyGivesAStateAndNoOutput) {
+  const FastWeightRun r = run(Inputs::random(), {update(0, length)});
+  EXPECT_FALSE(bool(r.out));
+  EXPECT_FALSE(same_bits(r.state.w0.value(), Inputs::random().w0));
+  EXPECT_FALSE(bool(run(Inputs::random(), {}).out));
+}
+
+TEST(FastWeightPlan, RangesMayOverlapRepeatAndRunOutOfOrder) {
+  const Inputs in = Inputs::random();
+  const Tensor whole = run(in, {update(2, 7), apply(0, length)}).out.value();
+  const Tensor pieces =
+      run(in, {update(2, 7), apply(5, 9), apply(0, 3), apply(2, 6), apply(2, 6), apply(4, 4), apply(0, 1)}).out.value();
+  EXPECT_EQ(pieces.shape(), (Shape{items, 16, width}));
+  const Range at[] = {{5, 9}, {0, 3}, {2, 6}, {2, 6}, {0, 1}};
+  std::int64_t from = 0;
+  for (const Range& r : at) {
+    EXPECT_LE(difference(rows(pieces, from, from + r.size()), rows(whole, r.begin, r.end)), 1e-14) << r.begin;
+    from += r.size();
+  }
+}
+
+TEST(FastWeightPlan, AnUpdateSeesItsRangeAndTheStateBefore) {
+  Inputs in = Inputs::random();
+  const TttPlan plan{update(0, 4), update(2, 6), apply(0, length)};
+  const FastWeightRun r = run(in, plan);
+  EXPECT_FALSE(same_bits(r.state.w0.value(), run(in, {update(2, 6), update(0, 4)}).state.w0.value()))
+      << "their order counts";
+  for (Tensor* t : {&in.k, &in.v})  // tokens outside of every update's range do not matter
+    for (std::int64_t item = 0; item < items; ++item)
+      for (std::int64_t row = 6; row < length; ++row)
+        for (std::int64_t i = 0; i < width; ++i) t->data<double>()[(item * length + row) * width + i] = 1e30;
+  expect_same(run(in, plan).state, r.state);
+  EXPECT_TRUE(same_bits(run(in, plan).out.value(), r.out.value()));
+}
+
+TEST(FastWeightPlan, AnUpdateChangesOnlyWhatIsAppliedAfterIt) {
+  const Inputs in = Inputs::random();
+  const Tensor y = run(in, {apply(0, 5), update(0, 5), apply(0, 5)}).out.value();
+  EXPECT_TRUE(same_bits(rows(y, 0, 5), run(in, {apply(0, 5)}).out.value()));
+  EXPECT_TRUE(same_bits(rows(y, 5, 10), run(in, {update(0, 5), apply(0, 5)}).out.value()));
+  EXPECT_GT(difference(rows(y, 0, 5), rows(y, 5, 10)), 1e-3);
+}
+
+TEST(FastWeightPlan, AStateGoesOnWhereItStopped) {
+  const Inputs in = Inputs::random();
+  Inputs later = in;
+  const FastWeightRun once = run(in, {update(0, 5), apply(0, length)}), first = run(in, {update(0, 5)});
+  later.w0 = first.state.w0.value(), later.w1 = first.state.w1.value(), later.w2 = first.state.w2.value();
+  EXPECT_TRUE(same_bits(run(later, {apply(0, length)}).out.value(), once.out.value()));
+}
+
+TEST(FastWeightPlan, RangesBeyondTheTokensAreClipped) {
+  const Inputs in = Inputs::random();
+  const FastWeightRun a = run(in, {update(0, 99), apply(3, 99)}), b = run(in, {update(0, length), apply(3, length)});
+  EXPECT_TRUE(same_bits(a.out.value(), b.out.value()));
+  expect_same(a.state, b.state);
+}
+
+TEST(FastWeightPlan, ColumnsKeepTheirFirstNorms) {
+  const Inputs in = Inputs::random();
+  const FastWeightRun r = run(in, {update(0, 3), update(3, 9), update(1, 5)});
+  const Tensors before{in.w0, in.w1, in.w2}, after = weights(r.state);
+  for (std::size_t i = 0; i < 3; ++i)
+    // w / (|w| + 1e-5) * norm: short by 1e-5 / |w|, and the norms here are above 0.2
+    EXPECT_LE(difference(column_norm(after[i]).value(), column_norm(before[i]).value()), 5e-5);
+}
+
+// With nothing to learn from, the weights move by the epsilon of the normalisation alone: w |w| / (|w| + 1e-5).
+TEST(FastWeightPlan, WithoutTokensOrRatesOnlyTheNormalisationActs) {
+  const Inputs in = Inputs::random();
+  Inputs idle = in;
+  idle.rate0 = idle.rate1 = idle.rate2 = Tensor::zeros(cpu(), {items, length, 1}, DType::f64);
+  const Tensors start{in.w0, in.w1, in.w2};
+  for (const FastWeightRule& rule : {FastWeightRule{},
+                                     {.orthogonalise = NewtonSchulz::view_synthesis(0)},
+                                     {.orthogonalise = NewtonSchulz::language()}})
+    for (const FastWeightRun& r :
+         {run(in, {update(4, 4)}, rule), run(in, {update(50, 60)}, rule), run(idle, {update(0, length)}, rule)})
+      for (std::size_t i = 0; i < 3; ++i) {
+        const Var norm = column_norm(start[i]);
+        EXPECT_LE(difference(weights(r.state)[i], mul(start[i], mul(norm, inverse(shift(norm, 1e-5)))).value()), 1e-15)
+            << "w" << i;
+      }
+}
+
+TEST(FastWeightPlan, NormalisedUpdatesIgnoreACommonScaleOfTheRates) {
+  const Inputs in = Inputs::random();
+  Inputs louder = in;
+  louder.rate0 = scale(in.rate0, 7).value();
+  for (std::int64_t steps : {0, 5}) {
+    const FastWeightRule rule{.orthogonalise = NewtonSchulz::view_synthesis(steps)};
+    // the epsilon 1e-7 beside gradients of norm above 1, amplified by up to 485
+    EXPECT_LE(
+        difference(run(louder, {update(0, 9)}, rule).state.w0.value(), run(in, {update(0, 9)}, rule).state.w0.value()),
+        1e-4);
+  }
+  EXPECT_GT(difference(run(louder, {update(0, 9)}, {}).state.w0.value(), run(in, {update(0, 9)}, {}).state.w0.value()),
+            1e-2);
+}
+
+TEST(FastWeightPlan, OverwrittenWeightsActThroughGradientAndNormsOnly) {
+  const Inputs in = Inputs::random();
+  const FastWeightRule rule{.orthogonalise = NewtonSchulz::language(), .detach_targets = false, .forget_weights = true};
+  const FastWeights g = inner_gradient({in.w0, in.w1, in.w2}, in.k, in.v, in.rate0, in.rate1, in.rate2);
+  const Var want = keep_column_norm(add(NewtonSchulz::language()(g.w1), g.w1), column_norm(in.w1), 1e-5);
+  EXPECT_LE(difference(run(in, {update(0, length)}, rule).state.w1.value(), want.value()), 1e-14);
+}
+
+TEST(FastWeightPlan, MomentumAddsTheStepBefore) {
+  const Inputs in = Inputs::random();
+  const std::vector<Var> x = constants(in.all());
+  const FastWeightRule rule{};  // raw gradients
+  const FastWeightRun two = Machine().run(x, {update(0, 4), update(4, 9)}, rule, true);
+  const FastWeightRun one = Machine().run(x, {update(0, 4)}, rule, true);
+  expect_same(one.state, run(in, {update(0, 4)}, rule).state);  // nothing came before
+  auto gradient = [&](const FastWeights& w, std::int64_t a, std::int64_t b) {
+    return inner_gradient(w, rows(in.k, a, b), rows(in.v, a, b), rows(in.rate0, a, b), rows(in.rate1, a, b),
+                          rows(in.rate2, a, b));
+  };
+  const Var mean = scale(sum_to(rows(in.momentum, 4, 9), {items, 1, 1}), 0.2);
+  const Var step = add(gradient(one.state, 4, 9).w2, mul(mean, gradient({in.w0, in.w1, in.w2}, 0, 4).w2));
+  const Var want = keep_column_norm(add(one.state.w2, step), column_norm(in.w2), 1e-5);
+  EXPECT_LE(difference(two.state.w2.value(), want.value()), 1e-14);
+}
+
+// Derivatives through the inner gradient are second derivatives of the network.
+class ThroughTheInnerStep : public testing::TestWithParam<std::pair<const char*, FastWeightRule>> {
+ protected:
+  // With fixed column norms the targets are constants, so that detaching them changes nothing that a difference could
+  // see.
+  Function function(const TttPlan& plan, bool momentum) const {
+    const FastWeightRule rule = GetParam().second;
+    return [=](std::span<const Var> x) {
+      std::vector<Var> in(x.begin(), x.end());
+      if (rule.detach_targets)
+        for (std::size_t i = 0; i < 3; ++i) {
+          Tensor norms = like(in[i].value(), {items, 1, in[i].dim(2)});
+          for (std::int64_t n = 0; n < norms.count(); ++n) norms.data<double>()[n] = 1.5 + 0.1 * double(n);
+          in[i] = keep_column_norm(in[i], norms, 0);
+        }
+      const FastWeightRun r = Machine().run(in, plan, rule, momentum);
+      return std::vector<Var>{r.out, r.state.w0, r.state.w1, r.state.w2};
+    };
+  }
+  void expect_derivatives(const TttPlan& plan, bool momentum) const {
+    const Function f = function(plan, momentum);
+    const Tensors x = Inputs::random().all(), u = random_cotangents(f, x, "u");
+    expect_gradient(f, x, u, GetParam().first + text_of(plan), 7);
+  }
+};
+
+TEST_P(ThroughTheInnerStep, UpdateThenApply) { expect_derivatives({update(0, 6), apply(0, 9)}, false); }
+TEST_P(ThroughTheInnerStep, AChainOfUpdates) {
+  expect_derivatives({apply(0, 3), update(0, 4), apply(3, 6), update(2, 7), apply(5, 9)}, false);
+}
+TEST_P(ThroughTheInnerStep, Momentum) {
+  expect_derivatives({update(0, 3), update(3, 6), update(6, 9), apply(0, 9)}, true);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, ThroughTheInnerStep,
+    testing::Values(std::pair{"raw", FastWeightRule{}},
+                    std::pair{"raw_targets_followed", FastWeightRule{.detach_targets = false}},
+                    std::pair{"norm", FastWeightRule{.orthogonalise = NewtonSchulz::view_synthesis(0)}},
+                    std::pair{"newton_schulz", FastWeightRule{.orthogonalise = NewtonSchulz::view_synthesis(2)}},
+                    std::pair{"overwritten", FastWeightRule{.orthogonalise = NewtonSchulz{{{2, -1.5, 0.5}}},
+                                                            .detach_targets = false,
+                                                            .forget_weights = true}}),
+    [](const auto& p) { return std::string(p.param.first); });
+
+TEST(FastWeights, DetachedTargetsPassNoGradient) {
+  const Inputs in = Inputs::random();
+  auto gradient = [&](bool detached) {
+    Tape tape;
+    const std::vector<Var> x = leaves(tape, in.all());
+    const FastWeightRun r = Machine().run(x, {update(0, 9)}, {.detach_targets = detached});
+    const Var norms = sum(column_norm(r.state.w0));  // the targets again, up to the epsilon
+    return tape.grad(norms, {&x[0], 1}, ones_like(norms))[0].value();
+  };
+  EXPECT_LE(largest(gradient(true).to_doubles()), 1e-4);
+  EXPECT_GT(largest(gradient(false).to_doubles()), 0.1);
+}
+
+}  // namespace
+}  // namespace lact
