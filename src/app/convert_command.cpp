@@ -13,7 +13,8 @@ namespace {
 namespace fs = std::filesystem;
 
 int run_to_safetensors(const std::string& run, const std::string& out, const Arguments& args) {
-  check(args.overrides.empty(), "{}: a run keeps its config; '{}' cannot change it", run, args.overrides.empty() ? "" : args.overrides[0]);
+  check(args.overrides.empty(), "{}: a run keeps its config; '{}' cannot change it", run,
+        args.overrides.empty() ? "" : args.overrides[0]);
   Session session(config_of_run(run));
   std::int64_t step = load_newest(run, session).step;
   check(step >= 0, "{}: has no checkpoint yet", run);

@@ -22,8 +22,8 @@ Evaluated evaluated(const std::string& run, const std::vector<std::string>& over
   Evaluated e;
   e.run = run;
   auto source = open_views(cfg.data);
-  check(!evaluation_choices(*source, cfg.data).empty(), "{}: no view is held out, so there is nothing to evaluate; set data.held_out=[...]",
-        run);
+  check(!evaluation_choices(*source, cfg.data).empty(),
+        "{}: no view is held out, so there is nothing to evaluate; set data.held_out=[...]", run);
   Session session(cfg);
   e.step = load_newest(run, session).step;
   check(e.step >= 0, "{}: has no checkpoint yet", run);
@@ -66,8 +66,8 @@ void print_views(const Evaluated& e) {
   };
   for (const RenderedView& v : e.evaluation.views) {
     const ViewScore& s = v.score;
-    row(e.scene_names[std::size_t(s.scene)] + (s.novel_scene ? " (never seen)" : ""), std::to_string(s.view), s.psnr, s.ssim, s.nearest_psnr,
-        s.mean_psnr);
+    row(e.scene_names[std::size_t(s.scene)] + (s.novel_scene ? " (never seen)" : ""), std::to_string(s.view), s.psnr,
+        s.ssim, s.nearest_psnr, s.mean_psnr);
   }
   for (const std::string at : {"eval_", "eval_novel_"}) {
     if (std::ranges::find(e.values, at + "psnr", &NamedValues::value_type::first) == e.values.end()) continue;
@@ -91,14 +91,17 @@ int eval_command(Arguments args, double above_baselines, bool json) {
     for (const Evaluated& e : all) print_views(e);
     if (all.size() > 1)
       for (const Evaluated& e : all)
-        std::cout << fill("{:<40} PSNR {:.2f} dB  SSIM {:.4f}\n", {e.run, value_of(e, "eval_psnr"), value_of(e, "eval_ssim")});
+        std::cout << fill("{:<40} PSNR {:.2f} dB  SSIM {:.4f}\n",
+                          {e.run, value_of(e, "eval_psnr"), value_of(e, "eval_ssim")});
   }
   if (above_baselines <= 0) return exit_done;
   bool enough = true;
   for (const Evaluated& e : all) {
-    double better = std::max(value_of(e, "eval_nearest_psnr"), value_of(e, "eval_mean_colour_psnr")), margin = value_of(e, "eval_psnr") - better;
+    double better = std::max(value_of(e, "eval_nearest_psnr"), value_of(e, "eval_mean_colour_psnr")),
+           margin = value_of(e, "eval_psnr") - better;
     if (!json)
-      std::cout << fill("{}: the held-out views are {:.2f} dB above the better baseline ({:.2f} dB asked)\n", {e.run, margin, above_baselines});
+      std::cout << fill("{}: the held-out views are {:.2f} dB above the better baseline ({:.2f} dB asked)\n",
+                        {e.run, margin, above_baselines});
     enough = enough && margin >= above_baselines;
   }
   return enough ? exit_done : exit_error;

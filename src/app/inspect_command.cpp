@@ -38,7 +38,10 @@ Findings of_safetensors(const std::string& path) {
 Findings of_checkpoint(const std::string& path) {
   Findings f;
   TrainState s = checkpoint_state(path);
-  f.facts.set("kind", "checkpoint").set("step", s.step).set("next_sample", s.sample).set("optimizer_steps", s.optimizer_steps);
+  f.facts.set("kind", "checkpoint")
+      .set("step", s.step)
+      .set("next_sample", s.sample)
+      .set("optimizer_steps", s.optimizer_steps);
   Hdf5File file = Hdf5File::open(path);
   for (const std::string& name : file.names()) f.tensor(name, name_of(file.info(name).dtype), file.info(name).shape);
   return f;
@@ -87,7 +90,8 @@ int inspect_command(const std::string& path, bool json) {
   }
   for (const auto& [key, value] : f.facts.members())
     std::cout << fill("{:<20} {}\n", {key, value.is_text() ? value.text() : value.dump()});
-  for (const Json& t : f.tensors.items()) std::cout << fill("{:<60} {:<5} {}\n", {t["name"].text(), t["dtype"].text(), t["shape"].dump()});
+  for (const Json& t : f.tensors.items())
+    std::cout << fill("{:<60} {:<5} {}\n", {t["name"].text(), t["dtype"].text(), t["shape"].dump()});
   if (f.tensors.size() > 0) std::cout << fill("{} tensors, {} numbers\n", {f.tensors.size(), f.numbers});
   return exit_done;
 }

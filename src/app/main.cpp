@@ -31,37 +31,50 @@ struct CommandLine {
 
   CommandLine() {
     app.require_subcommand(1);
-    app.footer("example: lact train configs/nvs/character_64.yaml\nexit status: 0 done, 1 error, 2 wrong command line, 75 stopped on request");
+    app.footer(
+        "example: lact train configs/nvs/character_64.yaml\nexit status: 0 done, 1 error, 2 wrong command line, 75 "
+        "stopped on request");
     train = command(app, "train", "trains, or goes on training, the run of a config",
                     "lact train configs/nvs/character_64.yaml train.seed=1 run.dir=runs/seed1");
     train->add_option("config", config, "YAML file; `lact train --help-config` prints every key");
     train->add_option("key=value", words, pairs);
     train->add_flag("--help-config", help_config, "print every key of a config with its default");
-    eval = command(app, "eval", "PSNR and SSIM of the held-out views of one or more runs", "lact eval runs/character_64");
+    eval =
+        command(app, "eval", "PSNR and SSIM of the held-out views of one or more runs", "lact eval runs/character_64");
     eval->add_option("run", words, "run folders; key=value pairs change their config")->required();
     eval->add_flag("--json", json, "one JSON object on stdout");
     eval->add_option("--above-baselines", above, "exit 1 unless the mean PSNR is so many dB above the better baseline");
-    render = command(app, "render", "contact sheet and turntable of a run", "lact render runs/character_64 out=/tmp/pictures");
+    render = command(app, "render", "contact sheet and turntable of a run",
+                     "lact render runs/character_64 out=/tmp/pictures");
     render->add_option("run", words, "run folder; scene=PATH renders other data, out=DIR writes elsewhere")->required();
     verify = command(app, "verify", "compares with reference numbers", "lact verify golden tests/golden");
     verify->require_subcommand(1);
-    golden = command(*verify, "golden", "recomputes reference files", "lact verify golden tests/golden/lact/05_lvsm_model.safetensors");
-    golden->add_option("path", words, "files or folders (default tests/golden); data=DIR says where the scenes' folders are");
+    golden = command(*verify, "golden", "recomputes reference files",
+                     "lact verify golden tests/golden/lact/05_lvsm_model.safetensors");
+    golden->add_option("path", words,
+                       "files or folders (default tests/golden); data=DIR says where the scenes' folders are");
     golden->add_flag("--json", json, "one JSON object on stdout");
-    convert = command(app, "convert", "weights and datasets between formats", "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
+    convert = command(app, "convert", "weights and datasets between formats",
+                      "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
     convert->require_subcommand(1);
-    weights = command(*convert, "weights", "a run's weights to safetensors with the published names, or safetensors to a new run",
+    weights = command(*convert, "weights",
+                      "a run's weights to safetensors with the published names, or safetensors to a new run",
                       "lact convert weights weights.safetensors runs/published model.file=lact_l24_d768_ttt2x.yaml");
     weights->add_option("from to", words, "RUN OUT.safetensors, or IN.safetensors RUN and key=value pairs")->required();
-    synthetic = command(*convert, "synthetic", "writes generated scenes to disk", "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
+    synthetic = command(*convert, "synthetic", "writes generated scenes to disk",
+                        "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
     synthetic->add_option("folder", words, "new folder, and key=value pairs of data.synthetic")->required();
-    inspect = command(app, "inspect", "what is in a checkpoint, weights file, dataset or run", "lact inspect runs/character_64");
-    inspect->add_option("file", config, "checkpoint, safetensors file, scene folder, camera or index file, or run folder")->required();
+    inspect = command(app, "inspect", "what is in a checkpoint, weights file, dataset or run",
+                      "lact inspect runs/character_64");
+    inspect
+        ->add_option("file", config, "checkpoint, safetensors file, scene folder, camera or index file, or run folder")
+        ->required();
     inspect->add_flag("--json", json, "one JSON object on stdout");
   }
 
   // With so many words that are no key=value pairs, neither more nor less.
-  static Arguments split(const std::vector<std::string>& words, std::size_t least, std::size_t most, const std::string& wanted) {
+  static Arguments split(const std::vector<std::string>& words, std::size_t least, std::size_t most,
+                         const std::string& wanted) {
     Arguments args = Arguments::split(words);
     if (args.plain.size() < least) throw CLI::RequiredError(wanted);
     if (args.plain.size() > most) throw CLI::ExtrasError({args.plain[most] + " (wanted: " + wanted + ")"});
@@ -79,14 +92,16 @@ struct CommandLine {
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
-    if (*weights) return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
+    if (*weights)
+      return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));
     return lact::inspect_command(config, json);
   }
 };
 
-// Threads of libgomp spin for milliseconds at a barrier by default; where another process holds a core that makes a parallel loop 10 to
-// 60 times slower. The library reads its settings when it is loaded, so the program starts itself once more with a shorter wait.
+// Threads of libgomp spin for milliseconds at a barrier by default; where another process holds a core that makes a
+// parallel loop 10 to 60 times slower. The library reads its settings when it is loaded, so the program starts itself
+// once more with a shorter wait.
 void wait_briefly_at_barriers(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   setenv("GOMP_SPINCOUNT", "10000", 1);

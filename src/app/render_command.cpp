@@ -71,17 +71,20 @@ Cameras path_of(const ViewSource& source, const ViewChoice& choice, const DataCo
     p.insert(p.end(), c.c2w.begin(), c.c2w.end());
   }
   auto n = std::int64_t(cameras.size());
-  return {Tensor::of(d, {1, n, 4}, std::span<const double>(k)), Tensor::of(d, {1, n, 4, 4}, std::span<const double>(p))};
+  return {Tensor::of(d, {1, n, 4}, std::span<const double>(k)),
+          Tensor::of(d, {1, n, 4, 4}, std::span<const double>(p))};
 }
 
-void write_turntable(const std::string& path, Session& s, const ViewSource& source, const ViewChoice& choice, const DataConfig& cfg) {
+void write_turntable(const std::string& path, Session& s, const ViewSource& source, const ViewChoice& choice,
+                     const DataConfig& cfg) {
   Ctx c = s.context();
   Batch b = assemble(source, choice, cfg, *s.device);
   ViewSynthesis::States states = s.model.reconstruct(c, inputs_of(b));
   Cameras cameras = path_of(source, choice, cfg, b, *s.device);
   Tensor images = render_views(s.model, c, states, cameras.intrinsics, cameras.poses, cfg.height(), cfg.width());
   std::vector<Image> pictures;
-  for (std::int64_t i = 0; i < images.dim(0); ++i) pictures.push_back(to_image(images.select(0, i).to_floats(), cfg.height(), cfg.width()));
+  for (std::int64_t i = 0; i < images.dim(0); ++i)
+    pictures.push_back(to_image(images.select(0, i).to_floats(), cfg.height(), cfg.width()));
   write_gif(path, pictures, frames_per_second);
   std::cout << path << "\n";
 }
@@ -113,7 +116,8 @@ int render_command(Arguments args) {
   for (std::size_t i = 0; i < choices.size(); ++i) {  // the first scenes, and every scene never trained on
     bool novel = std::ranges::find(cfg.data.held_out_scenes, choices[i].scene) != cfg.data.held_out_scenes.end();
     if (i < turntables || novel)
-      write_turntable(out + "/" + source->scene_name(choices[i].scene) + "_turntable.gif", session, *source, choices[i], cfg.data);
+      write_turntable(out + "/" + source->scene_name(choices[i].scene) + "_turntable.gif", session, *source, choices[i],
+                      cfg.data);
   }
   return exit_done;
 }

@@ -9,7 +9,8 @@ namespace lact {
 
 int verify_golden_command(Arguments args, bool json) {
   std::string data = args.take("data");
-  check(args.overrides.empty(), "unknown key '{}'; verify golden takes data=DIR", args.overrides.empty() ? "" : args.overrides[0]);
+  check(args.overrides.empty(), "unknown key '{}'; verify golden takes data=DIR",
+        args.overrides.empty() ? "" : args.overrides[0]);
   if (args.plain.empty()) args.plain = {"tests/golden"};
   auto device = Device::open(Backend::cpu);
   set_threads(0);
@@ -18,7 +19,8 @@ int verify_golden_command(Arguments args, bool json) {
   int failed = 0;
   Json list = Json::array();
   if (!json)
-    std::cout << fill("{:<40} {:>8} {:>5} {:>5} {:>10} {:>8}  {}\n", {"file", "compared", "read", "info", "worst", "bound", "result"});
+    std::cout << fill("{:<40} {:>8} {:>5} {:>5} {:>10} {:>8}  {}\n",
+                      {"file", "compared", "read", "info", "worst", "bound", "result"});
   for (const golden::Row& r : rows) {
     failed += !r.failure.empty();
     std::string result = r.failure.empty() ? "ok (" + r.worst_tensor + ")" : "FAILED: " + r.failure;
@@ -35,11 +37,14 @@ int verify_golden_command(Arguments args, bool json) {
                               {"failure", r.failure}}));
     } else {
       std::cout << fill("{:<40} {:>8} {:>5} {:>5} {:>10.2e} {:>8.0e}  {}\n",
-                        {std::filesystem::path(r.file).filename().string(), r.compared, r.read, r.information, r.worst, r.bound, result});
+                        {std::filesystem::path(r.file).filename().string(), r.compared, r.read, r.information, r.worst,
+                         r.bound, result});
     }
   }
-  if (json) std::cout << Json::object({{"files", rows.size()}, {"failed", failed}, {"rows", list}}).dump() << "\n";
-  else std::cout << fill("{} files, {} failed\n", {rows.size(), failed});
+  if (json)
+    std::cout << Json::object({{"files", rows.size()}, {"failed", failed}, {"rows", list}}).dump() << "\n";
+  else
+    std::cout << fill("{} files, {} failed\n", {rows.size(), failed});
   return failed == 0 ? exit_done : exit_error;
 }
 

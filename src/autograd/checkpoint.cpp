@@ -12,7 +12,8 @@ std::vector<Var> checkpoint(Tape* tape, std::vector<Var> inputs, Body body) {
   for (const Var& x : inputs) plain.emplace_back(x.value());
   std::vector<Tensor> results;
   for (const Var& y : body(nullptr, plain)) results.push_back(y.value());
-  // parameters drawn inside want their gradients even where no input is tracked: then a leaf without numbers holds the node
+  // parameters drawn inside want their gradients even where no input is tracked: then a leaf without numbers holds the
+  // node
   bool tracked = std::ranges::any_of(inputs, [](const Var& x) { return x.tape() != nullptr; });
   if (!tracked) inputs.push_back(tape->leaf({}));
   auto back = [tape, plain, count = inputs.size(), body = std::move(body)](std::span<const Var> dys) {

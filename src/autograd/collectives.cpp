@@ -19,14 +19,16 @@ InFlight launched(const Var& x, Communicator& c) {
 InFlight begin_sum(const Var& x, Communicator& c) {
   if (c.size() == 1) return {x, nullptr, &c};
   InFlight f = launched(x, c);
-  f.buffer = op("begin_sum", f.buffer.value(), {x}, [&c](const Var& dy) { return Grads{sum_over(dy, c)}; }, Rule::collective);
+  f.buffer = op(
+      "begin_sum", f.buffer.value(), {x}, [&c](const Var& dy) { return Grads{sum_over(dy, c)}; }, Rule::collective);
   return f;
 }
 
 Var finish(InFlight f) {
   if (f.along->size() == 1) return f.buffer;
   f.work->wait();
-  return op("finish_sum", f.buffer.value(), {f.buffer}, [](const Var& dy) { return Grads{dy}; }, Rule::collective);
+  return op(
+      "finish_sum", f.buffer.value(), {f.buffer}, [](const Var& dy) { return Grads{dy}; }, Rule::collective);
 }
 
 Var sum_over(const Var& x, Communicator& c) { return finish(begin_sum(x, c)); }

@@ -1,5 +1,5 @@
-// Collectives as pairs of ops with useful work between them; reverse order makes the backward overlap too. The pullback of a
-// collective is its exact transpose, and it pulls back even a zero.
+// Collectives as pairs of ops with useful work between them. The pullback of a collective is its exact transpose, and
+// it pulls back even a zero.
 #pragma once
 #include "autograd/tape.hpp"
 #include "parallel/communicator.hpp"
@@ -11,8 +11,8 @@ struct InFlight {
   std::shared_ptr<Work> work;
   Communicator* along = nullptr;
 };
-InFlight begin_sum(const Var& x, Communicator& c);  // its pullback waits
-Var finish(InFlight f);                             // its pullback begins the adjoint, which is again a sum
+InFlight begin_sum(const Var& x, Communicator& c);  // its pullback is the adjoint, again a sum, and waits for it
+Var finish(InFlight f);
 Var sum_over(const Var& x, Communicator& c);
 
 }  // namespace lact

@@ -1,5 +1,5 @@
-// Every op, by family. All are differentiable any number of times. Values may be strided views; results of arithmetic are contiguous.
-// Shapes that broadcast follow the usual rule: missing leading dims and dims of size 1 repeat.
+// Every op, by family. All are differentiable any number of times. Values may be strided views; results of arithmetic
+// are contiguous. Shapes that broadcast follow the usual rule: missing leading dims and dims of size 1 repeat.
 #pragma once
 #include "autograd/tape.hpp"
 #include "kernels/attention.hpp"
@@ -25,8 +25,8 @@ Var silu_grad(const Var& x, const Var& dy);
 Var softplus(const Var& x);
 Var gelu(const Var& x);  // exact, with erf
 Var gelu_grad(const Var& x, const Var& dy);
-Var swiglu(const Var& g, const Var& h);                                         // silu(g) h
-std::vector<Var> swiglu_grad(const Var& g, const Var& h, const Var& dm);        // {dg, dh}
+Var swiglu(const Var& g, const Var& h);                                   // silu(g) h
+std::vector<Var> swiglu_grad(const Var& g, const Var& h, const Var& dm);  // {dg, dh}
 Var cast(const Var& x, DType t);
 Var detach(const Var& x);  // the value, as a constant
 
@@ -44,7 +44,8 @@ Var mean(const Var& x);                    // [1]
 // x [b, t, parts * heads * d] -> parts times [b, heads, t, d] (views). Channel order (part, head, channel).
 std::vector<Var> split_heads(const Var& x, int parts, std::int64_t heads);
 Var join_heads(const std::vector<Var>& xs);  // its adjoint
-// Rows of dim 1 taken in the order of `ranges`; ranges may overlap. Differentiable. [b, t, ...] -> [b, sum of sizes, ...]
+// Rows of dim 1 taken in the order of `ranges`; ranges may overlap. Differentiable. [b, t, ...] -> [b, sum of sizes,
+// ...]
 Var gather_rows(const Var& x, std::span<const Range> ranges);
 
 // -- products: op(a) op(b), equal leading dims
@@ -59,15 +60,15 @@ Var rms_norm(const Var& x, const Var& w, double eps);
 Var layer_norm(const Var& x, const Var& w, double eps);
 Var l2_norm(const Var& x, double eps);  // x / (|x| + eps)
 // -- norms over dim 1 of [B, m, n]
-Var column_norm(const Var& w);                                        // [B, 1, n]
-Var keep_column_norm(const Var& w, const Var& target, double eps);    // w / (|w| + eps) target
+Var column_norm(const Var& w);                                      // [B, 1, n]
+Var keep_column_norm(const Var& w, const Var& target, double eps);  // w / (|w| + eps) target
 
 // -- attention and losses
 using kernels::Mask;
 Var softmax(const Var& x, double scale = 1, Mask mask = {});
 Var attention(const Var& q, const Var& k, const Var& v, double scale, Mask mask = {});  // [b, h, t, d]
-Var log_sum_exp(const Var& x);                        // [rows, n] -> [rows]
-Var pick(const Var& x, const Tensor& index);          // [rows, n], i32 [rows] -> [rows]; 0 where the index is negative
+Var log_sum_exp(const Var& x);                                                          // [rows, n] -> [rows]
+Var pick(const Var& x, const Tensor& index);  // [rows, n], i32 [rows] -> [rows]; 0 where the index is negative
 Var place(const Var& dy, const Tensor& index, std::int64_t n);
 
 }  // namespace lact

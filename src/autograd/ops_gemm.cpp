@@ -17,12 +17,13 @@ Tensor usable(const Tensor& x) {
 }
 
 void product(Tensor y, const Var& a, const Var& b, Orient o, double alpha, double beta) {
-  kernels::matmul(y, flipped(usable(a.value()), o == Orient::tn), flipped(usable(b.value()), o == Orient::nt), alpha, beta);
+  kernels::matmul(y, flipped(usable(a.value()), o == Orient::tn), flipped(usable(b.value()), o == Orient::nt), alpha,
+                  beta);
 }
 
 Shape product_shape(const Var& a, const Var& b, Orient o) {
-  check(a.shape().size() == b.shape().size() && a.shape().size() >= 2, "a product of shapes {} and {}", text_of(a.shape()),
-        text_of(b.shape()));
+  check(a.shape().size() == b.shape().size() && a.shape().size() >= 2, "a product of shapes {} and {}",
+        text_of(a.shape()), text_of(b.shape()));
   Shape s = a.shape();
   s[s.size() - 2] = o == Orient::tn ? a.dim(-1) : a.dim(-2);
   s[s.size() - 1] = o == Orient::nt ? b.dim(-2) : b.dim(-1);

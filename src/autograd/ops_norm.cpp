@@ -40,7 +40,8 @@ Var rms_norm(const Var& x, const Var& w, double eps) {
 }
 
 Var layer_norm(const Var& x, const Var& w, double eps) {
-  Tensor xv = dense_rows(x.value()), wv = w ? dense(w.value()) : Tensor(), y = like(xv), mean = like(xv, per_row(x)), r = like(mean);
+  Tensor xv = dense_rows(x.value()), wv = w ? dense(w.value()) : Tensor(), y = like(xv), mean = like(xv, per_row(x)),
+         r = like(mean);
   kernels::layer_norm(y, mean, r, xv, wv, eps);
   auto fast = [xv, wv, mean, r](const Var& dy) {
     Tensor dx = like(xv), dw = wv.defined() ? like(wv) : Tensor();
@@ -61,15 +62,15 @@ Var l2_norm(const Var& x, double eps) {
     kernels::l2_norm_grad(dx, dense_rows(dy.value()), xv, norm, eps);
     return Grads{dx};
   };
-  return fused("l2_norm", y, {x}, fast, [eps](std::span<const Var> in) {
-    return mul(in[0], inverse(shift(row_norm(in[0], -1), eps)));
-  });
+  return fused("l2_norm", y, {x}, fast,
+               [eps](std::span<const Var> in) { return mul(in[0], inverse(shift(row_norm(in[0], -1), eps))); });
 }
 
 Var column_norm(const Var& w) {
   Tensor wv = dense(w.value()), n = like(wv, {w.dim(0), 1, w.dim(2)});
   kernels::column_norm(n, wv);
-  return op("column_norm", n, {w}, [w](const Var& dn, const Var& norm) { return Grads{mul(w, mul(dn, inverse(norm)))}; });
+  return op("column_norm", n, {w},
+            [w](const Var& dn, const Var& norm) { return Grads{mul(w, mul(dn, inverse(norm)))}; });
 }
 
 Var keep_column_norm(const Var& w, const Var& target, double eps) {

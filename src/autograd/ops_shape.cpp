@@ -51,7 +51,8 @@ Var join(const std::vector<Var>& xs, int dim) {
     s[d] = parts.back().end;
   }
   Tensor y = like(xs[0].value(), s);
-  for (std::size_t i = 0; i < xs.size(); ++i) kernels::unary(kernels::Unary::copy, y.cut(int(d), parts[i]), xs[i].value());
+  for (std::size_t i = 0; i < xs.size(); ++i)
+    kernels::unary(kernels::Unary::copy, y.cut(int(d), parts[i]), xs[i].value());
   return op("join", y, xs, [d, parts](const Var& dy) {
     Grads g;
     for (const Range& r : parts) g.push_back(cut(dy, int(d), r));

@@ -74,13 +74,16 @@ Var op(std::string_view name, Tensor y, std::vector<Var> in, Pullback back, Rule
   if (common_tape(name, in) == nullptr) return y;
   // The closure learns its own result after the node exists, so that y carries its place on the tape.
   auto result = back.keeps_y_ ? std::make_shared<Var>() : nullptr;
-  auto many = [f = std::move(back.f_), result](std::span<const Var> dys) { return f(dys[0], result ? *result : Var()); };
+  auto many = [f = std::move(back.f_), result](std::span<const Var> dys) {
+    return f(dys[0], result ? *result : Var());
+  };
   Var out = op_many(name, {std::move(y)}, std::move(in), std::move(many), rule)[0];
   if (result) *result = out;
   return out;
 }
 
-std::vector<Var> op_many(std::string_view name, std::vector<Tensor> ys, std::vector<Var> in, PullbackMany back, Rule rule) {
+std::vector<Var> op_many(std::string_view name, std::vector<Tensor> ys, std::vector<Var> in, PullbackMany back,
+                         Rule rule) {
   Tape* tape = common_tape(name, in);
   if (tape == nullptr) return {ys.begin(), ys.end()};
   Tape::Node node;
@@ -157,8 +160,8 @@ void Tape::pull(Node& node, Gradients& g, bool differentiable, bool free_closure
       dys[i] = zero;
     }
     Grads grads = node.back(dys);
-    check(grads.size() == node.inputs.size(), "the pullback of {} gave {} gradients for {} inputs", node.name, grads.size(),
-          node.inputs.size());
+    check(grads.size() == node.inputs.size(), "the pullback of {} gave {} gradients for {} inputs", node.name,
+          grads.size(), node.inputs.size());
     for (std::size_t i = 0; i < grads.size(); ++i)
       if (node.inputs[i] >= 0) g.add(std::size_t(node.inputs[i]), grads[i], differentiable);
   }
@@ -169,7 +172,8 @@ std::vector<Var> Tape::grad(const Var& y, std::span<const Var> x, const Var& dy,
   return grad(std::span(&y, 1), x, std::span(&dy, 1), differentiable);
 }
 
-std::vector<Var> Tape::grad(std::span<const Var> ys, std::span<const Var> x, std::span<const Var> dys, bool differentiable) {
+std::vector<Var> Tape::grad(std::span<const Var> ys, std::span<const Var> x, std::span<const Var> dys,
+                            bool differentiable) {
   std::vector<bool> needed(producer_.size());  // values that depend on some x
   int first = int(nodes_.size());
   for (const Var& v : x) {
@@ -207,8 +211,10 @@ void Tape::backward(std::span<const Var> ys, std::span<const Var> dys) {
   Restored recording(recording_, false);
   for (int n = int(nodes_.size()) - 1; n >= 0; --n) {
     Node& node = nodes_[std::size_t(n)];
-    if (node.sink) node.sink(g.take(std::size_t(node.first)));
-    else if (node.back) pull(node, g, false, true);
+    if (node.sink)
+      node.sink(g.take(std::size_t(node.first)));
+    else if (node.back)
+      pull(node, g, false, true);
   }
 }
 

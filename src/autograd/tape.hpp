@@ -58,8 +58,8 @@ using DefinitionMany = std::function<std::vector<Var>(std::span<const Var>)>;
 Var op(std::string_view name, Tensor y, std::vector<Var> in, Pullback back, Rule rule = Rule::local);
 std::vector<Var> op_many(std::string_view name, std::vector<Tensor> ys, std::vector<Var> in, PullbackMany back,
                          Rule rule = Rule::local);
-// A fused op carries its definition: `fast` serves the first derivative, `slow` serves every other, and is the test oracle.
-// Without `fast` the definition serves all.
+// A fused op carries its definition: `fast` serves the first derivative, `slow` serves every other, and is the test
+// oracle. Without `fast` the definition serves all.
 using FastPullback = std::function<Grads(const Var& dy)>;
 Var fused(std::string_view name, Tensor y, std::vector<Var> in, FastPullback fast, Definition slow);
 std::vector<Var> fused_many(std::string_view name, std::vector<Tensor> ys, std::vector<Var> in, PullbackMany fast,
@@ -75,9 +75,11 @@ class Tape {  // program order is the order; reverse program order is the backwa
   Tape& operator=(const Tape&) = delete;
 
   Var leaf(Tensor value, Sink on_gradient = {});
-  // d<y, dy>/dx for each x (empty: does not depend on it). The tape stays as it is; with `differentiable` the gradients are tracked too.
+  // d<y, dy>/dx for each x (empty: does not depend on it). The tape stays as it is; with `differentiable` the gradients
+  // are tracked too.
   std::vector<Var> grad(const Var& y, std::span<const Var> x, const Var& dy, bool differentiable = false);
-  std::vector<Var> grad(std::span<const Var> ys, std::span<const Var> x, std::span<const Var> dys, bool differentiable = false);
+  std::vector<Var> grad(std::span<const Var> ys, std::span<const Var> x, std::span<const Var> dys,
+                        bool differentiable = false);
   // Walks the whole tape, feeds the sinks, and frees closures as it passes: once per tape.
   void backward(std::span<const Var> ys, std::span<const Var> dys);
   void backward(const Var& y, const Var& dy) { backward(std::span(&y, 1), std::span(&dy, 1)); }
@@ -102,8 +104,8 @@ class Tape {  // program order is the order; reverse program order is the backwa
   void pull(Node& node, Gradients& g, bool differentiable, bool free_closure);
 
   std::string name_;
-  std::deque<Node> nodes_;      // a deque: pullbacks may record while a node is being read
-  std::vector<int> producer_;   // value id -> node
+  std::deque<Node> nodes_;     // a deque: pullbacks may record while a node is being read
+  std::vector<int> producer_;  // value id -> node
   bool recording_ = true;
 };
 

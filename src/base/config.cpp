@@ -132,16 +132,19 @@ std::vector<Fields::Field> flat(const Fields& f) {
   return all;
 }
 
-void refuse_repeats(const YAML::Node& node, const std::string& source) {
+// Every key once in its map. Aliases make a short text endless, so what is visited is counted.
+void refuse_repeats(const YAML::Node& node, const std::string& source, std::size_t& visited) {
+  constexpr std::size_t most = 100000;
+  check(++visited <= most, "{}: has more than {} values, which is no config", source, most);
   if (node.IsMap()) {
     std::set<std::string> seen;
     for (const auto& e : node) {
       if (e.first.IsScalar())
         check(seen.insert(e.first.Scalar()).second, "{}: the key '{}' stands twice", source, e.first.Scalar());
-      refuse_repeats(e.second, source);
+      refuse_repeats(e.second, source, visited);
     }
   } else if (node.IsSequence()) {
-    for (const auto& e : node) refuse_repeats(e, source);
+    for (const auto& e : node) refuse_repeats(e, source, visited);
   }
 }
 
@@ -167,8 +170,10 @@ YAML::Node with_lists(const YAML::Node& node) {
   for (const auto& e : node) list = list && e.first.Scalar() == std::to_string(i++);
   YAML::Node out(list ? YAML::NodeType::Sequence : YAML::NodeType::Map);
   for (const auto& e : node) {
-    if (list) out.push_back(with_lists(e.second));
-    else out[e.first.Scalar()] = with_lists(e.second);
+    if (list)
+      out.push_back(with_lists(e.second));
+    else
+      out[e.first.Scalar()] = with_lists(e.second);
   }
   return out;
 }
@@ -184,7 +189,8 @@ void Fields::append(Fields&& inner) {
   for (auto& x : inner.lists_) lists_.push_back(std::move(x));
 }
 
-void read_config_text(const Fields& fields, const std::string& text, const std::string& source, const std::string& prefix) {
+void read_config_text(const Fields& fields, const std::string& text, const std::string& source,
+                      const std::string& prefix) {
   YAML::Node root;
   try {
     root = YAML::Load(text);
@@ -193,7 +199,8 @@ void read_config_text(const Fields& fields, const std::string& text, const std::
   }
   if (root.IsNull()) return;
   check(root.IsMap(), "{}: a config is a list of 'key: value' pairs", source);
-  refuse_repeats(root, source);
+  std::size_t visited = 0;
+  refuse_repeats(root, source, visited);
   descend(fields, prefix, root, source);
 }
 

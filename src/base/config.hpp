@@ -1,5 +1,5 @@
-// Typed configuration: a struct lists its fields once, and that list reads YAML (or JSON), takes `key=value`, prints the
-// effective values, and refuses unknown keys with the nearest known one.
+// Typed configuration: a struct lists its fields once, and that list reads YAML (or JSON), takes `key=value`, prints
+// the effective values, and refuses unknown keys with the nearest known one.
 //
 //   struct TrainConfig {
 //     std::int64_t steps = 1000;
@@ -18,8 +18,8 @@ namespace lact {
 
 class Fields {
  public:
-  using Place = std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
-                             std::vector<std::string>*>;
+  using Place =
+      std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*, std::vector<std::string>*>;
   struct Field {
     std::string key;  // dotted, "train.steps"
     Place place;
@@ -72,14 +72,14 @@ class Fields {
   std::vector<List> lists_;
 };
 
-// Reads a YAML or JSON file into the fields. Missing keys keep their values. `prefix` ("model") puts the file's keys below it.
-// Errors name the file, the key, the wanted type, and the nearest known key.
+// Reads a YAML or JSON file into the fields. Missing keys keep their values. `prefix` ("model") puts the file's keys
+// below it. Errors name the file, the key, the wanted type, and the nearest known key.
 void read_config_file(const Fields& fields, const std::string& path, const std::string& prefix = "");
 void read_config_text(const Fields& fields, const std::string& text, const std::string& source,
                       const std::string& prefix = "");
 void apply_override(const Fields& fields, const std::string& key_equals_value);  // "train.steps=200"
 std::string to_yaml(const Fields& fields);                                       // every key with its effective value
-std::string describe(const Fields& fields);                                      // every key, default and sentence, for --help-config
+std::string describe(const Fields& fields);  // every key, default and sentence, for --help-config
 // The keys whose values differ, each as {key, value in a, value in b}; a key one side lacks has an empty value there.
 struct Difference {
   std::string key, a, b;

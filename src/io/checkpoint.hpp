@@ -28,8 +28,8 @@ TrainState checkpoint_state(const std::string& path);  // without the tensors
 // RUN/checkpoints/step_00000600.h5
 std::string checkpoint_path(const std::string& run_folder, std::int64_t step);
 std::vector<std::string> checkpoints_in(const std::string& run_folder);  // oldest first
-// Keeps the newest `keep` up to `step`, and those after it, which a run that fell back to an older one has yet to replace.
-// What killed processes left half written goes too.
+// Keeps the newest `keep` up to `step`, and those after it, which a run that fell back to an older one has yet to
+// replace. What killed processes left half written goes too.
 void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, std::int64_t keep);
 
 }  // namespace lact

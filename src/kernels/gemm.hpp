@@ -6,8 +6,8 @@ namespace lact::kernels {
 
 // y = alpha a b + beta y for every batch item: a [..., m, k], b [..., k, n], y [..., m, n], equal leading dims.
 // Transposes are views: of the last two strides of a and of b one must be 1 (or its dim 1); y's last stride must be 1.
-// Types: all f32, or all f64, or a and b bf16 with y f32 or bf16 (sums in f32). k = 0 writes beta y, zeros for beta = 0.
-// f32 and bf16 run through oneDNN; f64 is a blocked loop in fixed order and the judge of the others.
+// Types: all f32, or all f64, or a and b bf16 with y f32 or bf16 (sums in f32). k = 0 writes beta y, zeros for beta =
+// 0. f32 and bf16 run through oneDNN; f64 is a blocked loop in fixed order and the judge of the others.
 void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha = 1, double beta = 0);
 
 }  // namespace lact::kernels

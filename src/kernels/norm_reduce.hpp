@@ -1,6 +1,6 @@
 // Sums and norms. Every sum has a fixed order for a given shape and number of threads does not change it.
-// Rows are the last dim. Where "rows may be strided" is said, x and y are any views whose last stride is 1. f32 and f64;
-// per-row results (mean, inverse, norm) have x's type and x's shape without the last dim, contiguous.
+// Rows are the last dim. Where "rows may be strided" is said, x and y are any views whose last stride is 1. f32 and
+// f64; per-row results (mean, inverse, norm) have x's type and x's shape without the last dim, contiguous.
 #pragma once
 #include "tensor/tensor.hpp"
 

@@ -9,8 +9,8 @@ struct AdamW {
   double gradient_scale = 1;  // clipping; multiplies the gradient first
   std::int64_t step = 1;      // counts from 1
 };
-// In this order (Loshchilov & Hutter 2019, decoupled): p *= 1 - rate decay; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2;
-// p -= rate (m / (1 - b1^step)) / (sqrt(v / (1 - b2^step)) + eps). All contiguous, f32 (or f64), one shape.
+// In this order (Loshchilov & Hutter 2019, decoupled): p *= 1 - rate decay; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2)
+// g^2; p -= rate (m / (1 - b1^step)) / (sqrt(v / (1 - b2^step)) + eps). All contiguous, f32 (or f64), one shape.
 void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a);
 
 }  // namespace lact::kernels

@@ -11,7 +11,8 @@ namespace {
 constexpr double qk_norm_eps = 1.1920928955078125e-07;
 
 std::int64_t heads_of(std::int64_t dim, std::int64_t head_dim) {
-  check(head_dim > 0 && dim % head_dim == 0, "attention of width {} does not divide into heads of head_dim {}", dim, head_dim);
+  check(head_dim > 0 && dim % head_dim == 0, "attention of width {} does not divide into heads of head_dim {}", dim,
+        head_dim);
   return dim / head_dim;
 }
 

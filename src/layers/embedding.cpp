@@ -21,7 +21,8 @@ Ray ray_of(const float* fxfycxcy, const float* c2w, std::int64_t column, std::in
     norm += d[i] * d[i];
   }
   for (double& v : d) v /= std::sqrt(norm);
-  return {{o[0], o[1], o[2], d[0], d[1], d[2], o[1] * d[2] - o[2] * d[1], o[2] * d[0] - o[0] * d[2], o[0] * d[1] - o[1] * d[0]}};
+  return {{o[0], o[1], o[2], d[0], d[1], d[2], o[1] * d[2] - o[2] * d[1], o[2] * d[0] - o[0] * d[2],
+           o[0] * d[1] - o[1] * d[0]}};
 }
 
 }  // namespace
@@ -40,10 +41,12 @@ Tensor rays(const Tensor& intrinsics, const Tensor& poses, std::int64_t h, std::
   return out;
 }
 
-Tensor view_tokens(const Tensor& intrinsics, const Tensor& poses, const Tensor& images, std::int64_t h, std::int64_t w, std::int64_t p) {
+Tensor view_tokens(const Tensor& intrinsics, const Tensor& poses, const Tensor& images, std::int64_t h, std::int64_t w,
+                   std::int64_t p) {
   std::int64_t b = poses.dim(0), v = poses.dim(1), given = images.defined() ? images.dim(1) : 0;
   check(h % p == 0 && w % p == 0, "a resolution of {} x {} does not divide into patches of {}", h, w, p);
-  check(intrinsics.contiguous() && poses.contiguous() && (given == 0 || images.contiguous()), "views must be contiguous");
+  check(intrinsics.contiguous() && poses.contiguous() && (given == 0 || images.contiguous()),
+        "views must be contiguous");
   constexpr std::int64_t channels = 12;
   std::int64_t columns = w / p, patches = h / p * columns, plane = h * w;
   Tensor out = Tensor::empty(poses.device(), {b, v * patches, channels * p * p});

@@ -37,7 +37,8 @@ Var apply_fast_weights(const FastWeights& w, const Var& x) {
   return matmul(swiglu(matmul(x, w.w0), matmul(x, w.w2)), w.w1);
 }
 
-FastWeights inner_gradient(const FastWeights& w, const Var& k, const Var& v, const Var& rate0, const Var& rate1, const Var& rate2) {
+FastWeights inner_gradient(const FastWeights& w, const Var& k, const Var& v, const Var& rate0, const Var& rate1,
+                           const Var& rate2) {
   Var g = matmul(k, w.w0), h = matmul(k, w.w2);
   Var dm = matmul(v, w.w1, Orient::nt);
   std::vector<Var> d = swiglu_grad(g, h, dm);  // {dg, dh}
@@ -55,14 +56,16 @@ FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWei
       outs.push_back(apply_fast_weights(w, rows(x.q, r)));
       continue;
     }
-    FastWeights g = summed(inner_gradient(w, rows(x.k, r), rows(x.v, r), rows(x.rate0, r), rows(x.rate1, r), rows(x.rate2, r)),
-                           c.mesh.along(Axis::cp));
+    FastWeights g =
+        summed(inner_gradient(w, rows(x.k, r), rows(x.v, r), rows(x.rate0, r), rows(x.rate1, r), rows(x.rate2, r)),
+               c.mesh.along(Axis::cp));
     if (x.momentum) {
       Var m = event_momentum(c, x.momentum, r);
       if (before.w0) g = {add(g.w0, mul(m, before.w0)), add(g.w1, mul(m, before.w1)), add(g.w2, mul(m, before.w2))};
       before = g;
     }
-    w = {stepped(w.w0, g.w0, target.w0, rule), stepped(w.w1, g.w1, target.w1, rule), stepped(w.w2, g.w2, target.w2, rule)};
+    w = {stepped(w.w0, g.w0, target.w0, rule), stepped(w.w1, g.w1, target.w1, rule),
+         stepped(w.w2, g.w2, target.w2, rule)};
   }
   return {outs.empty() ? Var() : join(outs, 1), w};
 }

@@ -1,5 +1,5 @@
-// The fast-weight network f_W(x) = (silu(x W0) * (x W2)) W1, its inner gradient step, and the machine that runs a plan of events.
-// Formulas: golden/lact README sections 2 and 7. B = batch x heads, d = head dim, dh = hidden width.
+// The fast-weight network f_W(x) = (silu(x W0) * (x W2)) W1, its inner gradient step, and the machine that runs a plan
+// of events. Formulas: golden/lact README sections 2 and 7. B = batch x heads, d = head dim, dh = hidden width.
 #pragma once
 #include <optional>
 
@@ -14,28 +14,32 @@ struct FastWeights {
 };
 
 struct FastWeightTokens {
-  Var q, k, v;           // [B, L, d]
+  Var q, k, v;              // [B, L, d]
   Var rate0, rate1, rate2;  // [B, L, 1]: learned rate of each token for W0, W1, W2
-  Var momentum;          // [B, L, 1] in (0, 1), or empty
+  Var momentum;             // [B, L, 1] in (0, 1), or empty
 };
 
 struct FastWeightRule {
   std::optional<NewtonSchulz> orthogonalise;  // none: the raw gradient is added
   bool detach_targets = true;                 // no gradient through the norms that the columns keep
-  // The published minimal layer with Muon sets W = NS(G) + G, so that the first weights only matter through G and the norms.
+  // The published minimal layer with Muon sets W = NS(G) + G, so that the first weights only matter through G and the
+  // norms.
   bool forget_weights = false;
   double eps = 1e-5;
 };
 
 struct FastWeightRun {
-  Var out;            // the applied ranges joined along the tokens in plan order [B, sum of sizes, d]; empty if nothing was applied
+  Var out;  // the applied ranges joined along the tokens in plan order [B, sum of sizes, d]; empty if nothing was
+            // applied
   FastWeights state;  // after the last event
 };
 
 Var apply_fast_weights(const FastWeights& w, const Var& x);
 // G = the descent direction of -<f_W(k), v> summed over tokens weighted by their rates, for W0, W1, W2.
-FastWeights inner_gradient(const FastWeights& w, const Var& k, const Var& v, const Var& rate0, const Var& rate1, const Var& rate2);
-// Events in order with a running state. The columns keep the norms of the weights passed in. The sum of G runs over the ranks of cp.
+FastWeights inner_gradient(const FastWeights& w, const Var& k, const Var& v, const Var& rate0, const Var& rate1,
+                           const Var& rate2);
+// Events in order with a running state. The columns keep the norms of the weights passed in. The sum of G runs over the
+// ranks of cp.
 FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
                                const FastWeightRule& rule);
 

@@ -8,7 +8,8 @@ namespace lact {
 class Linear {  // y = x W^T + b; parameters "weight" [out, in] and, if asked, "bias" [out] (zero)
  public:
   Linear(Scope s, std::int64_t in, std::int64_t out, Init weight, bool bias = false)
-      : weight_(s.parameter("weight", {out, in}, std::move(weight))), bias_(bias ? &s.parameter("bias", {out}, constant(0)) : nullptr) {}
+      : weight_(s.parameter("weight", {out, in}, std::move(weight))),
+        bias_(bias ? &s.parameter("bias", {out}, constant(0)) : nullptr) {}
   Var operator()(Ctx& c, const Var& x) const { return linear(x, use(c, weight_), bias_ ? use(c, *bias_) : Var()); }
 
  private:

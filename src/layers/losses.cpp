@@ -10,8 +10,10 @@ CrossEntropy cross_entropy(const Var& logits, const Tensor& targets, double vali
   for (std::int64_t i = 0; i < targets.count(); ++i) {
     std::int32_t t = targets.data<std::int32_t>()[i];
     check(t < logits.dim(1), "target {} of {} classes", t, logits.dim(1));
-    if (kept.dtype() == DType::f64) kept.data<double>()[i] = t >= 0;
-    else kept.data<float>()[i] = t >= 0;
+    if (kept.dtype() == DType::f64)
+      kept.data<double>()[i] = t >= 0;
+    else
+      kept.data<float>()[i] = t >= 0;
   }
   Var lse = log_sum_exp(logits), kept_lse = mul(lse, kept);
   CrossEntropy out;

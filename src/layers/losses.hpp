@@ -10,7 +10,8 @@ struct CrossEntropy {
   Var mean_square_lse;          // [1]
   Var log_sum_exp;              // [rows]
 };
-// logits [rows, n], targets i32 [rows]; rows with a negative target are ignored. `valid` is the global count of kept rows.
+// logits [rows, n], targets i32 [rows]; rows with a negative target are ignored. `valid` is the global count of kept
+// rows.
 CrossEntropy cross_entropy(const Var& logits, const Tensor& targets, double valid, double z = 0);
 
 }  // namespace lact

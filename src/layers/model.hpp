@@ -5,7 +5,8 @@
 
 namespace lact {
 
-// Floating-point operations of one training step on this rank's tokens, by kind; a product of m x k and k x n counts 2 m k n.
+// Floating-point operations of one training step on this rank's tokens, by kind; a product of m x k and k x n counts 2
+// m k n.
 struct Flops {
   double linear = 0, attention = 0, update = 0, apply = 0, newton_schulz = 0;
   double total() const { return linear + attention + update + apply + newton_schulz; }

@@ -46,8 +46,10 @@ void ParameterStore::lay_out(Device& d, Mesh& m, std::uint64_t seed, DType t) {
     std::uint64_t key = random_key(seed, p.name);
     Tensor v = value(p);
     for (std::int64_t i = 0; i < p.count(); ++i) {
-      if (t == DType::f64) v.data<double>()[i] = p.init(key, i);
-      else v.data<float>()[i] = float(p.init(key, i));
+      if (t == DType::f64)
+        v.data<double>()[i] = p.init(key, i);
+      else
+        v.data<float>()[i] = float(p.init(key, i));
     }
   }
 }

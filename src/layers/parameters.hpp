@@ -30,13 +30,16 @@ struct Parameter {
   std::string name;  // the original's state-dict name: in log, checkpoint, safetensors and reference file
   Shape shape;       // global
   Init init;
-  int split = -1;                                          // dim cut over tp, or none
-  Axes replicated_on = Axes(Axis::dp) | Axis::cp | Axis::tp;  // where ranks hold the same numbers and gradients are partial
+  int split = -1;  // dim cut over tp, or none
+  Axes replicated_on =
+      Axes(Axis::dp) | Axis::cp | Axis::tp;  // where ranks hold the same numbers and gradients are partial
   ParameterStore* store = nullptr;
   std::size_t bucket = 0;  // place of the flat numbers
   Range range;
   std::int64_t count() const { return count_of(shape); }
-  bool decays() const { return shape.size() >= 2; }  // weight decay is for matrices and fast weights, not for norms and biases
+  bool decays() const {
+    return shape.size() >= 2;
+  }  // weight decay is for matrices and fast weights, not for norms and biases
 };
 
 class ParameterStore {

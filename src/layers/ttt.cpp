@@ -20,15 +20,16 @@ Var tiled(const Var& w, std::int64_t batch) {
 namespace {
 
 std::int64_t heads_of(std::int64_t dim, const TttConfig& cfg) {  // the first to see the numbers, so it judges them all
-  check(cfg.head_dim > 0 && dim % cfg.head_dim == 0, "a fast-weight layer of width {} does not divide into heads of head_dim {}", dim,
-        cfg.head_dim);
+  check(cfg.head_dim > 0 && dim % cfg.head_dim == 0,
+        "a fast-weight layer of width {} does not divide into heads of head_dim {}", dim, cfg.head_dim);
   check(cfg.base_lr > 0, "base_lr={} is not a positive rate", cfg.base_lr);
   check(cfg.muon_update_steps >= 0, "muon_update_steps={} is negative", cfg.muon_update_steps);
   return dim / cfg.head_dim;
 }
 std::int64_t hidden_of(const TttConfig& cfg) {
   auto dh = std::int64_t(double(cfg.head_dim) * cfg.inter_multi);
-  check(dh > 0, "inter_multi={} leaves a fast-weight network of head_dim {} without hidden units", cfg.inter_multi, cfg.head_dim);
+  check(dh > 0, "inter_multi={} leaves a fast-weight network of head_dim {} without hidden units", cfg.inter_multi,
+        cfg.head_dim);
   return dh;
 }
 

@@ -37,9 +37,9 @@ class Ttt {
 };
 
 // Pieces shared by every fast-weight layer.
-double inverse_softplus(double a);                          // log(e^a - 1)
-Var fold_heads(const Var& x);                               // [b, h, t, d] -> [b * h, t, d]
-Var unfold_heads(const Var& x, std::int64_t batch);         // its inverse
-Var tiled(const Var& w, std::int64_t batch);                // [h, m, n] -> [batch * h, m, n], item b * h + head
+double inverse_softplus(double a);                   // log(e^a - 1)
+Var fold_heads(const Var& x);                        // [b, h, t, d] -> [b * h, t, d]
+Var unfold_heads(const Var& x, std::int64_t batch);  // its inverse
+Var tiled(const Var& w, std::int64_t batch);         // [h, m, n] -> [batch * h, m, n], item b * h + head
 
 }  // namespace lact

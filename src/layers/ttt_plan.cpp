@@ -34,7 +34,8 @@ TttPlan clipped(const TttPlan& plan, std::int64_t tokens) {
 std::string text_of(const TttPlan& plan) {
   std::string out;
   for (const TttEvent& e : plan)
-    out += fill("{}{}[{},{})", {out.empty() ? "" : " ", e.kind == TttEvent::update ? "U" : "A", e.tokens.begin, e.tokens.end});
+    out += fill("{}{}[{},{})",
+                {out.empty() ? "" : " ", e.kind == TttEvent::update ? "U" : "A", e.tokens.begin, e.tokens.end});
   return out;
 }
 

@@ -15,7 +15,8 @@ struct TttEvent {
 using TttPlan = std::vector<TttEvent>;
 
 TttPlan plan_views(std::int64_t input_tokens, std::int64_t target_tokens);  // U[0,n) A[0,n+m)
-TttPlan plan_causal(std::int64_t tokens, std::int64_t chunk);  // A U A U ... A: a chunk is applied before it updates, the last only applied
+TttPlan plan_causal(std::int64_t tokens,
+                    std::int64_t chunk);  // A U A U ... A: a chunk is applied before it updates, the last only applied
 // Ranges cut to [0, tokens), as the originals do with an end beyond the sequence.
 TttPlan clipped(const TttPlan& plan, std::int64_t tokens);
 std::string text_of(const TttPlan& plan);  // "U[0,40) A[0,60)"

@@ -23,7 +23,8 @@ void BlockParams::fields(Fields& f) {
   f("head_dim", head_dim, "width of a head");
   f("use_qk_norm", use_qk_norm, "attention: RMSNorm of queries and keys per head");
   f("causal", causal, "attention: a token sees itself and earlier ones");
-  f("inter_multi", inter_multi, "hidden width as a multiple of the width (MLP) or of head_dim (fast weights); 0 is 4 and 1");
+  f("inter_multi", inter_multi,
+    "hidden width as a multiple of the width (MLP) or of head_dim (fast weights); 0 is 4 and 1");
   f("base_lr", base_lr, "fast weights: learning rate at initialisation");
   f("muon_update_steps", muon_update_steps, "fast weights: Newton-Schulz steps; 0 normalises only");
 }
@@ -50,25 +51,28 @@ std::vector<BlockConfig> ViewSynthesisConfig::default_blocks() {
 }
 
 void ViewSynthesisConfig::check_values(std::int64_t height, std::int64_t width) const {
-  check(patch_size > 0 && dim > 0 && layers > 0, "model.patch_size={}, model.dim={} and model.layers={} must be positive", patch_size,
-        dim, layers);
-  check(height % patch_size == 0 && width % patch_size == 0, "a resolution of {} x {} is not divisible by model.patch_size={}", height,
-        width, patch_size);
-  check(dim < (1 << 20) && layers < (1 << 16) && patch_size < 4096, "model.dim={}, model.layers={}, model.patch_size={} are absurd",
-        dim, layers, patch_size);
+  check(patch_size > 0 && dim > 0 && layers > 0,
+        "model.patch_size={}, model.dim={} and model.layers={} must be positive", patch_size, dim, layers);
+  check(height % patch_size == 0 && width % patch_size == 0,
+        "a resolution of {} x {} is not divisible by model.patch_size={}", height, width, patch_size);
+  check(dim < (1 << 20) && layers < (1 << 16) && patch_size < 4096,
+        "model.dim={}, model.layers={}, model.patch_size={} are absurd", dim, layers, patch_size);
   for (const BlockConfig& b : block_config) {
     bool ttt = b.type == ttt_type;
-    check(ttt || b.type == attention_type || b.type == mlp_type, "model.block_config: unknown type '{}'; known are {}, {} and {}", b.type,
-          attention_type, ttt_type, mlp_type);
-    check(b.length_dim == "l" || b.length_dim == "vl", "model.block_config: length_dim is 'l' or 'vl', not '{}'", b.length_dim);
-    check(!ttt || b.length_dim == "vl", "model.block_config: the fast-weight layer works on all views: length_dim must be 'vl'");
+    check(ttt || b.type == attention_type || b.type == mlp_type,
+          "model.block_config: unknown type '{}'; known are {}, {} and {}", b.type, attention_type, ttt_type, mlp_type);
+    check(b.length_dim == "l" || b.length_dim == "vl", "model.block_config: length_dim is 'l' or 'vl', not '{}'",
+          b.length_dim);
+    check(!ttt || b.length_dim == "vl",
+          "model.block_config: the fast-weight layer works on all views: length_dim must be 'vl'");
     check(b.type == mlp_type || (b.params.head_dim > 0 && dim % b.params.head_dim == 0),
           "model.dim={} is not divisible by head_dim={} of {}", dim, b.params.head_dim, b.type);
-    check(b.params.inter_multi >= 0 && b.params.inter_multi <= 1024, "model.block_config: inter_multi={} is not between 0 and 1024",
-          b.params.inter_multi);
+    check(b.params.inter_multi >= 0 && b.params.inter_multi <= 1024,
+          "model.block_config: inter_multi={} is not between 0 and 1024", b.params.inter_multi);
     check(b.type == attention_type || double(ttt ? b.params.head_dim : dim) * multiple(b) >= 1,
           "model.block_config: inter_multi={} leaves {} without hidden units", b.params.inter_multi, b.type);
-    check(b.params.base_lr > 0 && b.params.base_lr <= 1e3, "model.block_config: base_lr={} is not a learning rate", b.params.base_lr);
+    check(b.params.base_lr > 0 && b.params.base_lr <= 1e3, "model.block_config: base_lr={} is not a learning rate",
+          b.params.base_lr);
     check(b.params.muon_update_steps >= 0 && b.params.muon_update_steps <= 1000,
           "model.block_config: muon_update_steps={} is not between 0 and 1000", b.params.muon_update_steps);
   }
@@ -180,7 +184,8 @@ ViewSynthesis::States ViewSynthesis::reconstruct(Ctx& c, const Batch& inputs) {
   return states;
 }
 
-Var ViewSynthesis::render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h, std::int64_t w) {
+Var ViewSynthesis::render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h,
+                          std::int64_t w) {
   Var x = embed_tokens(c, view_tokens(intrinsics, poses, {}, h, w, cfg_.patch_size));
   for (int i = 0; i < blocks(); ++i) {
     Sequence seq;
@@ -206,7 +211,8 @@ Flops ViewSynthesis::forward_flops(const Batch& b) const {
     } else if (s.type == mlp_type) {
       f.linear += layers * 4 * n * d * std::floor(d * multiple(s));
     } else {
-      double dh = std::floor(head * multiple(s)), heads = d / head, small = std::min(head, dh), large = std::max(head, dh);
+      double dh = std::floor(head * multiple(s)), heads = d / head, small = std::min(head, dh),
+             large = std::max(head, dh);
       f.linear += layers * (8 * n * d * d + 6 * n * d * heads);
       f.update += layers * 12 * updated * heads * head * dh;  // two forward, one backward, three gradient products
       f.apply += layers * 6 * n * heads * head * dh;

@@ -19,7 +19,7 @@ struct BlockParams {  // union of the sub-layers' arguments; each sub-layer read
   void fields(Fields& f);
 };
 struct BlockConfig {
-  std::string type;              // model.SelfAttention, lact_ttt.FastWeightGluMLPMultihead, model.MLP
+  std::string type;               // model.SelfAttention, lact_ttt.FastWeightGluMLPMultihead, model.MLP
   std::string length_dim = "vl";  // l: every view on its own; vl: the whole sequence
   BlockParams params;
   void fields(Fields& f);
@@ -43,13 +43,16 @@ class ViewSynthesis final : public Model {
   std::int64_t tokens(const Batch& b) const override;
   Flops forward_flops(const Batch& b) const override;
 
-  Var images_of(Ctx& c, const Var& x, const Batch& b);  // the last block's tokens -> target views [b, v, 3, h, w] in (0, 1)
-  Var predict(Ctx& c, const Batch& b);                  // one pass: inputs and targets together
+  Var images_of(Ctx& c, const Var& x,
+                const Batch& b);        // the last block's tokens -> target views [b, v, 3, h, w] in (0, 1)
+  Var predict(Ctx& c, const Batch& b);  // one pass: inputs and targets together
 
-  // Two calls that give the same images as one pass: the input views become fast weights once; each target camera then costs one view.
-  using States = std::vector<std::vector<FastWeights>>;   // [block][fast-weight sub-layer]
-  States reconstruct(Ctx& c, const Batch& inputs);        // target_views = 0
-  Var render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h, std::int64_t w);
+  // Two calls that give the same images as one pass: the input views become fast weights once; each target camera then
+  // costs one view.
+  using States = std::vector<std::vector<FastWeights>>;  // [block][fast-weight sub-layer]
+  States reconstruct(Ctx& c, const Batch& inputs);       // target_views = 0
+  Var render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h,
+             std::int64_t w);
 
   const ViewSynthesisConfig& config() const { return cfg_; }
 

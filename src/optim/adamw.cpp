@@ -27,8 +27,10 @@ AdamW::AdamW(ParameterStore& store, const AdamWConfig& cfg) : store_(store), cfg
     double decay = p.decays() ? cfg.weight_decay : 0;
     // neighbours with one decay go together; the padding between them is zero and stays zero
     bool joins = !pieces_.empty() && pieces_.back().bucket == p.bucket && pieces_.back().decay == decay;
-    if (joins) pieces_.back().range.end = p.range.end;
-    else pieces_.push_back({p.bucket, p.range, decay});
+    if (joins)
+      pieces_.back().range.end = p.range.end;
+    else
+      pieces_.push_back({p.bucket, p.range, decay});
   }
 }
 
@@ -38,8 +40,13 @@ void AdamW::step(double rate, double gradient_scale) {
     auto& b = store_.buckets()[piece.bucket];
     auto part = [&](const Tensor& t) { return t.cut(0, piece.range); };
     kernels::adamw(part(b.value), part(b.first), part(b.second), part(b.gradient),
-                   {.rate = rate, .beta1 = cfg_.beta1, .beta2 = cfg_.beta2, .eps = cfg_.eps, .decay = piece.decay,
-                    .gradient_scale = gradient_scale, .step = steps_});
+                   {.rate = rate,
+                    .beta1 = cfg_.beta1,
+                    .beta2 = cfg_.beta2,
+                    .eps = cfg_.eps,
+                    .decay = piece.decay,
+                    .gradient_scale = gradient_scale,
+                    .step = steps_});
   }
 }
 

@@ -34,16 +34,16 @@ std::vector<int> Grid::line(int rank, Axes along) const {
 }
 
 Grid Grid::of(int ranks, int pp, int dp, int cp, int tp) {
-  check(pp > 0 && cp > 0 && tp > 0 && dp >= 0, "parallel.pp={} dp={} cp={} tp={}: every axis needs at least one rank", pp, dp,
-        cp, tp);
+  check(pp > 0 && cp > 0 && tp > 0 && dp >= 0, "parallel.pp={} dp={} cp={} tp={}: every axis needs at least one rank",
+        pp, dp, cp, tp);
   std::int64_t others = std::int64_t(pp) * cp * tp;
   if (dp == 0) {
-    check(ranks % others == 0, "parallel.pp={} cp={} tp={} need a multiple of {} ranks, and there are {}", pp, cp, tp, others,
-          ranks);
+    check(ranks % others == 0, "parallel.pp={} cp={} tp={} need a multiple of {} ranks, and there are {}", pp, cp, tp,
+          others, ranks);
     dp = int(ranks / others);
   }
-  check(others * dp == ranks, "parallel.pp={} dp={} cp={} tp={} make {} ranks, and there are {}", pp, dp, cp, tp, others * dp,
-        ranks);
+  check(others * dp == ranks, "parallel.pp={} dp={} cp={} tp={} make {} ranks, and there are {}", pp, dp, cp, tp,
+        others * dp, ranks);
   return {{pp, dp, cp, tp}};
 }
 

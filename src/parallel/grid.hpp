@@ -1,4 +1,5 @@
-// Ranks as a grid pipeline x data x context x tensor, tensor fastest. Arithmetic only: every "who talks to whom" is tested on one rank.
+// Ranks as a grid pipeline x data x context x tensor, tensor fastest. Arithmetic only: every "who talks to whom" is
+// tested on one rank.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -44,7 +44,8 @@ class Device {
   virtual void reset_peak() = 0;
 };
 
-// Worker threads of the CPU kernels of this process (OpenMP; oneDNN uses the same pool). 0 asks for the cores this process may use.
+// Worker threads of the CPU kernels of this process (OpenMP; oneDNN uses the same pool). 0 asks for the cores this
+// process may use.
 void set_threads(int threads);
 int threads();
 

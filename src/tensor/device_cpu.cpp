@@ -15,7 +15,8 @@
 namespace lact {
 namespace {
 
-// Free blocks by size class. A class is a power of two or one of the three steps between two of them, so at most a quarter is wasted.
+// Free blocks by size class. A class is a power of two or one of the three steps between two of them, so at most a
+// quarter is wasted.
 class Pool {
  public:
   ~Pool() {

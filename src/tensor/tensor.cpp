@@ -9,22 +9,31 @@ namespace lact {
 
 std::int64_t size_of(DType t) {
   switch (t) {
-    case DType::f64: return 8;
+    case DType::f64:
+      return 8;
     case DType::f32:
-    case DType::i32: return 4;
-    case DType::bf16: return 2;
-    case DType::u8: return 1;
+    case DType::i32:
+      return 4;
+    case DType::bf16:
+      return 2;
+    case DType::u8:
+      return 1;
   }
   return 0;
 }
 
 const char* name_of(DType t) {
   switch (t) {
-    case DType::f64: return "f64";
-    case DType::f32: return "f32";
-    case DType::i32: return "i32";
-    case DType::bf16: return "bf16";
-    case DType::u8: return "u8";
+    case DType::f64:
+      return "f64";
+    case DType::f32:
+      return "f32";
+    case DType::i32:
+      return "i32";
+    case DType::bf16:
+      return "bf16";
+    case DType::u8:
+      return "u8";
   }
   return "?";
 }
@@ -55,11 +64,16 @@ int wrapped(int dim, int dims) {
 }
 double number_at(const Tensor& t, std::int64_t offset) {
   switch (t.dtype()) {
-    case DType::f64: return t.data<double>()[offset];
-    case DType::f32: return t.data<float>()[offset];
-    case DType::i32: return t.data<std::int32_t>()[offset];
-    case DType::bf16: return from_bf16(t.data<std::uint16_t>()[offset]);
-    case DType::u8: return t.data<std::uint8_t>()[offset];
+    case DType::f64:
+      return t.data<double>()[offset];
+    case DType::f32:
+      return t.data<float>()[offset];
+    case DType::i32:
+      return t.data<std::int32_t>()[offset];
+    case DType::bf16:
+      return from_bf16(t.data<std::uint16_t>()[offset]);
+    case DType::u8:
+      return t.data<std::uint8_t>()[offset];
   }
   return 0;
 }
@@ -84,11 +98,21 @@ Tensor from_host(Device& d, Shape s, std::span<const T> values, DType t) {
   Tensor out = Tensor::empty(d, std::move(s), t);
   for (std::size_t i = 0; i < values.size(); ++i) {
     switch (t) {
-      case DType::f64: out.data<double>()[i] = double(values[i]); break;
-      case DType::f32: out.data<float>()[i] = float(values[i]); break;
-      case DType::bf16: out.data<std::uint16_t>()[i] = to_bf16(float(values[i])); break;
-      case DType::i32: out.data<std::int32_t>()[i] = std::int32_t(values[i]); break;
-      case DType::u8: out.data<std::uint8_t>()[i] = std::uint8_t(values[i]); break;
+      case DType::f64:
+        out.data<double>()[i] = double(values[i]);
+        break;
+      case DType::f32:
+        out.data<float>()[i] = float(values[i]);
+        break;
+      case DType::bf16:
+        out.data<std::uint16_t>()[i] = to_bf16(float(values[i]));
+        break;
+      case DType::i32:
+        out.data<std::int32_t>()[i] = std::int32_t(values[i]);
+        break;
+      case DType::u8:
+        out.data<std::uint8_t>()[i] = std::uint8_t(values[i]);
+        break;
     }
   }
   return out;
@@ -115,7 +139,9 @@ Tensor Tensor::zeros(Device& d, Shape s, DType t) {
 
 Tensor Tensor::of(Device& d, Shape s, std::span<const float> v, DType t) { return from_host(d, std::move(s), v, t); }
 Tensor Tensor::of(Device& d, Shape s, std::span<const double> v, DType t) { return from_host(d, std::move(s), v, t); }
-Tensor Tensor::of(Device& d, Shape s, std::span<const std::int32_t> v) { return from_host(d, std::move(s), v, DType::i32); }
+Tensor Tensor::of(Device& d, Shape s, std::span<const std::int32_t> v) {
+  return from_host(d, std::move(s), v, DType::i32);
+}
 
 std::int64_t Tensor::dim(int i) const { return shape_[std::size_t(wrapped(i, dims()))]; }
 
@@ -130,8 +156,10 @@ Tensor Tensor::view(Shape s) const {
   check(contiguous(), "a view of shape {} needs contiguous numbers", text_of(s));
   std::int64_t known = 1, open = -1;
   for (std::size_t i = 0; i < s.size(); ++i) {
-    if (s[i] == -1) open = std::int64_t(i);
-    else known *= s[i];
+    if (s[i] == -1)
+      open = std::int64_t(i);
+    else
+      known *= s[i];
   }
   if (open >= 0) s[std::size_t(open)] = known == 0 ? 0 : count_ / known;
   check(count_of(s) == count_, "a tensor of shape {} cannot be seen as {}", text_of(shape_), text_of(s));
@@ -161,7 +189,8 @@ Tensor Tensor::select(int dim, std::int64_t i) const {
 }
 
 Tensor Tensor::permute(const std::vector<int>& order) const {
-  check(order.size() == shape_.size(), "a permutation of {} dims for a tensor of shape {}", order.size(), text_of(shape_));
+  check(order.size() == shape_.size(), "a permutation of {} dims for a tensor of shape {}", order.size(),
+        text_of(shape_));
   Tensor t = *this;
   for (std::size_t i = 0; i < order.size(); ++i) {
     auto from = std::size_t(wrapped(order[i], dims()));
@@ -187,8 +216,10 @@ Tensor Tensor::expand(const Shape& s) const {
   t.strides_.assign(s.size(), 0);
   std::size_t front = s.size() - shape_.size();
   for (std::size_t i = 0; i < shape_.size(); ++i) {
-    if (shape_[i] == s[front + i]) t.strides_[front + i] = strides_[i];
-    else check(shape_[i] == 1, "shape {} cannot repeat to {}", text_of(shape_), text_of(s));
+    if (shape_[i] == s[front + i])
+      t.strides_[front + i] = strides_[i];
+    else
+      check(shape_[i] == 1, "shape {} cannot repeat to {}", text_of(shape_), text_of(s));
   }
   t.count_ = count_of(s);
   return t;
@@ -220,7 +251,8 @@ void copy_bytes(Tensor to, const Tensor& from) {
   check(to.count() == from.count() && to.dtype() == from.dtype() && to.contiguous() && from.contiguous(),
         "a byte copy needs equal contiguous tensors, not {} {} and {} {}", name_of(to.dtype()), text_of(to.shape()),
         name_of(from.dtype()), text_of(from.shape()));
-  check(to.device().backend() == Backend::cpu && from.device().backend() == Backend::cpu, "a byte copy between devices");
+  check(to.device().backend() == Backend::cpu && from.device().backend() == Backend::cpu,
+        "a byte copy between devices");
   std::memcpy(to.raw(), from.raw(), std::size_t(to.count() * size_of(to.dtype())));
 }
 

@@ -46,12 +46,12 @@ class Tensor {
   bool contiguous() const;
 
   // Views share the bytes. Each checks that it is possible.
-  Tensor view(Shape s) const;                        // contiguous only; one entry may be -1
+  Tensor view(Shape s) const;  // contiguous only; one entry may be -1
   Tensor cut(int dim, Range r) const;
-  Tensor select(int dim, std::int64_t i) const;      // drops the dim
+  Tensor select(int dim, std::int64_t i) const;  // drops the dim
   Tensor permute(const std::vector<int>& order) const;
-  Tensor transpose() const;                          // exchanges the last two dims
-  Tensor expand(const Shape& s) const;               // dims of size 1, or missing in front, repeat without copying
+  Tensor transpose() const;             // exchanges the last two dims
+  Tensor expand(const Shape& s) const;  // dims of size 1, or missing in front, repeat without copying
 
   template <class T>
   T* data() const {
@@ -73,8 +73,8 @@ class Tensor {
   DType dtype_ = DType::f32;
 };
 
-Tensor like(const Tensor& t);                 // same shape, type and device, uninitialised, contiguous
-Tensor like(const Tensor& t, Shape s);        // same type and device
+Tensor like(const Tensor& t);                    // same shape, type and device, uninitialised, contiguous
+Tensor like(const Tensor& t, Shape s);           // same type and device
 void copy_bytes(Tensor to, const Tensor& from);  // same shape and dtype, both contiguous, any devices
 
 // bf16: the upper half of a float, rounded to nearest, ties to even; NaN stays NaN.

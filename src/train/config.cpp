@@ -14,14 +14,17 @@ void TrainConfig::fields(Fields& f) {
   f("batch_size", batch_size, "samples (scenes with their views) of one optimizer step, over all ranks");
   f("accumulate", accumulate, "micro-batches that a step's samples are split into, one after the other");
   f("precision", precision, "fp32");
-  f("deterministic", deterministic, "the same bits for any power-of-two split of dp and cp; one rank always repeats its bits");
+  f("deterministic", deterministic,
+    "the same bits for any power-of-two split of dp and cp; one rank always repeats its bits");
   f("eval_every", eval_every, "steps between evaluations of the held-out views; 0: only after the last step");
   f("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: only by time and after the last step");
   f("checkpoint_seconds", checkpoint_seconds, "seconds after which a checkpoint is written in any case; 0 never");
   f("keep_checkpoints", keep_checkpoints, "how many of the newest checkpoints stay");
 }
 
-void RunConfig::Run::fields(Fields& f) { f("dir", dir, "folder of the run; empty: runs/ and the name of the config file"); }
+void RunConfig::Run::fields(Fields& f) {
+  f("dir", dir, "folder of the run; empty: runs/ and the name of the config file");
+}
 
 void RunConfig::ModelSection::fields(Fields& f) {
   f("file", file, "a model file as published (YAML or JSON) instead of the keys here");
@@ -57,14 +60,16 @@ void RunConfig::check_values() const {
   constexpr std::int64_t most_samples = 1 << 20;
   check(train.batch_size <= most_samples, "train.batch_size={} is more than {}", train.batch_size, most_samples);
   check(train.batch_size > 0 && train.accumulate > 0 && train.batch_size % train.accumulate == 0,
-        "train.batch_size={} is not divisible into train.accumulate={} micro-batches", train.batch_size, train.accumulate);
+        "train.batch_size={} is not divisible into train.accumulate={} micro-batches", train.batch_size,
+        train.accumulate);
   check(train.precision == "fp32", "train.precision={}: this program computes in fp32", train.precision);
   check(train.eval_every >= 0 && train.checkpoint_every >= 0 && train.checkpoint_seconds >= 0,
         "train.eval_every, train.checkpoint_every and train.checkpoint_seconds must not be negative");
   check(train.keep_checkpoints > 0, "train.keep_checkpoints={} would keep none", train.keep_checkpoints);
   check(train.seed >= 0, "train.seed={} is negative", train.seed);
   check(compute.device == "cpu", "compute.device={}: this program computes on cpu", compute.device);
-  check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads", compute.threads);
+  check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads",
+        compute.threads);
   for (std::int64_t size : {parallel.pp, parallel.dp, parallel.cp, parallel.tp})
     check(size >= 0 && size <= 32768, "parallel: an axis of {} ranks; between 1 and 32768 are possible", size);
   Grid::of(1, int(parallel.pp), int(parallel.dp), int(parallel.cp), int(parallel.tp));
@@ -86,7 +91,8 @@ RunConfig with_blocks(RunConfig c) {
 
 RunConfig RunConfig::completed(RunConfig c, const std::string& folder, const std::vector<std::string>& overrides) {
   std::vector<std::string> naming_it;  // alone: the other keys may be ones of the model that it describes
-  std::ranges::copy_if(overrides, std::back_inserter(naming_it), [](const std::string& o) { return o.starts_with("model.file="); });
+  std::ranges::copy_if(overrides, std::back_inserter(naming_it),
+                       [](const std::string& o) { return o.starts_with("model.file="); });
   std::string model_file = overridden(c, naming_it).model.file;
   if (!model_file.empty()) {
     auto beside = std::filesystem::path(folder) / model_file;  // as seen from here, else from the config file
@@ -110,7 +116,8 @@ RunConfig RunConfig::load(const std::string& path, const std::vector<std::string
 
 RunConfig RunConfig::from_overrides(const std::vector<std::string>& overrides) { return completed({}, "", overrides); }
 
-RunConfig RunConfig::stored(const std::string& yaml, const std::string& source, const std::vector<std::string>& overrides) {
+RunConfig RunConfig::stored(const std::string& yaml, const std::string& source,
+                            const std::vector<std::string>& overrides) {
   RunConfig c;
   read_config_text(Fields::of(c), yaml, source);
   c = overridden(c, overrides);
@@ -122,9 +129,10 @@ std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now) {
   bool grows = now.train.steps >= before.train.steps;
   std::vector<Difference> all = differences(Fields::of(before), Fields::of(now));
   std::erase_if(all, [&](const Difference& d) {
-    return d.key.starts_with("run.") || d.key.starts_with("parallel.") || d.key.starts_with("compute.") || d.key == "train.precision" ||
-           d.key == "train.checkpoint_seconds" || d.key == "train.keep_checkpoints" || d.key.ends_with("_every") || d.key == "data.threads" ||
-           d.key == "data.cache_mb" || d.key == "model.file" || (d.key == "train.steps" && grows);
+    return d.key.starts_with("run.") || d.key.starts_with("parallel.") || d.key.starts_with("compute.") ||
+           d.key == "train.precision" || d.key == "train.checkpoint_seconds" || d.key == "train.keep_checkpoints" ||
+           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.cache_mb" || d.key == "model.file" ||
+           (d.key == "train.steps" && grows);
   });
   return all;
 }

@@ -42,14 +42,15 @@ struct RunConfig {
   static RunConfig load(const std::string& path, const std::vector<std::string>& overrides);
   static RunConfig from_overrides(const std::vector<std::string>& overrides);  // the defaults, then key=value
   // The resolved config stored with a run or a checkpoint, without reading model.file again.
-  static RunConfig stored(const std::string& yaml, const std::string& source, const std::vector<std::string>& overrides = {});
+  static RunConfig stored(const std::string& yaml, const std::string& source,
+                          const std::vector<std::string>& overrides = {});
 
  private:
   static RunConfig completed(RunConfig c, const std::string& folder, const std::vector<std::string>& overrides);
 };
 
-// Keys that differ and may not when a run goes on: everything but run.*, parallel.*, compute.*, train.precision, the *_every keys and
-// a growing train.steps.
+// Keys that differ and may not when a run goes on: everything but run.*, parallel.*, compute.*, train.precision, the
+// *_every keys and a growing train.steps.
 std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now);
 
 }  // namespace lact

@@ -40,7 +40,8 @@ std::vector<float> mean_picture(const Batch& b, std::size_t plane) {
   const float* pixels = b.images.data<float>();
   for (std::size_t i = 0; i < std::size_t(b.input_views) * 3 * plane; ++i) sum[i / plane % 3] += pixels[i];
   std::vector<float> out(3 * plane);
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = float(sum[i / plane] / double(std::size_t(b.input_views) * plane));
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = float(sum[i / plane] / double(std::size_t(b.input_views) * plane));
   return out;
 }
 
@@ -72,8 +73,8 @@ Batch inputs_of(const Batch& b) {
   return in;
 }
 
-Tensor render_views(ViewSynthesis& model, Ctx& c, const ViewSynthesis::States& states, const Tensor& intrinsics, const Tensor& poses,
-                    std::int64_t height, std::int64_t width) {
+Tensor render_views(ViewSynthesis& model, Ctx& c, const ViewSynthesis::States& states, const Tensor& intrinsics,
+                    const Tensor& poses, std::int64_t height, std::int64_t width) {
   std::int64_t n = poses.dim(1);
   Tensor out = Tensor::empty(c.device, {n, 3, height, width});
   for (std::int64_t begin = 0; begin < n; begin += group) {
@@ -92,7 +93,8 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
     Batch b = assemble(source, choice, cfg, c.device);
     ViewSynthesis::States states = model.reconstruct(plain, inputs_of(b));
     Range targets{b.input_views, b.input_views + b.target_views};
-    Tensor images = render_views(model, plain, states, part(b.intrinsics, targets), part(b.poses, targets), cfg.height(), cfg.width());
+    Tensor images = render_views(model, plain, states, part(b.intrinsics, targets), part(b.poses, targets),
+                                 cfg.height(), cfg.width());
     std::vector<float> mean = mean_picture(b, plane);
     for (std::int64_t i = 0; i < b.target_views; ++i) {
       RenderedView v;
@@ -114,7 +116,8 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
 Image sheet_of(const Evaluation& e, std::int64_t scene, const DataConfig& cfg) {
   std::vector<SheetRow> rows;
   for (const RenderedView& v : e.views)
-    if (v.score.scene == scene) rows.push_back({"VIEW " + std::to_string(v.score.view), v.input, v.target, v.prediction});
+    if (v.score.scene == scene)
+      rows.push_back({"VIEW " + std::to_string(v.score.view), v.input, v.target, v.prediction});
   return contact_sheet(rows, cfg.height(), cfg.width());
 }
 

@@ -15,15 +15,15 @@ struct ViewScore {
   double mean_psnr = 0;     // baseline: the mean colour of the inputs everywhere
 };
 
-struct RenderedView {  // planar [3, h, w]
+struct RenderedView {                            // planar [3, h, w]
   std::vector<float> input, target, prediction;  // the nearest input view
   ViewScore score;
 };
 
 struct Evaluation {
   std::vector<RenderedView> views;  // training scenes first
-  // Means over the held-out views of training scenes (and eval_novel_* over those of other scenes): eval_psnr is the mean over views of
-  // -10 log10(MSE of the view), eval_psnr_pooled that of the pooled MSE.
+  // Means over the held-out views of training scenes (and eval_novel_* over those of other scenes): eval_psnr is the
+  // mean over views of -10 log10(MSE of the view), eval_psnr_pooled that of the pooled MSE.
   NamedValues values() const;
 };
 
@@ -34,9 +34,10 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
 // The views of one scene as a sheet a person can look at.
 Image sheet_of(const Evaluation& e, std::int64_t scene, const DataConfig& cfg);
 
-// Target views from fast weights made once of the inputs, in groups, so that memory does not grow with their number: [v, 3, h, w] f32.
-Tensor render_views(ViewSynthesis& model, Ctx& c, const ViewSynthesis::States& states, const Tensor& intrinsics, const Tensor& poses,
-                    std::int64_t height, std::int64_t width);
+// Target views from fast weights made once of the inputs, in groups, so that memory does not grow with their number:
+// [v, 3, h, w] f32.
+Tensor render_views(ViewSynthesis& model, Ctx& c, const ViewSynthesis::States& states, const Tensor& intrinsics,
+                    const Tensor& poses, std::int64_t height, std::int64_t width);
 // The input views of a batch alone, as `reconstruct` takes them.
 Batch inputs_of(const Batch& b);
 

@@ -21,7 +21,8 @@ void LearningConfig::fields(Fields& f) {
   f("skip_norm", skip_norm, "leave out a step whose gradient norm before clipping is above this; 0 never");
   f("free_steps", free_steps, "neither clip nor skip while the step is at most this; -1: both from the first step");
   f("max_skipped", max_skipped, "stop with an error after so many skipped steps in a row");
-  f("activation_checkpointing", activation_checkpointing, "keep only each block's input and compute it again in the backward pass");
+  f("activation_checkpointing", activation_checkpointing,
+    "keep only each block's input and compute it again in the backward pass");
 }
 
 void LearningConfig::check_values() const {
@@ -29,10 +30,12 @@ void LearningConfig::check_values() const {
   check(steps > 0 && steps <= most_steps, "train.steps={} is not between 1 and {}", steps, most_steps);
   check(lr >= 0 && std::isfinite(lr), "train.lr={} is not a learning rate", lr);
   check(warmup >= 0, "train.warmup={} is negative", warmup);
-  check(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "train.beta1={} and train.beta2={} must lie in [0, 1)", beta1, beta2);
+  check(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "train.beta1={} and train.beta2={} must lie in [0, 1)",
+        beta1, beta2);
   check(eps > 0 && std::isfinite(eps), "train.eps={} must be positive and finite", eps);
   check(weight_decay >= 0 && std::isfinite(weight_decay), "train.weight_decay={} is not a decay", weight_decay);
-  check(grad_clip >= 0 && skip_norm >= 0, "train.grad_clip={} and train.skip_norm={} must not be negative", grad_clip, skip_norm);
+  check(grad_clip >= 0 && skip_norm >= 0, "train.grad_clip={} and train.skip_norm={} must not be negative", grad_clip,
+        skip_norm);
   check(max_skipped > 0, "train.max_skipped={} must be positive", max_skipped);
 }
 
@@ -44,8 +47,15 @@ AdamWConfig adamw_of(const LearningConfig& c) {
 }
 }  // namespace
 
-Learner::Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg, std::uint64_t seed)
-    : model_(model), store_(store), mesh_(mesh), device_(device), cfg_(cfg), seed_(seed), optimizer_(store, adamw_of(cfg)) {}
+Learner::Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
+                 std::uint64_t seed)
+    : model_(model),
+      store_(store),
+      mesh_(mesh),
+      device_(device),
+      cfg_(cfg),
+      seed_(seed),
+      optimizer_(store, adamw_of(cfg)) {}
 
 std::string Learner::verdict(std::int64_t n, double loss, double norm) const {
   if (!std::isfinite(loss)) return "loss is not finite";
@@ -68,8 +78,8 @@ StepReport Learner::step(std::int64_t n, std::span<const Batch> micro) {
     r.loss += loss.value().item();
     r.tokens += model_.tokens(b);
     Flops f = model_.forward_flops(b);
-    r.flops = {r.flops.linear + f.linear, r.flops.attention + f.attention, r.flops.update + f.update, r.flops.apply + f.apply,
-               r.flops.newton_schulz + f.newton_schulz};
+    r.flops = {r.flops.linear + f.linear, r.flops.attention + f.attention, r.flops.update + f.update,
+               r.flops.apply + f.apply, r.flops.newton_schulz + f.newton_schulz};
   }
   reduce_gradients(store_, mesh_);
   r.grad_norm = gradient_norm(store_);

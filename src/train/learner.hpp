@@ -14,7 +14,8 @@ struct LearningConfig {
   bool constant_lr = false;
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.05;
   double grad_clip = 1, skip_norm = 4;  // 0 turns either off
-  std::int64_t free_steps = 1000;       // neither clips nor checks while the step is at most this; negative: from the first step
+  std::int64_t free_steps =
+      1000;  // neither clips nor checks while the step is at most this; negative: from the first step
   std::int64_t max_skipped = 20;
   bool activation_checkpointing = false;
   void fields(Fields& f);
@@ -29,13 +30,14 @@ struct StepReport {
   std::int64_t step = 0;
   double loss = 0, grad_norm = 0, rate = 0;  // norm before clipping
   std::int64_t tokens = 0;
-  Flops flops;           // one forward pass; a step is three times that, and four with recomputation
-  std::string skipped;   // why the update was left out, or empty
+  Flops flops;          // one forward pass; a step is three times that, and four with recomputation
+  std::string skipped;  // why the update was left out, or empty
 };
 
 class Learner {
  public:
-  Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg, std::uint64_t seed);
+  Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
+          std::uint64_t seed);
   // Micro-batches of one global batch; each carries the global count `valid`.
   StepReport step(std::int64_t n, std::span<const Batch> micro);
   AdamW& optimizer() { return optimizer_; }

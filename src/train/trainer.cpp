@@ -74,7 +74,10 @@ void check_same_run(const RunConfig& now_wanted) {
 }  // namespace
 
 Session::Session(const RunConfig& cfg)
-    : config(cfg), device(Device::open(Backend::cpu)), mesh(std::make_unique<Mesh>(Mesh::alone())), model(store, cfg.model) {
+    : config(cfg),
+      device(Device::open(Backend::cpu)),
+      mesh(std::make_unique<Mesh>(Mesh::alone())),
+      model(store, cfg.model) {
   set_threads(int(cfg.compute.threads));
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
 }
@@ -109,7 +112,8 @@ Trainer::Trainer(const RunConfig& cfg)
     : cfg_((check_folder_is_usable(cfg.run.dir), check_same_run(cfg), cfg)),
       source_(open_views(cfg.data)),
       session_(cfg),
-      learner_(session_.model, session_.store, *session_.mesh, *session_.device, cfg.train, std::uint64_t(cfg.train.seed)),
+      learner_(session_.model, session_.store, *session_.mesh, *session_.device, cfg.train,
+               std::uint64_t(cfg.train.seed)),
       loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *session_.device) {
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();
@@ -121,8 +125,8 @@ void Trainer::resume() {
   first_step_ = saved_step_ = state.step;
   learner_.optimizer().set_steps(state.optimizer_steps);
   learner_.set_skipped_in_a_row(state.skipped_in_a_row);
-  check(state.sample == state.step * cfg_.train.batch_size, "{}: its {} steps have seen {} samples, not {}", cfg_.run.dir, state.step,
-        state.sample, state.step * cfg_.train.batch_size);
+  check(state.sample == state.step * cfg_.train.batch_size, "{}: its {} steps have seen {} samples, not {}",
+        cfg_.run.dir, state.step, state.sample, state.step * cfg_.train.batch_size);
 }
 
 void Trainer::begin_folder() {
@@ -177,8 +181,8 @@ void Trainer::train_step(std::int64_t step, Progress& progress) {
   log::warning("step {}: the optimizer step was left out: {}", row.step, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
     save(row.step);
-    fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}", learner_.skipped_in_a_row(),
-         r.skipped, cfg_.train.max_skipped);
+    fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}",
+         learner_.skipped_in_a_row(), r.skipped, cfg_.train.max_skipped);
   }
 }
 
@@ -191,15 +195,18 @@ void Trainer::evaluate_now(std::int64_t step) {
   std::string sheet = cfg_.run.dir + fill("/images/step_{:08d}.png", {step});
   write_png(sheet, sheet_of(e, e.views[0].score.scene, cfg_.data));
   report_->picture(step, "held-out views", sheet);
-  log::info("step {}: held-out PSNR {:.2f} dB (nearest input {:.2f}, mean colour {:.2f}), SSIM {:.3f}", step, values[0].second,
-            values[4].second, values[5].second, values[2].second);
+  log::info("step {}: held-out PSNR {:.2f} dB (nearest input {:.2f}, mean colour {:.2f}), SSIM {:.3f}", step,
+            values[0].second, values[4].second, values[5].second, values[2].second);
 }
 
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
   write_checkpoint(checkpoint_path(cfg_.run.dir, step), session_.store,
-                   {.step = step, .sample = step * cfg_.train.batch_size, .optimizer_steps = learner_.optimizer().steps(),
-                    .skipped_in_a_row = learner_.skipped_in_a_row(), .config = to_yaml(Fields::of(cfg_))});
+                   {.step = step,
+                    .sample = step * cfg_.train.batch_size,
+                    .optimizer_steps = learner_.optimizer().steps(),
+                    .skipped_in_a_row = learner_.skipped_in_a_row(),
+                    .config = to_yaml(Fields::of(cfg_))});
   remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints);
   saved_step_ = step;
 }
@@ -213,9 +220,10 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   micro_batches(first_step_);  // a picture that cannot be decoded is an error before anything is written
   begin_folder();
   peak_flops_ = measured_product_rate(*session_.device);
-  log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, session_.store.count(), source_->scenes(),
-            threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
-  if (evaluation_choices(*source_, cfg_.data).empty()) log::info("no view is held out (data.held_out), so nothing is evaluated");
+  log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, session_.store.count(),
+            source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
+  if (evaluation_choices(*source_, cfg_.data).empty())
+    log::info("no view is held out (data.held_out), so nothing is evaluated");
   Progress progress(first_step_, steps);
   double saved_at = now();
   for (std::int64_t step = first_step_; step < steps; ++step) {

@@ -25,7 +25,8 @@ enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, 
 
 class Trainer {
  public:
-  // Checks data, model and run folder; goes on from the newest checkpoint that loads. Nothing is written before all of that succeeded.
+  // Checks data, model and run folder; goes on from the newest checkpoint that loads. Nothing is written before all of
+  // that succeeded.
   explicit Trainer(const RunConfig& cfg);
   // Until train.steps, or until `stop` becomes true; then the step is finished and saved.
   Ended run(const std::atomic<bool>& stop);

@@ -53,7 +53,7 @@ TEST_F(Resume, AGrownRunEqualsOneThatDidNotStop) {
 }
 
 TEST_F(Resume, SignalsFinishTheStepAndSave) {
-  const Words steps = {"train.steps=300", "train.eval_every=50"};
+  const Words steps = {"train.steps=300", "train.eval_every=50", "compute.threads=2"};
   const std::string run = folder_ / "run";
   std::int64_t done = 0;
   for (int signal : {SIGINT, SIGTERM}) {

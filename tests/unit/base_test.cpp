@@ -44,12 +44,14 @@ std::string error_of(const std::function<void()>& f) {
 }
 
 TEST(Check, SentenceCarriesWords) {
-  EXPECT_EQ(error_of([] { check(false, "{} views but {:.1f} asked in {}", 3, 2.5, std::string("x")); }), "3 views but 2.5 asked in x");
+  EXPECT_EQ(error_of([] { check(false, "{} views but {:.1f} asked in {}", 3, 2.5, std::string("x")); }),
+            "3 views but 2.5 asked in x");
 }
 
 TEST(Config, ReadsNestedValuesAndLists) {
   Outer c;
-  read_config_text(Fields::of(c), "rate: 0.5\nmodel: {heads: 2}\nviews: [1, 2]\nblocks: [{heads: 7}, {momentum: true}]", "t.yaml");
+  read_config_text(Fields::of(c), "rate: 0.5\nmodel: {heads: 2}\nviews: [1, 2]\nblocks: [{heads: 7}, {momentum: true}]",
+                   "t.yaml");
   EXPECT_EQ(c.rate, 0.5);
   EXPECT_EQ(c.model.heads, 2);
   EXPECT_EQ(c.views, (std::vector<std::int64_t>{1, 2}));
@@ -76,12 +78,27 @@ TEST(Config, BadInputIsOneSentence) {
   Fields f = Fields::of(c);
   EXPECT_EQ(error_of([&] { read_config_text(f, "model: {head: 2}", "c.yaml"); }),
             "c.yaml: unknown key 'model.head'; did you mean 'model.heads'?");
-  EXPECT_EQ(error_of([&] { apply_override(f, "heads=2"); }), "command line: unknown key 'heads'; did you mean 'model.heads'?");
+  EXPECT_EQ(error_of([&] { apply_override(f, "heads=2"); }),
+            "command line: unknown key 'heads'; did you mean 'model.heads'?");
   EXPECT_EQ(error_of([&] { apply_override(f, "rate=fast"); }), "command line: rate wants a number, not 'fast'");
-  EXPECT_EQ(error_of([&] { apply_override(f, "model.heads=1.5"); }), "command line: model.heads wants an integer, not '1.5'");
+  EXPECT_EQ(error_of([&] { apply_override(f, "model.heads=1.5"); }),
+            "command line: model.heads wants an integer, not '1.5'");
   EXPECT_EQ(error_of([&] { apply_override(f, "rate"); }), "'rate' is not of the form key=value");
-  EXPECT_EQ(error_of([&] { read_config_text(f, "rate: 1\nrate: 2", "c.yaml"); }), "c.yaml: the key 'rate' stands twice");
+  EXPECT_EQ(error_of([&] { read_config_text(f, "rate: 1\nrate: 2", "c.yaml"); }),
+            "c.yaml: the key 'rate' stands twice");
   EXPECT_NE(error_of([&] { read_config_text(f, "rate: [1", "c.yaml"); }).find("c.yaml: line"), std::string::npos);
+}
+
+TEST(Config, AliasesCannotMakeAShortTextEndless) {
+  std::string bomb = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n";
+  for (char letter = 'b'; letter <= 'k'; ++letter) {
+    std::string name(1, letter), before(1, char(letter - 1));
+    bomb += fill("{0}: &{0} [*{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}, *{1}]\n", {name, before});
+  }
+  Outer c;
+  EXPECT_NE(
+      error_of([&] { read_config_text(Fields::of(c), bomb, "bomb.yaml"); }).find("bomb.yaml: has more than 100000"),
+      std::string::npos);
 }
 
 TEST(Random, IsAFunctionOfNameAndPosition) {
@@ -98,7 +115,7 @@ TEST(Random, MomentsOfNormal) {
     double x = normal(random_key(3, "m"), i);
     sum += x, squares += x * x;
   }
-  EXPECT_NEAR(sum / n, 0, 5 / std::sqrt(n));                 // five standard errors
+  EXPECT_NEAR(sum / n, 0, 5 / std::sqrt(n));  // five standard errors
   EXPECT_NEAR(squares / n, 1, 5 * std::sqrt(2.0 / n));
 }
 

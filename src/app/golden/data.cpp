@@ -86,7 +86,8 @@ void camera_case(Case& c) {
       poses.push_back(k.c2w);
     }
     auto n = std::int64_t(cameras.size());
-    c.compare(at + ".fxfycxcy", Tensor::of(c.device(), {n, 4}, std::span<const double>(intrinsics), DType::f64), Kind::output);
+    c.compare(at + ".fxfycxcy", Tensor::of(c.device(), {n, 4}, std::span<const double>(intrinsics), DType::f64),
+              Kind::output);
     c.compare(at + ".c2w", poses_tensor(c, poses), Kind::output);
   };
   Turntable path;
@@ -96,16 +97,20 @@ void camera_case(Case& c) {
   path.min_radius = c.number("min_radius", path.min_radius), path.max_radius = c.number("max_radius", path.max_radius);
   if (c.hparams().has("up"))
     for (int i = 0; i < 3; ++i) path.up[std::size_t(i)] = c.hparams()["up"].at(i).number();
-  auto append = [](std::vector<Camera>& to, const std::vector<Camera>& more) { to.insert(to.end(), more.begin(), more.end()); };
+  auto append = [](std::vector<Camera>& to, const std::vector<Camera>& more) {
+    to.insert(to.end(), more.begin(), more.end());
+  };
   if (c.has("turntable.c2w")) {
     std::vector<Camera> all;
     for (std::int64_t item = 0; item < c.shape("turntable.c2w").at(0); ++item) append(all, turntable_cameras(path));
     compare("turntable", all);
   }
   if (!c.has("interp.c2w")) return;
-  std::vector<double> k = c.input("interp.in_fxfycxcy", DType::f64).to_doubles(), p = c.input("interp.in_c2w", DType::f64).to_doubles();
+  std::vector<double> k = c.input("interp.in_fxfycxcy", DType::f64).to_doubles(),
+                      p = c.input("interp.in_c2w", DType::f64).to_doubles();
   Shape views = c.shape("interp.in_fxfycxcy");  // [batch, views, 4]
-  check(views.size() == 3 && views[2] == 4 && p.size() == 4 * k.size(), "interp.in_fxfycxcy and interp.in_c2w do not belong together");
+  check(views.size() == 3 && views[2] == 4 && p.size() == 4 * k.size(),
+        "interp.in_fxfycxcy and interp.in_c2w do not belong together");
   auto count = std::size_t(views[1]);
   std::vector<Camera> all, given(count);
   for (std::size_t at = 0; at < k.size() / 4; ++at) {

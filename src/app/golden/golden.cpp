@@ -10,11 +10,16 @@ namespace lact::golden {
 
 double bound_of(Kind k, bool newton_schulz) {
   switch (k) {
-    case Kind::output: return newton_schulz ? 1e-4 : 1e-5;
-    case Kind::gradient: return newton_schulz ? 1e-3 : 3e-5;
-    case Kind::loss_curve: return 1e-5;
-    case Kind::norm_curve: return 1e-3;
-    case Kind::exact: return 0;
+    case Kind::output:
+      return newton_schulz ? 1e-4 : 1e-5;
+    case Kind::gradient:
+      return newton_schulz ? 1e-3 : 3e-5;
+    case Kind::loss_curve:
+      return 1e-5;
+    case Kind::norm_curve:
+      return 1e-3;
+    case Kind::exact:
+      return 0;
   }
   return 0;
 }
@@ -32,7 +37,9 @@ Case::Case(const std::string& path, Device& d, const std::string& data_folder)
   row_.file = path;
 }
 
-bool Case::flag(const std::string& key, bool otherwise) const { return hparams_.has(key) ? hparams_[key].boolean() : otherwise; }
+bool Case::flag(const std::string& key, bool otherwise) const {
+  return hparams_.has(key) ? hparams_[key].boolean() : otherwise;
+}
 std::int64_t Case::integer(const std::string& key, std::int64_t otherwise) const {
   return hparams_.has(key) ? hparams_[key].integer() : otherwise;
 }
@@ -58,7 +65,8 @@ void Case::compare(const std::string& tensor, const Tensor& computed, Kind k, co
   check(file_.has(tensor), "the tensor '{}' is missing", tensor);
   ledger_[tensor] = Use::compared;
   const Shape& want = file_.entry(tensor).shape;
-  check(count_of(want) == computed.count(), "{}: computed {} numbers for the shape {}", tensor, computed.count(), text_of(want));
+  check(count_of(want) == computed.count(), "{}: computed {} numbers for the shape {}", tensor, computed.count(),
+        text_of(want));
   std::vector<double> stored = file_.read_as(tensor, device_, DType::f64).to_doubles(), mine = computed.to_doubles();
   double difference = 0;
   for (std::size_t i = 0; i < stored.size(); ++i) {
@@ -86,7 +94,8 @@ void Case::load(ParameterStore& store, const std::string& prefix) {
   for (const Parameter& p : store.parameters()) {  // before memory is taken for sizes that the file does not have
     std::string name = prefix + p.name;
     check(has(name), "the tensor '{}' is missing", name);
-    check(shape(name) == p.shape, "{} has shape {}, and the layer wants {}", name, text_of(shape(name)), text_of(p.shape));
+    check(shape(name) == p.shape, "{} has shape {}, and the layer wants {}", name, text_of(shape(name)),
+          text_of(p.shape));
   }
   store.lay_out(device_, mesh_, 0);
   for (const Parameter& p : store.parameters()) copy_bytes(store.value(p), input(prefix + p.name));
@@ -116,9 +125,12 @@ Row Case::finish(const std::string& family) {
     row_.information += use == Use::information;
     if (use == Use::open) left += (left.empty() ? "" : ", ") + tensor;
   }
-  if (!left.empty()) row_.failure = "not read and not compared: " + left;
-  else if (row_.compared == 0) row_.failure = "nothing was compared";
-  else if (worst_share_ > 1) row_.failure = row_.worst_tensor + " is beyond its bound";
+  if (!left.empty())
+    row_.failure = "not read and not compared: " + left;
+  else if (row_.compared == 0)
+    row_.failure = "nothing was compared";
+  else if (worst_share_ > 1)
+    row_.failure = row_.worst_tensor + " is beyond its bound";
   return row_;
 }
 

@@ -1,6 +1,6 @@
-// `lact verify golden`: recomputes reference files with the layers, models, data path, optimizer and schedule that training uses.
-// Formulas and tensor names: golden/lact/README.md and golden/ttt/README.md. Every tensor of a file is read as an input, compared, or
-// listed as information; a tensor left over is a failure.
+// `lact verify golden`: recomputes reference files with the layers, models, data path, optimizer and schedule that
+// training uses. Formulas and tensor names: golden/lact/README.md and golden/ttt/README.md. Every tensor of a file is
+// read as an input, compared, or listed as information; a tensor left over is a failure.
 #pragma once
 #include <map>
 #include <set>
@@ -15,8 +15,8 @@
 namespace lact::golden {
 
 enum class Kind { output, gradient, loss_curve, norm_curve, exact };
-// Largest difference relative to the tensor's largest stored value; behind Newton-Schulz the bounds are wider, because it amplifies
-// small singular directions.
+// Largest difference relative to the tensor's largest stored value; behind Newton-Schulz the bounds are wider, because
+// it amplifies small singular directions.
 double bound_of(Kind k, bool newton_schulz);
 constexpr double zero_bound = 1e-6;  // absolute, where the stored tensor is zero
 
@@ -71,7 +71,8 @@ class Case {  // an open reference file and the ledger of its tensors
 };
 
 TttPlan plan_of(const Json& ops);  // [[start, end, update, apply], ...]
-// The family at the head of a case name, and the function that runs it; unknown names are an error listing the known ones.
+// The family at the head of a case name, and the function that runs it; unknown names are an error listing the known
+// ones.
 Row run(const std::string& path, Device& d, const std::string& data_folder);
 // Every .safetensors file at the paths (files or folders), sorted.
 std::vector<std::string> files_at(const std::vector<std::string>& paths);

@@ -19,7 +19,7 @@ void layer_case(Case& c, ParameterStore& store, const Layer& layer) {
   c.load(store);
   Tape tape;
   Ctx ctx = c.context(&tape);
-  Var dx, x = tape.leaf(c.input("x"), [&dx](const Var& g) { dx = g; });
+  Var dx, x = tape.leaf(c.input("x"), [&dx](const Var&g) { dx = g; });
   Var y = layer(ctx, x);
   check(bool(y), "the plan applies nothing, so there is no y");
   c.compare("y", y.value(), Kind::output);
@@ -70,7 +70,8 @@ void newton_schulz_case(Case& c) {
     Var x = tape.leaf(c.input(tiny ? shape + ".x_times_1e7" : shape + ".x"));
     Var y = ns(tiny ? scale(x, 1e-7) : x);
     c.compare(name, y.value(), Kind::output);
-    if (c.has(path + ".grad_x")) c.compare(path + ".grad_x", tape.grad(y, {&x, 1}, c.input(shape + ".G"))[0].value(), Kind::gradient);
+    if (c.has(path + ".grad_x"))
+      c.compare(path + ".grad_x", tape.grad(y, {&x, 1}, c.input(shape + ".G"))[0].value(), Kind::gradient);
   }
 }
 
@@ -85,7 +86,8 @@ void fast_weight_case(Case& c) {
     for (const std::string& name : inputs) in.push_back(tape.leaf(c.input(name)));
     FastWeightRule rule;
     rule.orthogonalise = NewtonSchulz::view_synthesis(steps);
-    FastWeightTokens tokens{.q = in[3], .k = in[4], .v = in[5], .rate0 = in[6], .rate1 = in[7], .rate2 = in[8], .momentum = {}};
+    FastWeightTokens tokens{
+        .q = in[3], .k = in[4], .v = in[5], .rate0 = in[6], .rate1 = in[7], .rate2 = in[8], .momentum = {}};
     FastWeightRun run = run_fast_weights(ctx, {in[0], in[1], in[2]}, tokens, plan_of(h["ops"]), rule);
     std::string at = order + ".";
     c.compare(at + "w0_new", run.state.w0.value(), Kind::output);

@@ -23,10 +23,10 @@ Batch batch_of(Case& c) {
   b.input_views = c.hparams()["num_input_views"].integer();
   b.target_views = c.hparams()["num_target_views"].integer();
   Shape views = {b.images.dim(0), b.input_views + b.target_views, 3, b.images.dim(3), b.images.dim(4)};
-  check(b.input_views > 0 && b.target_views > 0 && b.images.shape() == views && b.intrinsics.shape() == Shape{views[0], views[1], 4} &&
-            b.poses.shape() == Shape{views[0], views[1], 4, 4},
-        "{} input and {} target views do not fit image {}, fxfycxcy {} and c2w {}", b.input_views, b.target_views, text_of(b.images.shape()),
-        text_of(b.intrinsics.shape()), text_of(b.poses.shape()));
+  check(b.input_views > 0 && b.target_views > 0 && b.images.shape() == views &&
+            b.intrinsics.shape() == Shape{views[0], views[1], 4} && b.poses.shape() == Shape{views[0], views[1], 4, 4},
+        "{} input and {} target views do not fit image {}, fxfycxcy {} and c2w {}", b.input_views, b.target_views,
+        text_of(b.images.shape()), text_of(b.intrinsics.shape()), text_of(b.poses.shape()));
   b.valid = double(b.images.dim(0) * b.target_views * 3 * b.images.dim(3) * b.images.dim(4));
   return b;
 }
@@ -88,8 +88,8 @@ void two_stages(Case& c, ViewSynthesis& model, const Batch& b) {
   }
   std::vector<Var> views;
   for (std::int64_t v = b.input_views; v < b.poses.dim(1); ++v)  // one target view at a time, as inference does
-    views.push_back(model.render(ctx, states, dense_copy(b.intrinsics.cut(1, {v, v + 1})), dense_copy(b.poses.cut(1, {v, v + 1})),
-                                 b.images.dim(3), b.images.dim(4)));
+    views.push_back(model.render(ctx, states, dense_copy(b.intrinsics.cut(1, {v, v + 1})),
+                                 dense_copy(b.poses.cut(1, {v, v + 1})), b.images.dim(3), b.images.dim(4)));
   c.compare_if_present("rendering_two_stage", join(views, 1).value(), Kind::output);
 }
 

@@ -32,7 +32,9 @@ void formula_case(Case& c, const std::vector<std::string>& inputs, F&& f) {
 }  // namespace
 
 void adamw_case(Case& c) {
-  AdamWConfig cfg{.beta1 = c.number("beta1", 0.9), .beta2 = c.number("beta2", 0.95), .eps = c.number("eps", 1e-8),
+  AdamWConfig cfg{.beta1 = c.number("beta1", 0.9),
+                  .beta2 = c.number("beta2", 0.95),
+                  .eps = c.number("eps", 1e-8),
                   .weight_decay = c.number("weight_decay", 0)};
   Tensor start = c.input("in.param"), grads = c.input("in.grads");
   std::int64_t steps = grads.dim(0), n = grads.dim(1);
@@ -120,7 +122,8 @@ void cross_entropy_case(Case& c) {
     c.compare_if_present("out.nll", ce.negative_log_likelihood.value(), Kind::output);
     c.compare_if_present("out.mean_lse_sq", ce.mean_square_lse.value(), Kind::output);
     std::string gradient = "grad.logits_z" + suffix;
-    if (c.has(gradient)) c.compare(gradient, tape.grad(ce.loss, {&logits, 1}, ones_like(ce.loss))[0].value(), Kind::gradient);
+    if (c.has(gradient))
+      c.compare(gradient, tape.grad(ce.loss, {&logits, 1}, ones_like(ce.loss))[0].value(), Kind::gradient);
   }
 }
 
