@@ -31,13 +31,14 @@ int safetensors_to_run(const std::string& in, const std::string& run, const Argu
   read_weights(in, session.store, *session.device);
   session.store.add_moments();
   std::error_code error;
+  fs::create_directories(run, error);
+  check(!error, "{} cannot be made: {}", run, error.message());
+  TrainState start;
+  start.config = to_yaml(Fields::of(cfg));
+  write_whole(run + "/config.yaml", start.config);
   fs::create_directories(run + "/checkpoints", error);
   check(!error, "{} cannot be made: {}", run, error.message());
-  std::string yaml = to_yaml(Fields::of(cfg));
-  TrainState start;
-  start.config = yaml;
   write_checkpoint(checkpoint_path(run, 0), session.store, start);
-  write_whole(run + "/config.yaml", yaml);
   std::cout << fill("{}: {} parameters from {}\n", {run, session.store.count(), in});
   return exit_done;
 }
@@ -52,13 +53,14 @@ int convert_weights_command(const Arguments& args) {
 }
 
 int convert_synthetic_command(const Arguments& args) {
-  RunConfig cfg;
-  for (const std::string& o : args.overrides) apply_override(Fields::of(cfg), o);
-  SyntheticScenes scenes(cfg.data.synthetic);
+  SyntheticConfig cfg;
+  Fields fields("data.");
+  fields.section("synthetic", cfg);
+  for (const std::string& o : args.overrides) apply_override(fields, o);
+  SyntheticScenes scenes(cfg);
   write_dataset(scenes, args.plain[0]);
   std::cout << fill("{}/index.json: {} scenes of {} views, {} x {} pixels\n",
-                    {args.plain[0], cfg.data.synthetic.scenes, cfg.data.synthetic.views, cfg.data.synthetic.resolution,
-                     cfg.data.synthetic.resolution});
+                    {args.plain[0], cfg.scenes, cfg.views, cfg.resolution, cfg.resolution});
   return exit_done;
 }
 

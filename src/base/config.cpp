@@ -133,18 +133,19 @@ std::vector<Fields::Field> flat(const Fields& f) {
 }
 
 // Every key once in its map. Aliases make a short text endless, so what is visited is counted.
-void refuse_repeats(const YAML::Node& node, const std::string& source, std::size_t& visited) {
+void refuse_repeats(const YAML::Node& node, const std::string& source, std::size_t& visited, int depth = 0) {
   constexpr std::size_t most = 100000;
+  check(depth <= 64, "{}: is nested deeper than 64 levels, or without end", source);
   check(++visited <= most, "{}: has more than {} values, which is no config", source, most);
   if (node.IsMap()) {
     std::set<std::string> seen;
     for (const auto& e : node) {
       if (e.first.IsScalar())
         check(seen.insert(e.first.Scalar()).second, "{}: the key '{}' stands twice", source, e.first.Scalar());
-      refuse_repeats(e.second, source, visited);
+      refuse_repeats(e.second, source, visited, depth + 1);
     }
   } else if (node.IsSequence()) {
-    for (const auto& e : node) refuse_repeats(e, source, visited);
+    for (const auto& e : node) refuse_repeats(e, source, visited, depth + 1);
   }
 }
 

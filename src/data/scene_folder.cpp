@@ -81,7 +81,10 @@ SceneFolder::SceneFolder(const std::string& path, std::int64_t cache_bytes) : ca
 }
 
 void SceneFolder::add_scene(const std::string& camera_file, std::vector<Camera> cameras) {
-  const std::string name = fs::absolute(camera_file).lexically_normal().parent_path().filename().string();
+  const std::string folder = fs::absolute(camera_file).lexically_normal().parent_path().filename().string();
+  std::string name = folder;  // scenes of one name are numbered: files are written under it
+  for (int n = 2; std::ranges::find(scenes_, name, &Scene::name) != scenes_.end(); ++n)
+    name = folder + "_" + std::to_string(n);
   bool warned = false;
   for (Camera& c : cameras) {
     const ImageSize size = image_size(c.image);

@@ -1,6 +1,7 @@
 #include "files/whole_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,5 +123,15 @@ void FileWriter::close() {
   int fd = std::exchange(descriptor_, -1);
   if (::close(fd) != 0) fail("{}: cannot be written ({})", shown_, reason());
 }
+
+FolderLock::FolderLock(const std::string& folder)
+    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  check(descriptor_ >= 0, "{}: cannot be opened ({})", folder, reason());
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;  // some file systems have no locks
+  ::close(descriptor_);
+  fail("{}: another process is at work in this folder", folder);
+}
+
+FolderLock::~FolderLock() { ::close(descriptor_); }
 
 }  // namespace lact

@@ -44,6 +44,18 @@ class Replacement {
   bool committed_ = false;
 };
 
+// Holds a folder for this process until it is destroyed or the process ends; an error if another process holds it.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
 // Bytes written one after the other. Errors name `shown`, the file that the user asked for.
 class FileWriter {
  public:

@@ -5,19 +5,24 @@
 #include <string_view>
 
 #include "base/check.hpp"
+#include "base/log.hpp"
 #include "files/json.hpp"
 
 namespace lact {
 namespace {
 
-// The rows up to and including `last_step`. Only what stands behind the last line break can be torn: rows are appended
-// whole.
+// The rows up to and including `last_step`. What stands behind the last line break is torn; a line that a crash of the
+// machine damaged is dropped with a warning, because a report is not worth a run.
 std::string rows_until(std::int64_t last_step, std::string_view text, const std::string& path) {
   std::string kept;
   for (std::int64_t line = 1; text.find('\n') != std::string_view::npos; ++line) {
     const std::string_view row = text.substr(0, text.find('\n') + 1);
     text.remove_prefix(row.size());
-    if (Json::parse(row, sentence("{}:{}", path, line))["step"].integer() <= last_step) kept += row;
+    try {
+      if (Json::parse(row, sentence("{}:{}", path, line))["step"].integer() <= last_step) kept += row;
+    } catch (const Error& e) {
+      log::warning("{}; the row is dropped", e.what());
+    }
   }
   return kept;
 }

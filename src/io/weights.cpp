@@ -25,7 +25,9 @@ void write_weights(const std::string& path, ParameterStore& store) {
 void read_weights(const std::string& path, ParameterStore& store, Device& d) {
   SafetensorsFile file(path);
   std::map<std::string, std::string> stored;  // parameter -> name in the file
-  for (const std::string& name : file.names()) stored[without_wrappers(name)] = name;
+  for (const std::string& name : file.names())
+    check(stored.emplace(without_wrappers(name), name).second, "{}: '{}' stands twice, once with a wrapper's prefix",
+          path, without_wrappers(name));
   for (const Parameter& p : store.parameters()) {
     check(stored.contains(p.name), "{}: the tensor '{}' is missing", path, p.name);
     const Shape& s = file.entry(stored[p.name]).shape;

@@ -5,7 +5,7 @@
 
 namespace lact {
 
-// Floating-point operations of one training step on this rank's tokens, by kind; a product of m x k and k x n counts 2
+// Floating-point operations of one forward pass over this rank's tokens, by kind; a product of m x k and k x n counts 2
 // m k n.
 struct Flops {
   double linear = 0, attention = 0, update = 0, apply = 0, newton_schulz = 0;

@@ -90,12 +90,11 @@ Scope Scope::operator/(std::string_view child) const {
   return Scope(*store_, prefix_.empty() ? std::string(child) : prefix_ + "." + std::string(child));
 }
 
-const Parameter& Scope::parameter(std::string_view name, Shape s, Init i, int split) const {
+const Parameter& Scope::parameter(std::string_view name, Shape s, Init i) const {
   Parameter p;
   p.name = (*this / name).prefix_;
   p.shape = std::move(s);
   p.init = std::move(i);
-  p.split = split;
   return store_->add(std::move(p));
 }
 

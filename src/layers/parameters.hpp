@@ -30,7 +30,6 @@ struct Parameter {
   std::string name;  // the original's state-dict name: in log, checkpoint, safetensors and reference file
   Shape shape;       // global
   Init init;
-  int split = -1;  // dim cut over tp, or none
   Axes replicated_on =
       Axes(Axis::dp) | Axis::cp | Axis::tp;  // where ranks hold the same numbers and gradients are partial
   ParameterStore* store = nullptr;
@@ -79,7 +78,7 @@ class Scope {  // hands out names; a layer's constructor takes one and nothing g
  public:
   explicit Scope(ParameterStore& store, std::string prefix = "") : store_(&store), prefix_(std::move(prefix)) {}
   Scope operator/(std::string_view child) const;
-  const Parameter& parameter(std::string_view name, Shape s, Init i, int split = -1) const;
+  const Parameter& parameter(std::string_view name, Shape s, Init i) const;
 
  private:
   ParameterStore* store_;

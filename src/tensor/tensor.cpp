@@ -96,6 +96,10 @@ Tensor from_host(Device& d, Shape s, std::span<const T> values, DType t) {
   check(d.backend() == Backend::cpu, "host numbers are written to CPU tensors only");
   check(count_of(s) == std::int64_t(values.size()), "{} numbers for a tensor of shape {}", values.size(), text_of(s));
   Tensor out = Tensor::empty(d, std::move(s), t);
+  if (std::is_same_v<T, float> && t == DType::f32) {
+    std::memcpy(out.raw(), values.data(), values.size_bytes());
+    return out;
+  }
   for (std::size_t i = 0; i < values.size(); ++i) {
     switch (t) {
       case DType::f64:
@@ -226,6 +230,7 @@ Tensor Tensor::expand(const Shape& s) const {
 }
 
 std::vector<double> Tensor::to_doubles() const {
+  check(device_->backend() == Backend::cpu, "numbers of another device are copied to the host first");
   std::vector<double> out;
   out.reserve(std::size_t(count_));
   each_offset(*this, [&](std::int64_t o) { out.push_back(number_at(*this, o)); });

@@ -65,12 +65,20 @@ std::string Learner::verdict(std::int64_t n, double loss, double norm) const {
   return {};
 }
 
-StepReport Learner::step(std::int64_t n, std::span<const Batch> micro) {
+// Every rank judges the same numbers, so all of them step or none does.
+double Learner::summed_over_samples_and_tokens(double loss) {
+  Tensor t = Tensor::of(device_, {1}, std::span<const double>(&loss, 1), DType::f64);
+  mesh_.along(Axes(Axis::dp) | Axis::cp).all_reduce(t).wait();
+  return t.item();
+}
+
+StepReport Learner::step(std::int64_t n, std::int64_t micro_batches, const Draw& draw) {
   StepReport r;
   r.step = n;
   r.rate = cfg_.rate_at(n);
   store_.zero_gradients();
-  for (const Batch& b : micro) {
+  for (std::int64_t m = 0; m < micro_batches; ++m) {
+    const Batch b = draw(m);
     Tape tape;
     Ctx c{&tape, device_, mesh_, seed_, n};
     Var loss = loss_of(model_, c, b, cfg_.activation_checkpointing);
@@ -82,6 +90,7 @@ StepReport Learner::step(std::int64_t n, std::span<const Batch> micro) {
                r.flops.apply + f.apply, r.flops.newton_schulz + f.newton_schulz};
   }
   reduce_gradients(store_, mesh_);
+  r.loss = summed_over_samples_and_tokens(r.loss);
   r.grad_norm = gradient_norm(store_);
   r.skipped = verdict(n, r.loss, r.grad_norm);
   if (!r.skipped.empty()) {

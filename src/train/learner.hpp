@@ -1,5 +1,6 @@
 // One optimizer step: forward and backward over the micro-batches, the global norm, the verdict, the update.
 #pragma once
+#include <functional>
 #include <string>
 
 #include "base/config.hpp"
@@ -38,13 +39,15 @@ class Learner {
  public:
   Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
           std::uint64_t seed);
-  // Micro-batches of one global batch; each carries the global count `valid`.
-  StepReport step(std::int64_t n, std::span<const Batch> micro);
+  // Draws the micro-batches of one global batch one after the other; each carries the global count `valid`.
+  using Draw = std::function<Batch(std::int64_t micro)>;
+  StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw);
   AdamW& optimizer() { return optimizer_; }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
   void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
 
  private:
+  double summed_over_samples_and_tokens(double loss);
   std::string verdict(std::int64_t n, double loss, double norm) const;
   Model& model_;
   ParameterStore& store_;

@@ -40,7 +40,7 @@ Json indices(const std::vector<std::int64_t>& v) {
 }
 
 // Which views train and which are held out, scene by scene, so that anyone can check that they do not meet.
-void write_views(const std::string& path, const ViewSource& source, const DataConfig& cfg, const Loader& loader) {
+std::string views_text(const ViewSource& source, const DataConfig& cfg, const Loader& loader) {
   Json scenes = Json::array();
   std::vector<std::vector<std::int64_t>> training(std::size_t(source.scenes()));
   for (const SceneViews& s : loader.training()) training[std::size_t(s.scene)] = s.train;
@@ -49,9 +49,13 @@ void write_views(const std::string& path, const ViewSource& source, const DataCo
     Json one = Json::object({{"scene", source.scene_name(s)},
                              {"train", indices(training[std::size_t(s)])},
                              {"held_out", indices(split.held_out)}});
+    Json pictures = Json::array();
+    for (std::int64_t v = 0; v < source.views(s); ++v)
+      pictures.push(fs::path(source.camera(s, v).image).filename().string());
+    if (!source.camera(s, 0).image.empty()) one.set("pictures", pictures);
     scenes.push(one);
   }
-  write_whole(path, scenes.dump() + "\n");
+  return scenes.dump() + "\n";
 }
 
 void check_folder_is_usable(const std::string& dir) {
@@ -122,11 +126,14 @@ Trainer::Trainer(const RunConfig& cfg)
 void Trainer::resume() {
   TrainState state = load_newest(cfg_.run.dir, session_);
   if (state.step < 0) return;
-  first_step_ = saved_step_ = state.step;
+  first_step_ = saved_step_ = done_ = state.step;
   learner_.optimizer().set_steps(state.optimizer_steps);
   learner_.set_skipped_in_a_row(state.skipped_in_a_row);
   check(state.sample == state.step * cfg_.train.batch_size, "{}: its {} steps have seen {} samples, not {}",
         cfg_.run.dir, state.step, state.sample, state.step * cfg_.train.batch_size);
+  std::string views = cfg_.run.dir + "/views.json";
+  check(!fs::exists(views) || read_text(views, 1 << 28) == views_text(*source_, cfg_.data, loader_),
+        "{}: the scenes or their views are no longer those that the run began with", views);
 }
 
 void Trainer::begin_folder() {
@@ -136,38 +143,26 @@ void Trainer::begin_folder() {
     check(!error, "run.dir={} cannot be made: {}", cfg_.run.dir, error.message());
   };
   make("");
+  lock_.emplace(cfg_.run.dir);
   write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));  // first: it makes the folder a run
   make("/checkpoints");
   make("/images");
-  write_views(cfg_.run.dir + "/views.json", *source_, cfg_.data, loader_);
+  write_whole(cfg_.run.dir + "/views.json", views_text(*source_, cfg_.data, loader_));
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
 
-std::vector<Batch> Trainer::micro_batches(std::int64_t step) {
+Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
   std::int64_t size = cfg_.train.batch_size / cfg_.train.accumulate;
-  std::vector<Batch> out;
-  for (std::int64_t m = 0; m < cfg_.train.accumulate; ++m) {
-    out.push_back(loader_.batch(step * cfg_.train.batch_size + m * size, size));
-    out.back().valid *= double(cfg_.train.accumulate);  // the count over the whole global batch
-  }
-  return out;
-}
-
-// Data is read; where that fails the run ends, and what it learned until here is kept.
-template <class Read>
-auto Trainer::or_saved(std::int64_t steps_done, const Read& read) {
-  try {
-    return read();
-  } catch (const Error&) {
-    if (steps_done > first_step_) save(steps_done);
-    throw;
-  }
+  Batch b = loader_.batch(step * cfg_.train.batch_size + micro * size, size);
+  b.valid *= double(cfg_.train.accumulate);  // the count over the whole global batch
+  return b;
 }
 
 void Trainer::train_step(std::int64_t step, Progress& progress) {
   double begin = now();
-  std::vector<Batch> micro = or_saved(step, [&] { return micro_batches(step); });
-  StepReport r = learner_.step(step, micro);
+  session_.device->reset_peak();
+  StepReport r = learner_.step(step, cfg_.train.accumulate, [&](std::int64_t micro) { return draw(step, micro); });
+  done_ = step + 1;
   double seconds = now() - begin;
   StepRow row;
   row.step = step + 1, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
@@ -180,7 +175,6 @@ void Trainer::train_step(std::int64_t step, Progress& progress) {
   if (r.skipped.empty()) return;
   log::warning("step {}: the optimizer step was left out: {}", row.step, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
-    save(row.step);
     fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}",
          learner_.skipped_in_a_row(), r.skipped, cfg_.train.max_skipped);
   }
@@ -188,7 +182,7 @@ void Trainer::train_step(std::int64_t step, Progress& progress) {
 
 void Trainer::evaluate_now(std::int64_t step) {
   Ctx c = session_.context();
-  Evaluation e = or_saved(step, [&] { return evaluate(session_.model, c, *source_, cfg_.data); });
+  Evaluation e = evaluate(session_.model, c, *source_, cfg_.data);
   NamedValues values = e.values();
   if (values.empty()) return;
   report_->evaluation(step, values);
@@ -217,25 +211,44 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
     log::info("{}: already at step {} of {}", cfg_.run.dir, first_step_, steps);
     return Ended::finished;
   }
-  micro_batches(first_step_);  // a picture that cannot be decoded is an error before anything is written
+  draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
   begin_folder();
   peak_flops_ = measured_product_rate(*session_.device);
   log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, session_.store.count(),
             source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
   if (evaluation_choices(*source_, cfg_.data).empty())
     log::info("no view is held out (data.held_out), so nothing is evaluated");
+  try {
+    return loop(stop);
+  } catch (const Error&) {  // bad data, a full disk: the run ends, and what it learned until here is kept where that is
+                            // possible
+    try {
+      if (done_ > first_step_) save(done_);
+    } catch (const Error&) {
+    }
+    throw;
+  }
+}
+
+Ended Trainer::loop(const std::atomic<bool>& stop) {
+  std::int64_t steps = cfg_.train.steps;
   Progress progress(first_step_, steps);
-  double saved_at = now();
+  double saved_at = now(), pause = double(cfg_.train.checkpoint_seconds);
   for (std::int64_t step = first_step_; step < steps; ++step) {
     train_step(step, progress);
-    std::int64_t done = step + 1;
-    auto due = [done](std::int64_t every) { return every > 0 && done % every == 0; };
-    bool time = cfg_.train.checkpoint_seconds > 0 && now() - saved_at >= double(cfg_.train.checkpoint_seconds);
+    auto due = [this](std::int64_t every) { return every > 0 && done_ % every == 0; };
+    bool time = pause > 0 && now() - saved_at >= pause;
     // before the checkpoint of the same step, so that a kill in between repeats the step with its evaluation
-    if (done == steps || due(cfg_.train.eval_every)) evaluate_now(done);
-    if (done == steps || stop || time || due(cfg_.train.checkpoint_every)) save(done), saved_at = now();
-    if (stop && done < steps) {
-      log::info("stopped at step {} of {}; the same command goes on from here", done, steps);
+    if (done_ == steps || due(cfg_.train.eval_every)) evaluate_now(done_);
+    if (done_ == steps || stop || time || due(cfg_.train.checkpoint_every)) {
+      double begin = now();
+      save(done_);
+      saved_at = now();
+      // a large model's checkpoint takes long: no more than a twentieth of the time goes into those by the clock
+      if (pause > 0) pause = std::max(double(cfg_.train.checkpoint_seconds), 20 * (saved_at - begin));
+    }
+    if (stop && done_ < steps) {
+      log::info("stopped at step {} of {}; the same command goes on from here", done_, steps);
       return Ended::stopped;
     }
   }

@@ -1,6 +1,7 @@
 // A run: its folder, its model, its loop.
 #pragma once
 #include <atomic>
+#include <optional>
 
 #include "data/loader.hpp"
 #include "io/checkpoint.hpp"
@@ -34,9 +35,8 @@ class Trainer {
  private:
   void resume();
   void begin_folder();
-  std::vector<Batch> micro_batches(std::int64_t step);
-  template <class Read>
-  auto or_saved(std::int64_t steps_done, const Read& read);
+  Batch draw(std::int64_t step, std::int64_t micro);
+  Ended loop(const std::atomic<bool>& stop);
   void train_step(std::int64_t step, class Progress& progress);
   void evaluate_now(std::int64_t step);
   void save(std::int64_t step);
@@ -46,7 +46,8 @@ class Trainer {
   Session session_;
   Learner learner_;
   Loader loader_;
-  std::int64_t first_step_ = 0, saved_step_ = -1;
+  std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
+  std::optional<FolderLock> lock_;
   std::unique_ptr<Report> report_;
   double peak_flops_ = 0;  // measured product rate of this machine
 };

@@ -51,7 +51,6 @@ MinimalConfig minimal_config(Case& c) {
 
 // <shape>.<variant>.y and .grad_x for variants nvs<steps> and llm; bf16 ones are information.
 void newton_schulz_case(Case& c) {
-  c.newton_schulz(true);
   for (const std::string& name : c.tensors()) {
     if (name.find("bf16") != std::string::npos) c.information(name);
     if (!name.ends_with(".y") || name.find("bf16") != std::string::npos) continue;
@@ -65,6 +64,7 @@ void newton_schulz_case(Case& c) {
     } else {
       check(variant == "llm", "{}: unknown variant '{}'", name, variant);
     }
+    c.newton_schulz(!ns.steps.empty());
     bool tiny = c.has(shape + ".x_times_1e7");
     Tape tape;
     Var x = tape.leaf(c.input(tiny ? shape + ".x_times_1e7" : shape + ".x"));

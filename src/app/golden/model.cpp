@@ -50,11 +50,12 @@ void rays_and_tokens(Case& c, const Batch& b, std::int64_t p) {
   c.compare_if_present("tokens_tgt_last2", tokens.cut(1, {tokens.dim(1) - 2, tokens.dim(1)}), Kind::output);
 }
 
-void forward_and_gradients(Case& c, ViewSynthesis& model, ParameterStore& store, const Batch& b) {
+void forward_and_gradients(Case& c, ViewSynthesis& model, ParameterStore& store, const Batch& b, bool muon) {
   Tape tape;
   Ctx ctx = c.context(&tape);
   Var x = model.embed(ctx, b);
   c.compare_if_present("act.x0", x.value(), Kind::output);
+  c.newton_schulz(muon);  // what follows lies behind it
   for (int i = 0; i < model.blocks(); ++i) {
     x = model.block(ctx, i, x, b);
     c.compare_if_present("act.x" + std::to_string(i + 1), x.value(), Kind::output);
@@ -120,7 +121,7 @@ void curve(Case& c, const std::string& name, const Batch& b) {
   Learner learner(model, store, c.mesh(), c.device(), cfg, 0);
   std::vector<double> loss, norm, rate, final_norms;
   for (std::int64_t s = 0; s < steps; ++s) {
-    StepReport r = learner.step(s, {&b, 1});
+    StepReport r = learner.step(s, 1, [&b](std::int64_t) { return b; });
     loss.push_back(r.loss), norm.push_back(r.grad_norm), rate.push_back(r.rate);
   }
   for (const Json& p : c.hparams()["param_order"].items()) {
@@ -145,14 +146,13 @@ void model_case(Case& c) {
   ViewSynthesisConfig cfg = model_config(c);
   bool muon = false;
   for (const BlockConfig& b : cfg.block_config) muon = muon || b.params.muon_update_steps > 0;
-  c.newton_schulz(muon);
   Batch b = batch_of(c);
   cfg.check_values(b.images.dim(3), b.images.dim(4));
   ParameterStore store;
   ViewSynthesis model(store, cfg);
   c.load(store);
   rays_and_tokens(c, b, cfg.patch_size);
-  forward_and_gradients(c, model, store, b);
+  forward_and_gradients(c, model, store, b, muon);
   two_stages(c, model, b);
   curve(c, "train_const", b);
   curve(c, "train_sched", b);

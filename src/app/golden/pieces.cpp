@@ -131,6 +131,7 @@ void bf16_case(Case& c) {
   Tensor bits = c.input("in.bits_f32", DType::i32), is_nan = c.input("in.is_nan", DType::i32);
   Tensor want = c.input("out.bits_bf16", DType::i32), value = c.input("in.value");
   std::int64_t n = bits.count();
+  check(is_nan.count() == n && want.count() == n && value.count() == n, "the four tensors differ in size");
   Tensor got = like(want), exact = Tensor::empty(c.device(), {n});
   for (std::int64_t i = 0; i < n; ++i) exact.data<std::int32_t>()[i] = bits.data<std::int32_t>()[i];
   Tensor rounded = cast(exact, DType::bf16).value();
