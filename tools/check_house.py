@@ -3,6 +3,8 @@
 
 usage: tools/check_house.py [folder of the house]
 
+example: tools/check_house.py
+
 Prints the sizes, then every finding as `file:line: what is wrong and what to do`. Exit status 1 if there is any finding.
 """
 import fnmatch
@@ -10,6 +12,9 @@ import pathlib
 import re
 import sys
 
+if "-h" in sys.argv or "--help" in sys.argv:
+    print(__doc__)
+    sys.exit()
 ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent).resolve()
 
 # A file of src/ includes its own folder and folders strictly lower; so siblings of one height do not see each other.

@@ -4,6 +4,8 @@
     312 passed, 0 failed
     lact: 312 passed, 0 failed, 4 not run
 
+example: tools/count_tests.py build/release/tests.xml
+
 Each argument is a JUnit file that ctest wrote. A ctest entry that is no GoogleTest program counts as one case; a program
 that died or ran out of time counts the case it was in as failed, and a missing file is one failure. Exit status 1 if
 anything failed or nothing ran.

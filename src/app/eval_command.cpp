@@ -24,11 +24,11 @@ Evaluated evaluated(const std::string& run, const std::vector<std::string>& over
   auto source = open_views(cfg.data);
   check(!evaluation_choices(*source, cfg.data).empty(),
         "{}: no view is held out, so there is nothing to evaluate; set data.held_out=[...]", run);
-  Session session(cfg);
-  e.step = load_newest(run, session).step;
+  Setup setup(cfg);
+  e.step = load_newest(run, setup).step;
   check(e.step >= 0, "{}: has no checkpoint yet", run);
-  Ctx c = session.context();
-  e.evaluation = evaluate(session.model, c, *source, cfg.data);
+  Ctx c = setup.context();
+  e.evaluation = evaluate(setup.model, c, *source, cfg.data);
   e.values = e.evaluation.values();
   for (std::int64_t s = 0; s < source->scenes(); ++s) e.scene_names.push_back(source->scene_name(s));
   return e;

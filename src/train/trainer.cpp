@@ -77,7 +77,7 @@ void check_same_run(const RunConfig& now_wanted) {
 
 }  // namespace
 
-Session::Session(const RunConfig& cfg)
+Setup::Setup(const RunConfig& cfg)
     : config(cfg),
       device(Device::open(Backend::cpu)),
       mesh(std::make_unique<Mesh>(Mesh::alone())),
@@ -94,7 +94,7 @@ RunConfig config_of_run(const std::string& run_folder, const std::vector<std::st
   return c;
 }
 
-TrainState load_newest(const std::string& run_folder, Session& s) {
+TrainState load_newest(const std::string& run_folder, Setup& s) {
   std::vector<std::string> all = checkpoints_in(run_folder);
   std::string problems;
   for (std::size_t i = all.size(); i-- > 0;) {
@@ -115,16 +115,15 @@ TrainState load_newest(const std::string& run_folder, Session& s) {
 Trainer::Trainer(const RunConfig& cfg)
     : cfg_((check_folder_is_usable(cfg.run.dir), check_same_run(cfg), cfg)),
       source_(open_views(cfg.data)),
-      session_(cfg),
-      learner_(session_.model, session_.store, *session_.mesh, *session_.device, cfg.train,
-               std::uint64_t(cfg.train.seed)),
-      loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *session_.device) {
+      setup_(cfg),
+      learner_(setup_.model, setup_.store, *setup_.mesh, *setup_.device, cfg.train, std::uint64_t(cfg.train.seed)),
+      loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *setup_.device) {
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();
 }
 
 void Trainer::resume() {
-  TrainState state = load_newest(cfg_.run.dir, session_);
+  TrainState state = load_newest(cfg_.run.dir, setup_);
   if (state.step < 0) return;
   first_step_ = saved_step_ = done_ = state.step;
   learner_.optimizer().set_steps(state.optimizer_steps);
@@ -160,7 +159,7 @@ Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
 
 void Trainer::train_step(std::int64_t step, Progress& progress) {
   double begin = now();
-  session_.device->reset_peak();
+  setup_.device->reset_peak();
   StepReport r = learner_.step(step, cfg_.train.accumulate, [&](std::int64_t micro) { return draw(step, micro); });
   done_ = step + 1;
   double seconds = now() - begin;
@@ -168,7 +167,7 @@ void Trainer::train_step(std::int64_t step, Progress& progress) {
   row.step = step + 1, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
   row.tokens = r.tokens, row.seconds = seconds, row.tokens_per_second = double(r.tokens) / seconds;
   row.model_flops = 3 * r.flops.total(), row.mfu = row.model_flops / seconds / peak_flops_;
-  row.memory_bytes = std::int64_t(session_.device->memory().peak);
+  row.memory_bytes = std::int64_t(setup_.device->memory().peak);
   row.psnr = psnr(r.loss), row.skipped = r.skipped;
   report_->step(row);
   progress.show({.step = row.step, .loss = r.loss, .psnr = row.psnr, .tokens_per_second = row.tokens_per_second});
@@ -181,8 +180,8 @@ void Trainer::train_step(std::int64_t step, Progress& progress) {
 }
 
 void Trainer::evaluate_now(std::int64_t step) {
-  Ctx c = session_.context();
-  Evaluation e = evaluate(session_.model, c, *source_, cfg_.data);
+  Ctx c = setup_.context();
+  Evaluation e = evaluate(setup_.model, c, *source_, cfg_.data);
   NamedValues values = e.values();
   if (values.empty()) return;
   report_->evaluation(step, values);
@@ -195,7 +194,7 @@ void Trainer::evaluate_now(std::int64_t step) {
 
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
-  write_checkpoint(checkpoint_path(cfg_.run.dir, step), session_.store,
+  write_checkpoint(checkpoint_path(cfg_.run.dir, step), setup_.store,
                    {.step = step,
                     .sample = step * cfg_.train.batch_size,
                     .optimizer_steps = learner_.optimizer().steps(),
@@ -213,8 +212,8 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   }
   draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
   begin_folder();
-  peak_flops_ = measured_product_rate(*session_.device);
-  log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, session_.store.count(),
+  peak_flops_ = measured_product_rate(*setup_.device);
+  log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, setup_.store.count(),
             source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
   if (evaluation_choices(*source_, cfg_.data).empty())
     log::info("no view is held out (data.held_out), so nothing is evaluated");

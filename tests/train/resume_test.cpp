@@ -52,6 +52,16 @@ TEST_F(Resume, AGrownRunEqualsOneThatDidNotStop) {
   expect_same(trained("stopped", constant), trained("whole", constant));
 }
 
+TEST_F(Resume, OtherViewsUnderTheSameNameAreRefused) {
+  trained("run", {"train.steps=3", "train.constant_lr=true"});
+  const std::string views = folder_ / "run/views.json";
+  std::string changed = read_text(views, 1 << 20);
+  changed.replace(changed.find("\"train\": [0"), 11, "\"train\": [9");
+  write_whole(views, changed);
+  expect_refused("run", {"train.steps=4", "train.constant_lr=true"},
+                 {"views.json", "no longer those that the run began with"});
+}
+
 TEST_F(Resume, SignalsFinishTheStepAndSave) {
   const Words steps = {"train.steps=300", "train.eval_every=50", "compute.threads=2"};
   const std::string run = folder_ / "run";

@@ -101,6 +101,13 @@ TEST(Config, AliasesCannotMakeAShortTextEndless) {
       std::string::npos);
 }
 
+TEST(Config, AValueThatHoldsItselfIsRefused) {
+  Outer c;
+  EXPECT_NE(
+      error_of([&] { read_config_text(Fields::of(c), "views: &a [*a]", "c.yaml"); }).find("c.yaml: is nested deeper"),
+      std::string::npos);
+}
+
 TEST(Random, IsAFunctionOfNameAndPosition) {
   auto k = random_key(0, "blocks.0.w0");
   EXPECT_EQ(normal(k, 17), normal(random_key(0, "blocks.0.w0"), 17));

@@ -48,6 +48,14 @@ TEST_F(Scenes, FolderCameraFileAndIndexGiveTheSame) {
   EXPECT_EQ(from_index.load(1, 1, 2, 2).rgb, from_folder.load(0, 1, 2, 2).rgb);
 }
 
+TEST_F(Scenes, ScenesOfOneNameAreNumbered) {
+  make_scene("a/s", 10), make_scene("b/s", 20);
+  folder.write("index.json", R"(["a/s/opencv_cameras.json", "b/s/opencv_cameras.json"])");
+  const SceneFolder scenes(folder / "index.json");
+  EXPECT_EQ(scenes.scene_name(0), "s");
+  EXPECT_EQ(scenes.scene_name(1), "s_2");
+}
+
 TEST_F(Scenes, IntrinsicsFollowScaleAndCrop) {
   make_scene("a", 10);
   const PosedView view =

@@ -58,6 +58,16 @@ TEST(WholeFile, OnlyFilesAreReadAndReplaced) {
             folder.path() + ": cannot be replaced: it is not a file");
 }
 
+TEST(FolderLock, AFolderHasOneHolder) {
+  TemporaryFolder folder;
+  {
+    FolderLock first(folder.path());
+    EXPECT_EQ(sentence_of([&] { FolderLock second(folder.path()); }),
+              folder.path() + ": another process is at work in this folder");
+  }
+  FolderLock again(folder.path());
+}
+
 TEST(WholeFile, AMissingFolderIsNamed) {
   TemporaryFolder folder;
   std::string path = folder / "no/a";
