@@ -194,6 +194,7 @@ void Trainer::evaluate_now(std::int64_t step) {
 
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
+  saving_ = true;
   write_checkpoint(checkpoint_path(cfg_.run.dir, step), setup_.store,
                    {.step = step,
                     .sample = step * cfg_.train.batch_size,
@@ -202,6 +203,7 @@ void Trainer::save(std::int64_t step) {
                     .config = to_yaml(Fields::of(cfg_))});
   remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints);
   saved_step_ = step;
+  saving_ = false;
 }
 
 Ended Trainer::run(const std::atomic<bool>& stop) {
@@ -219,10 +221,9 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
     log::info("no view is held out (data.held_out), so nothing is evaluated");
   try {
     return loop(stop);
-  } catch (const Error&) {  // bad data, a full disk: the run ends, and what it learned until here is kept where that is
-                            // possible
+  } catch (const Error&) {  // bad data, a full disk: what was learned until here is kept where that is possible
     try {
-      if (done_ > first_step_) save(done_);
+      if (done_ > first_step_ && !saving_) save(done_);
     } catch (const Error&) {
     }
     throw;

@@ -47,6 +47,7 @@ class Trainer {
   Learner learner_;
   Loader loader_;
   std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
+  bool saving_ = false;  // a save is under way, or failed
   std::optional<FolderLock> lock_;
   std::unique_ptr<Report> report_;
   double peak_flops_ = 0;  // measured product rate of this machine
