@@ -15,11 +15,11 @@ namespace fs = std::filesystem;
 int run_to_safetensors(const std::string& run, const std::string& out, const Arguments& args) {
   check(args.overrides.empty(), "{}: a run keeps its config; '{}' cannot change it", run,
         args.overrides.empty() ? "" : args.overrides[0]);
-  Setup setup(config_of_run(run));
-  std::int64_t step = load_newest(run, setup).step;
+  LoadedModel loaded(config_of_run(run));
+  std::int64_t step = load_newest(run, loaded).step;
   check(step >= 0, "{}: has no checkpoint yet", run);
-  write_weights(out, setup.store);
-  std::cout << fill("{}: {} parameters of step {}\n", {out, setup.store.count(), step});
+  write_weights(out, loaded.store);
+  std::cout << fill("{}: {} parameters of step {}\n", {out, loaded.store.count(), step});
   return exit_done;
 }
 
@@ -27,9 +27,9 @@ int safetensors_to_run(const std::string& in, const std::string& run, const Argu
   check(!fs::exists(run) || fs::is_empty(run), "{}: is not empty; weights go into a new run", run);
   RunConfig cfg = RunConfig::from_overrides(args.overrides);
   cfg.run.dir = run;
-  Setup setup(cfg);
-  read_weights(in, setup.store, *setup.device);
-  setup.store.add_moments();
+  LoadedModel loaded(cfg);
+  read_weights(in, loaded.store, *loaded.device);
+  loaded.store.add_moments();
   std::error_code error;
   fs::create_directories(run, error);
   check(!error, "{} cannot be made: {}", run, error.message());
@@ -38,8 +38,8 @@ int safetensors_to_run(const std::string& in, const std::string& run, const Argu
   write_whole(run + "/config.yaml", start.config);
   fs::create_directories(run + "/checkpoints", error);
   check(!error, "{} cannot be made: {}", run, error.message());
-  write_checkpoint(checkpoint_path(run, 0), setup.store, start);
-  std::cout << fill("{}: {} parameters from {}\n", {run, setup.store.count(), in});
+  write_checkpoint(checkpoint_path(run, 0), loaded.store, start);
+  std::cout << fill("{}: {} parameters from {}\n", {run, loaded.store.count(), in});
   return exit_done;
 }
 

@@ -24,11 +24,11 @@ Evaluated evaluated(const std::string& run, const std::vector<std::string>& over
   auto source = open_views(cfg.data);
   check(!evaluation_choices(*source, cfg.data).empty(),
         "{}: no view is held out, so there is nothing to evaluate; set data.held_out=[...]", run);
-  Setup setup(cfg);
-  e.step = load_newest(run, setup).step;
+  LoadedModel loaded(cfg);
+  e.step = load_newest(run, loaded).step;
   check(e.step >= 0, "{}: has no checkpoint yet", run);
-  Ctx c = setup.context();
-  e.evaluation = evaluate(setup.model, c, *source, cfg.data);
+  Ctx c = loaded.context();
+  e.evaluation = evaluate(loaded.model, c, *source, cfg.data);
   e.values = e.evaluation.values();
   for (std::int64_t s = 0; s < source->scenes(); ++s) e.scene_names.push_back(source->scene_name(s));
   return e;

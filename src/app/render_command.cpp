@@ -75,7 +75,7 @@ Cameras path_of(const ViewSource& source, const ViewChoice& choice, const DataCo
           Tensor::of(d, {1, n, 4, 4}, std::span<const double>(p))};
 }
 
-void write_turntable(const std::string& path, Setup& s, const ViewSource& source, const ViewChoice& choice,
+void write_turntable(const std::string& path, LoadedModel& s, const ViewSource& source, const ViewChoice& choice,
                      const DataConfig& cfg) {
   Ctx c = s.context();
   Batch b = assemble(source, choice, cfg, *s.device);
@@ -97,17 +97,17 @@ int render_command(Arguments args) {
   if (!scene.empty()) args.overrides.push_back("data.path=" + scene);
   RunConfig cfg = config_of_run(run, args.overrides);
   auto source = open_views(cfg.data);
-  Setup setup(cfg);
-  check(load_newest(run, setup).step >= 0, "{}: has no checkpoint yet", run);
+  LoadedModel loaded(cfg);
+  check(load_newest(run, loaded).step >= 0, "{}: has no checkpoint yet", run);
   if (out.empty()) out = run + "/images";
   std::error_code error;
   std::filesystem::create_directories(out, error);
   check(!error, "out={} cannot be made: {}", out, error.message());
 
-  Ctx c = setup.context();
+  Ctx c = loaded.context();
   std::vector<ViewChoice> choices = evaluation_choices(*source, cfg.data);
   check(!choices.empty(), "{}: no view is held out, so there is nothing to compare; set data.held_out=[...]", run);
-  Evaluation e = evaluate(setup.model, c, *source, cfg.data);
+  Evaluation e = evaluate(loaded.model, c, *source, cfg.data);
   for (const ViewChoice& choice : choices) {
     std::string path = out + "/" + source->scene_name(choice.scene) + "_sheet.png";
     write_png(path, sheet_of(e, choice.scene, cfg.data));
@@ -116,7 +116,7 @@ int render_command(Arguments args) {
   for (std::size_t i = 0; i < choices.size(); ++i) {  // the first scenes, and every scene never trained on
     bool novel = std::ranges::find(cfg.data.held_out_scenes, choices[i].scene) != cfg.data.held_out_scenes.end();
     if (i < turntables || novel)
-      write_turntable(out + "/" + source->scene_name(choices[i].scene) + "_turntable.gif", setup, *source, choices[i],
+      write_turntable(out + "/" + source->scene_name(choices[i].scene) + "_turntable.gif", loaded, *source, choices[i],
                       cfg.data);
   }
   return exit_done;

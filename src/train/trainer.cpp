@@ -77,7 +77,7 @@ void check_same_run(const RunConfig& now_wanted) {
 
 }  // namespace
 
-Setup::Setup(const RunConfig& cfg)
+LoadedModel::LoadedModel(const RunConfig& cfg)
     : config(cfg),
       device(Device::open(Backend::cpu)),
       mesh(std::make_unique<Mesh>(Mesh::alone())),
@@ -94,7 +94,7 @@ RunConfig config_of_run(const std::string& run_folder, const std::vector<std::st
   return c;
 }
 
-TrainState load_newest(const std::string& run_folder, Setup& s) {
+TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
   std::vector<std::string> all = checkpoints_in(run_folder);
   std::string problems;
   for (std::size_t i = all.size(); i-- > 0;) {
@@ -115,15 +115,15 @@ TrainState load_newest(const std::string& run_folder, Setup& s) {
 Trainer::Trainer(const RunConfig& cfg)
     : cfg_((check_folder_is_usable(cfg.run.dir), check_same_run(cfg), cfg)),
       source_(open_views(cfg.data)),
-      setup_(cfg),
-      learner_(setup_.model, setup_.store, *setup_.mesh, *setup_.device, cfg.train, std::uint64_t(cfg.train.seed)),
-      loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *setup_.device) {
+      loaded_(cfg),
+      learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed)),
+      loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device) {
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();
 }
 
 void Trainer::resume() {
-  TrainState state = load_newest(cfg_.run.dir, setup_);
+  TrainState state = load_newest(cfg_.run.dir, loaded_);
   if (state.step < 0) return;
   first_step_ = saved_step_ = done_ = state.step;
   learner_.optimizer().set_steps(state.optimizer_steps);
@@ -159,7 +159,7 @@ Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
 
 void Trainer::train_step(std::int64_t step, Progress& progress) {
   double begin = now();
-  setup_.device->reset_peak();
+  loaded_.device->reset_peak();
   StepReport r = learner_.step(step, cfg_.train.accumulate, [&](std::int64_t micro) { return draw(step, micro); });
   done_ = step + 1;
   double seconds = now() - begin;
@@ -167,7 +167,7 @@ void Trainer::train_step(std::int64_t step, Progress& progress) {
   row.step = step + 1, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
   row.tokens = r.tokens, row.seconds = seconds, row.tokens_per_second = double(r.tokens) / seconds;
   row.model_flops = 3 * r.flops.total(), row.mfu = row.model_flops / seconds / peak_flops_;
-  row.memory_bytes = std::int64_t(setup_.device->memory().peak);
+  row.memory_bytes = std::int64_t(loaded_.device->memory().peak);
   row.psnr = psnr(r.loss), row.skipped = r.skipped;
   report_->step(row);
   progress.show({.step = row.step, .loss = r.loss, .psnr = row.psnr, .tokens_per_second = row.tokens_per_second});
@@ -180,8 +180,8 @@ void Trainer::train_step(std::int64_t step, Progress& progress) {
 }
 
 void Trainer::evaluate_now(std::int64_t step) {
-  Ctx c = setup_.context();
-  Evaluation e = evaluate(setup_.model, c, *source_, cfg_.data);
+  Ctx c = loaded_.context();
+  Evaluation e = evaluate(loaded_.model, c, *source_, cfg_.data);
   NamedValues values = e.values();
   if (values.empty()) return;
   report_->evaluation(step, values);
@@ -195,7 +195,7 @@ void Trainer::evaluate_now(std::int64_t step) {
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
   saving_ = true;
-  write_checkpoint(checkpoint_path(cfg_.run.dir, step), setup_.store,
+  write_checkpoint(checkpoint_path(cfg_.run.dir, step), loaded_.store,
                    {.step = step,
                     .sample = step * cfg_.train.batch_size,
                     .optimizer_steps = learner_.optimizer().steps(),
@@ -214,8 +214,8 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   }
   draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
   begin_folder();
-  peak_flops_ = measured_product_rate(*setup_.device);
-  log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, setup_.store.count(),
+  peak_flops_ = measured_product_rate(*loaded_.device);
+  log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, loaded_.store.count(),
             source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
   if (evaluation_choices(*source_, cfg_.data).empty())
     log::info("no view is held out (data.held_out), so nothing is evaluated");

@@ -12,8 +12,8 @@
 namespace lact {
 
 // Device, mesh, parameters and model of a config: what training, evaluation and rendering all need.
-struct Setup {
-  explicit Setup(const RunConfig& cfg);
+struct LoadedModel {
+  explicit LoadedModel(const RunConfig& cfg);
   RunConfig config;
   std::unique_ptr<Device> device;
   std::unique_ptr<Mesh> mesh;
@@ -43,7 +43,7 @@ class Trainer {
 
   RunConfig cfg_;
   std::unique_ptr<ViewSource> source_;
-  Setup setup_;
+  LoadedModel loaded_;
   Learner learner_;
   Loader loader_;
   std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
@@ -55,8 +55,8 @@ class Trainer {
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run.
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});
-// Loads the newest checkpoint of a run into the setup's store: the newest that loads, warning about damaged ones.
+// Loads the newest checkpoint of a run into the store: the newest that loads, warning about damaged ones.
 // `step` < 0 when there is none. An error if there are some and none loads.
-TrainState load_newest(const std::string& run_folder, Setup& s);
+TrainState load_newest(const std::string& run_folder, LoadedModel& s);
 
 }  // namespace lact
