@@ -86,9 +86,12 @@ void camera_case(Case& c) {
       poses.push_back(k.c2w);
     }
     auto n = std::int64_t(cameras.size());
-    c.compare(at + ".fxfycxcy", Tensor::of(c.device(), {n, 4}, std::span<const double>(intrinsics), DType::f64),
+    std::int64_t items = c.shape(at + ".c2w").at(0);  // the cameras of all items of the batch, one after the other
+    check(items > 0 && n % items == 0, "{}.c2w holds {} items for {} cameras", at, items, n);
+    c.compare(at + ".fxfycxcy",
+              Tensor::of(c.device(), {items, n / items, 4}, std::span<const double>(intrinsics), DType::f64),
               Kind::output);
-    c.compare(at + ".c2w", poses_tensor(c, poses), Kind::output);
+    c.compare(at + ".c2w", poses_tensor(c, poses).view({items, n / items, 4, 4}), Kind::output);
   };
   Turntable path;
   path.width = c.integer("w", path.width), path.height = c.integer("h", path.height);
