@@ -132,14 +132,7 @@ PosedView SyntheticScenes::load(std::int64_t scene, std::int64_t view, std::int6
     image = resize_and_crop(synthetic::render(solids(scene), c), int(height), int(width));  // only lays it on white
     cache_.keep(key, *image);
   }
-  PosedView out;
-  const std::size_t plane = std::size_t(height) * std::size_t(width);
-  out.rgb.resize(3 * plane);
-  for (std::size_t i = 0; i < plane; ++i)
-    for (std::size_t k = 0; k < 3; ++k) out.rgb[k * plane + i] = float(image->pixels[3 * i + k]) / 255.0f;
-  out.intrinsics = {float(c.fx), float(c.fy), float(c.cx), float(c.cy)};
-  std::copy(c.c2w.begin(), c.c2w.end(), out.c2w.begin());
-  return out;
+  return fitted_view(c, *image);
 }
 
 void write_dataset(const SyntheticScenes& source, const std::string& folder) {

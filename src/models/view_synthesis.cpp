@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "autograd/broadcast.hpp"
 #include "base/check.hpp"
 #include "layers/embedding.hpp"
 
@@ -136,12 +137,7 @@ std::int64_t ViewSynthesis::tokens(const Batch& b) const {
 }
 
 Var ViewSynthesis::embed(Ctx& c, const Batch& b) {
-  Tensor inputs = b.images.cut(1, {0, b.input_views});
-  if (!inputs.contiguous()) {  // several items: the inputs of each lie apart
-    Tensor copy = like(inputs);
-    for (std::int64_t i = 0; i < inputs.dim(0); ++i) copy_bytes(copy.select(0, i), inputs.select(0, i));
-    inputs = copy;
-  }
+  Tensor inputs = dense(b.images.cut(1, {0, b.input_views}));
   return embed_tokens(c, view_tokens(b.intrinsics, b.poses, inputs, b.images.dim(3), b.images.dim(4), cfg_.patch_size));
 }
 

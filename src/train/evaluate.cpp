@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "autograd/broadcast.hpp"
 #include "base/check.hpp"
 #include "train/metrics.hpp"
 
@@ -11,11 +12,7 @@ namespace {
 
 constexpr std::int64_t group = 8;  // views rendered at once
 
-Tensor part(const Tensor& t, Range r) {  // of dim 1, contiguous
-  Tensor cut = t.cut(1, r), out = like(cut);
-  for (std::int64_t i = 0; i < cut.dim(0); ++i) copy_bytes(out.select(0, i), cut.select(0, i));
-  return out;
-}
+Tensor part(const Tensor& t, Range r) { return dense(t.cut(1, r)); }
 
 std::vector<float> picture(const Tensor& images, std::int64_t view) {  // [1, v, 3, h, w]
   return images.select(0, 0).select(0, view).to_floats();

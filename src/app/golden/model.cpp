@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "app/golden/golden.hpp"
+#include "autograd/broadcast.hpp"
 #include "base/check.hpp"
 #include "kernels/norm_reduce.hpp"
 #include "kernels/pointwise.hpp"
@@ -31,12 +32,6 @@ Batch batch_of(Case& c) {
   return b;
 }
 
-Tensor dense_copy(const Tensor& x) {
-  Tensor y = like(x);
-  kernels::unary(kernels::Unary::copy, y, x);
-  return y;
-}
-
 void rays_and_tokens(Case& c, const Batch& b, std::int64_t p) {
   std::int64_t h = b.images.dim(3), w = b.images.dim(4), v = b.poses.dim(1);
   Tensor r = rays(b.intrinsics, b.poses, h, w);
@@ -45,7 +40,7 @@ void rays_and_tokens(Case& c, const Batch& b, std::int64_t p) {
   c.compare_if_present("ray_d_v0", channels(0, 3), Kind::output);
   c.compare_if_present("ray_d_last", channels(v - 1, 3), Kind::output);
   c.compare_if_present("o_cross_d_v0", channels(0, 6), Kind::output);
-  Tensor tokens = view_tokens(b.intrinsics, b.poses, dense_copy(b.images.cut(1, {0, b.input_views})), h, w, p);
+  Tensor tokens = view_tokens(b.intrinsics, b.poses, dense(b.images.cut(1, {0, b.input_views})), h, w, p);
   c.compare_if_present("tokens_in_v0_first2", tokens.cut(1, {0, 2}), Kind::output);
   c.compare_if_present("tokens_tgt_last2", tokens.cut(1, {tokens.dim(1) - 2, tokens.dim(1)}), Kind::output);
 }
@@ -73,9 +68,9 @@ void forward_and_gradients(Case& c, ViewSynthesis& model, ParameterStore& store,
 
 void two_stages(Case& c, ViewSynthesis& model, const Batch& b) {
   Batch inputs;
-  inputs.images = dense_copy(b.images.cut(1, {0, b.input_views}));
-  inputs.intrinsics = dense_copy(b.intrinsics.cut(1, {0, b.input_views}));
-  inputs.poses = dense_copy(b.poses.cut(1, {0, b.input_views}));
+  inputs.images = dense(b.images.cut(1, {0, b.input_views}));
+  inputs.intrinsics = dense(b.intrinsics.cut(1, {0, b.input_views}));
+  inputs.poses = dense(b.poses.cut(1, {0, b.input_views}));
   inputs.input_views = b.input_views;
   Ctx ctx = c.context(nullptr);
   ViewSynthesis::States states = model.reconstruct(ctx, inputs);
@@ -89,8 +84,8 @@ void two_stages(Case& c, ViewSynthesis& model, const Batch& b) {
   }
   std::vector<Var> views;
   for (std::int64_t v = b.input_views; v < b.poses.dim(1); ++v)  // one target view at a time, as inference does
-    views.push_back(model.render(ctx, states, dense_copy(b.intrinsics.cut(1, {v, v + 1})),
-                                 dense_copy(b.poses.cut(1, {v, v + 1})), b.images.dim(3), b.images.dim(4)));
+    views.push_back(model.render(ctx, states, dense(b.intrinsics.cut(1, {v, v + 1})), dense(b.poses.cut(1, {v, v + 1})),
+                                 b.images.dim(3), b.images.dim(4)));
   c.compare_if_present("rendering_two_stage", join(views, 1).value(), Kind::output);
 }
 
