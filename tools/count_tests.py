@@ -39,7 +39,7 @@ def cases_left_out(build):
                              check=True, capture_output=True, text=True)
     count = 0
     for test in json.loads(listing.stdout)["tests"]:
-        names = subprocess.run([test["command"][0], "--gtest_list_tests"], check=True, capture_output=True, text=True)
+        names = subprocess.run([test["command"][-1], "--gtest_list_tests"], check=True, capture_output=True, text=True)
         count += sum(line.startswith("  ") for line in names.stdout.splitlines())
     return count
 

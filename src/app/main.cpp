@@ -9,6 +9,7 @@
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "parallel/world.hpp"
 
 namespace {
 
@@ -123,7 +124,9 @@ int main(int argc, char** argv) {
     return line.app.exit(e) == 0 ? lact::exit_done : lact::exit_usage;
   } catch (const std::exception& e) {
     lact::log::end_line();
-    std::cerr << "lact: " << e.what() << "\n";
+    const lact::WorldInfo& world = lact::world_info();
+    std::cerr << "lact: " << (world.ranks > 1 ? lact::sentence("[rank {}] ", world.rank) : "") << e.what() << "\n";
+    lact::abort_world(lact::exit_error);  // the other ranks would wait for this one
     return lact::exit_error;
   }
 }
