@@ -1,8 +1,9 @@
-# lact_test(file SIZE small|medium|large [DATA] [TIMEOUT seconds] LINKS folders ...)
+# lact_test(file SIZE small|medium|large [DATA] [CUDA] [TIMEOUT seconds] LINKS folders ...)
 # One GoogleTest program per file, one ctest entry per program. The size is a label: CI runs `small` again under the sanitizers.
+# CUDA starts the program a second time on a GPU, label `cuda`, see tools/test.
 # DATA marks tests that need ../shared/data: label `data`, see tools/test.
 function(lact_test file)
-  cmake_parse_arguments(A "DATA" "SIZE;TIMEOUT" "LINKS" ${ARGN})
+  cmake_parse_arguments(A "DATA;CUDA" "SIZE;TIMEOUT" "LINKS" ${ARGN})
   get_filename_component(name ${file} NAME_WE)
   get_filename_component(folder ${file} DIRECTORY)
   list(TRANSFORM A_LINKS PREPEND lact_)
@@ -18,4 +19,9 @@ function(lact_test file)
   endif()
   set_tests_properties(${folder}/${name} PROPERTIES LABELS "${labels}" TIMEOUT ${A_TIMEOUT}
     ENVIRONMENT "LACT_BINARY=${CMAKE_BINARY_DIR}/lact")
+  if(A_CUDA AND LACT_HAS_CUDA)
+    add_test(NAME ${folder}/${name}.cuda COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${folder}/${name}.cuda PROPERTIES LABELS "${A_SIZE};cuda" TIMEOUT ${A_TIMEOUT}
+      ENVIRONMENT "LACT_BINARY=${CMAKE_BINARY_DIR}/lact;LACT_TEST_DEVICE=cuda")
+  endif()
 endfunction()
