@@ -91,14 +91,11 @@ void ParameterStore::lay_out(Device& d, Mesh& m, std::uint64_t seed, DType t) {
   }
   for (const Parameter& p : parameters_) {
     std::uint64_t key = random_key(seed, p.name);
-    Tensor v = value(p);
-    for (std::int64_t i = 0; i < v.count(); ++i) {
-      double x = p.init(key, whole_index(p, m.at(Axis::tp), tp_, i));
-      if (t == DType::f64)
-        v.data<double>()[i] = x;
-      else
-        v.data<float>()[i] = float(x);
-    }
+    std::vector<double> numbers(std::size_t(count_of(p.local)));
+#pragma omp parallel for
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+      numbers[i] = p.init(key, whole_index(p, m.at(Axis::tp), tp_, std::int64_t(i)));
+    copy_bytes(value(p), Tensor::of(d, p.local, std::span<const double>(numbers), t));
   }
 }
 
