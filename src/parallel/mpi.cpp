@@ -224,7 +224,11 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
     ok(MPI_Comm_split(comm_, color, key, &part), "MPI_Comm_split");
     int size = 1;
     MPI_Comm_size(part, &size);
-    if (size > 1) return std::make_unique<MpiCommunicator>(session_, part, label, transport);
+    if (size > 1) {
+      auto line = std::make_unique<MpiCommunicator>(session_, part, label, transport);
+      line->compare_calls(compares_calls());
+      return line;
+    }
     MPI_Comm_free(&part);
     return self_communicator(label);
   }

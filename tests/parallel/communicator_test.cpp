@@ -375,5 +375,31 @@ TEST_P(Contract, WhatCannotBeDoneIsRefusedBeforeAnyRankWaits) {
   c_->all_reduce(x).wait();
 }
 
+TEST_P(Contract, RanksThatCallDifferentThingsAreNamedBeforeAnythingBegins) {
+  c_->compare_calls(true);
+  const auto line = c_->split(0, me_, "odd");
+  EXPECT_EQ(line->compares_calls(), n_ > 1);
+  const Tensor x = numbers_of(me_, 12), all = blank(12 * n_);
+  line->all_reduce(x).wait();
+  for (std::int64_t i = 0; i < 12; ++i) EXPECT_EQ(x.data<float>()[i], sum_at(i));
+  if (n_ < 3) return;  // of two it cannot be said who is wrong
+  const bool odd = me_ == n_ - 1;
+  auto said = [&](auto&& one, auto&& other) { return sentence_of([&] { odd ? other().wait() : one().wait(); }); };
+  const std::string who = "along 'odd' rank " + std::to_string(n_ - 1) + " is about to call ";
+  EXPECT_EQ(said([&] { return line->all_reduce(x); }, [&] { return line->all_gather(all, x); }),
+            who + "all_gather number 2 (" + std::to_string(48 * n_) + " bytes, owner 0) where others call all_reduce " +
+                "number 2 (48 bytes, owner 0)");
+  EXPECT_TRUE(said([&] { return line->broadcast(x, 0); }, [&] { return line->broadcast(x, 1); }).starts_with(who));
+  EXPECT_TRUE(
+      said([&] { return line->all_reduce(x); }, [&] { return line->all_reduce(x, Reduce::max); }).starts_with(who));
+  Counts two = even_counts(12, n_), other = two;
+  std::swap(other.front(), other.back());
+  other.front() += 1, other[1] -= 1;
+  EXPECT_TRUE(said([&] { return line->all_gather(blank(12), blank(two[std::size_t(me_)]), two); },
+                   [&] { return line->all_gather(blank(12), blank(other[std::size_t(me_)]), other); })
+                  .ends_with("with other parts"));
+  line->broadcast(x, 1).wait();
+}
+
 }  // namespace
 }  // namespace lact
