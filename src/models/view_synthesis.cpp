@@ -79,6 +79,29 @@ void ViewSynthesisConfig::check_values(std::int64_t height, std::int64_t width) 
   }
 }
 
+std::vector<SubLayerShape> sub_layers(const ViewSynthesisConfig& cfg) {
+  std::vector<SubLayerShape> out;
+  for (const BlockConfig& b : cfg.block_config.empty() ? ViewSynthesisConfig::default_blocks() : cfg.block_config) {
+    const BlockParams& p = b.params;
+    if (b.type == mlp_type) {
+      out.push_back({.kind = SubLayerShape::mlp, .hidden = std::int64_t(double(cfg.dim) * multiple(b))});
+    } else if (b.type == attention_type) {
+      out.push_back({.kind = SubLayerShape::attention,
+                     .per_view = b.length_dim == "l",
+                     .qk_norm = p.use_qk_norm,
+                     .heads = cfg.dim / p.head_dim,
+                     .head_dim = p.head_dim});
+    } else {
+      out.push_back({.kind = SubLayerShape::fast_weights,
+                     .heads = cfg.dim / p.head_dim,
+                     .head_dim = p.head_dim,
+                     .hidden = std::int64_t(double(p.head_dim) * multiple(b)),
+                     .newton_schulz_steps = p.muon_update_steps});
+    }
+  }
+  return out;
+}
+
 ViewSynthesis::ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg)
     : cfg_(cfg),
       input_linear_(Scope(store) / "input_linear", channels * cfg.patch_size * cfg.patch_size, cfg.dim, gaussian(0.02)),

@@ -32,6 +32,17 @@ struct ViewSynthesisConfig {
   static std::vector<BlockConfig> default_blocks();
 };
 
+// The sizes of a sub-layer, for whoever plans without tensors.
+struct SubLayerShape {
+  enum Kind : std::uint8_t { attention, fast_weights, mlp } kind = attention;
+  bool per_view = false;
+  bool qk_norm = false;
+  std::int64_t heads = 1, head_dim = 0;  // of attention and fast weights
+  std::int64_t hidden = 0;               // of the MLP, and of one fast-weight head
+  std::int64_t newton_schulz_steps = 0;
+};
+std::vector<SubLayerShape> sub_layers(const ViewSynthesisConfig& cfg);  // of each block
+
 class ViewSynthesis final : public Model {
  public:
   ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg);
