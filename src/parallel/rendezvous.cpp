@@ -20,17 +20,11 @@ struct Begun {  // a collective in a rank's queue on one communicator
   std::string what;
   double at = 0, seconds = 0;
 };
-struct Travelling {  // an exchange in a rank's queue; only the first of them is on the wires
+struct Travelling {  // a rank's exchange on the wires
   const std::vector<Letter>* letters = nullptr;
-  double at = 0;
-  std::size_t open = 0;
-  bool on_the_wires = false;
+  std::size_t open = 0;  // letters that have not met their counterparts
+  double posted = 0, ended = 0;
 };
-struct Posted {  // one letter on the wires
-  std::string what;
-  double at = 0;
-};
-
 class Stage {  // where the rehearsal happens
  public:
   Stage(const Grid& grid, const std::vector<RankCalls>& calls)
@@ -52,7 +46,7 @@ class Stage {  // where the rehearsal happens
     std::size_t next = 0;  // call
     double clock = 0;
     std::map<std::string, double> holds;  // value -> since when
-    std::deque<Travelling> exchanges;
+    Travelling exchange;
     std::map<std::uint8_t, std::deque<Begun>> queues;              // by axes
     std::map<std::pair<std::uint8_t, std::string>, double> ended;  // collectives that nobody has finished yet
   };
@@ -74,10 +68,7 @@ class Stage {  // where the rehearsal happens
     } else if (c.kind == RankCall::finish) {
       over = finished(r, c);
     } else {
-      for (const Letter& l : c.letters)
-        if (l.send) take(r, l.what);
-      p.exchanges.push_back({&c.letters, p.clock, c.letters.size()});
-      post_first(r);
+      over = exchanged(r, c);
     }
     if (over) ++p.next;
     return over;
@@ -110,9 +101,8 @@ class Stage {  // where the rehearsal happens
   }
 
   static bool expects(const Place& p, const std::string& value) {
-    return std::ranges::any_of(p.exchanges, [&](const Travelling& t) {
-      return std::ranges::any_of(*t.letters, [&](const Letter& l) { return !l.send && l.what == value; });
-    });
+    return p.exchange.open > 0 &&
+           std::ranges::any_of(*p.exchange.letters, [&](const Letter& l) { return !l.send && l.what == value; });
   }
 
   // Collectives of one communicator happen in the order of its queue, each when all members have begun it.
@@ -145,51 +135,50 @@ class Stage {  // where the rehearsal happens
     return true;
   }
 
-  // Lays the letters of the first waiting exchange on the wires. The ones that meet their counterparts there arrive,
-  // and an exchange without open letters makes way for the next.
-  void post_first(std::size_t r) {
+  // Lays the letters on the wires when the exchange before has ended. This one ends when all of them have met their
+  // counterparts there.
+  bool exchanged(std::size_t r, const RankCall& c) {
     Place& p = ranks_[r];
-    if (p.exchanges.empty() || p.exchanges.front().on_the_wires) return;
-    p.exchanges.front().on_the_wires = true;
-    std::vector<std::size_t> touched{r};
-    for (const Letter& l : *p.exchanges.front().letters)
-      if (met(r, l)) touched.push_back(std::size_t(l.peer));
-    for (std::size_t t : touched) retire_first(t);
-  }
-
-  bool met(std::size_t r, const Letter& l) {
-    std::pair<int, int> way = l.send ? std::pair(int(r), l.peer) : std::pair(l.peer, int(r));
-    auto& others = l.send ? receives_[way] : sends_[way];
-    Travelling& mine = ranks_[r].exchanges.front();
-    if (others.empty()) return (l.send ? sends_ : receives_)[way].push_back({l.what, mine.at}), false;
-    Posted other = others.front();
-    others.pop_front();
-    if (other.what != l.what)
-      fault(fill("rank {} {} {} where rank {} {} {}",
-                 {r, l.send ? "sends" : "receives", l.what, l.peer, l.send ? "receives" : "sends", other.what}));
-    Travelling& theirs = ranks_[std::size_t(l.peer)].exchanges.front();
-    --mine.open, --theirs.open;
-    mine.at = theirs.at = std::max(mine.at, theirs.at);
+    if (p.exchange.open > 0) return false;
+    for (const Letter& l : c.letters)
+      if (l.send) take(r, l.what);
+    p.clock = std::max(p.clock, p.exchange.ended);
+    p.exchange = {&c.letters, c.letters.size(), p.clock, p.clock};
+    for (const Letter& l : c.letters) {
+      met(r, l);
+      arrive(std::size_t(l.peer));
+    }
+    arrive(r);
     return true;
   }
 
-  void retire_first(std::size_t r) {
-    Place& p = ranks_[r];
-    if (p.exchanges.empty() || !p.exchanges.front().on_the_wires || p.exchanges.front().open > 0) return;
-    Travelling done = p.exchanges.front();
-    p.exchanges.pop_front();
-    for (const Letter& l : *done.letters)
-      if (!l.send) make(r, l.what, done.at);
-    if (p.exchanges.empty()) return;
-    p.exchanges.front().at = std::max(p.exchanges.front().at, done.at);
-    post_first(r);
+  void met(std::size_t r, const Letter& l) {
+    std::pair<int, int> way = l.send ? std::pair(int(r), l.peer) : std::pair(l.peer, int(r));
+    auto& others = l.send ? receives_[way] : sends_[way];
+    Travelling &mine = ranks_[r].exchange, &theirs = ranks_[std::size_t(l.peer)].exchange;
+    if (others.empty()) return (l.send ? sends_ : receives_)[way].push_back(l.what);
+    std::string other = others.front();
+    others.pop_front();
+    if (other != l.what)
+      fault(fill("rank {} {} {} where rank {} {} {}",
+                 {r, l.send ? "sends" : "receives", l.what, l.peer, l.send ? "receives" : "sends", other}));
+    --mine.open, --theirs.open;
+    for (Travelling* t : {&mine, &theirs}) t->ended = std::max({t->ended, mine.posted, theirs.posted});
+  }
+
+  void arrive(std::size_t r) {
+    Travelling& t = ranks_[r].exchange;
+    if (t.open > 0 || t.letters == nullptr) return;
+    for (const Letter& l : *t.letters)
+      if (!l.send) make(r, l.what, t.ended);
+    t.letters = nullptr;
   }
 
   void look_for_leftovers() {
     for (std::size_t r = 0; r < ranks_.size(); ++r) {
       Place& p = ranks_[r];
-      if (!p.exchanges.empty()) {
-        const Letter& l = p.exchanges.front().letters->front();
+      if (p.exchange.open > 0) {
+        const Letter& l = p.exchange.letters->front();
         return fault(fill("rank {} {} {} rank {}, which never answers in its place",
                           {r, l.send ? "sends" : "receives", l.what + (l.send ? " to" : " from"), l.peer}));
       }
@@ -205,7 +194,7 @@ class Stage {  // where the rehearsal happens
   const Grid& grid_;
   const std::vector<RankCalls>& calls_;
   std::vector<Place> ranks_;
-  std::map<std::pair<int, int>, std::deque<Posted>> sends_, receives_;  // on the wires, by (sender, receiver)
+  std::map<std::pair<int, int>, std::deque<std::string>> sends_, receives_;  // on the wires, by (sender, receiver)
   Rehearsal result_;
 };
 

@@ -29,8 +29,8 @@ struct Rehearsal {
   double seconds = 0;           // of the slowest rank
   std::vector<double> working;  // seconds of compute of each rank
 };
-// Exchanges travel beside the compute, one after the other; a compute waits for the values that it takes. A letter sent
-// is a value that the rank holds and gives away, a letter received is one that it then holds.
+// An exchange travels beside the compute; the next one waits for its end, and a compute for the values that it takes.
+// A letter sent is a value that the rank holds and gives away, a letter received is one that it then holds.
 Rehearsal rehearse(const Grid& grid, const std::vector<RankCalls>& calls);
 
 }  // namespace lact
