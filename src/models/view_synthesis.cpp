@@ -1,5 +1,6 @@
 #include "models/view_synthesis.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/broadcast.hpp"
@@ -157,6 +158,11 @@ Var ViewSynthesis::run_block(Ctx& c, int i, Var x, const Sequence& seq) {
 std::int64_t ViewSynthesis::tokens(const Batch& b) const {
   std::int64_t per_view = b.images.dim(3) * b.images.dim(4) / (cfg_.patch_size * cfg_.patch_size);
   return b.poses.dim(0) * b.poses.dim(1) * per_view;
+}
+
+Tensor ViewSynthesis::hidden(const Ctx& c, const Batch& b) const {
+  std::int64_t items = b.poses.dim(0);
+  return Tensor::empty(c.device, {items, tokens(b) / std::max<std::int64_t>(items, 1), cfg_.dim});
 }
 
 Var ViewSynthesis::embed(Ctx& c, const Batch& b) {
