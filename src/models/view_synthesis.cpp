@@ -222,30 +222,38 @@ Var ViewSynthesis::render(Ctx& c, const States& states, const Tensor& intrinsics
   return unpatched(sigmoid(decoder_(c, decoder_norm_(c, x))), poses.dim(1), h, w, cfg_.patch_size);
 }
 
-Flops ViewSynthesis::forward_flops(const Batch& b) const {
-  auto p2 = double(cfg_.patch_size * cfg_.patch_size), d = double(cfg_.dim), n = double(tokens(b));
-  double views = double(b.input_views + b.target_views), items = double(b.poses.dim(0));
-  double per_view = n / (items * views), updated = n / views * double(b.input_views);
-  Flops f;
-  f.linear = 2 * n * channels * p2 * d + 2 * n / views * double(b.target_views) * 3 * p2 * d;
-  for (const BlockConfig& s : cfg_.block_config) {
-    double head = double(s.params.head_dim), layers = double(cfg_.layers);
-    if (s.type == attention_type) {
-      f.linear += layers * 8 * n * d * d;
-      f.attention += layers * 4 * n * (s.length_dim == "l" ? per_view : per_view * views) * d;
-    } else if (s.type == mlp_type) {
-      f.linear += layers * 4 * n * d * std::floor(d * multiple(s));
+FlopsOfParts forward_flops(const ViewSynthesisConfig& cfg, const SampleShape& s) {
+  auto p2 = double(cfg.patch_size * cfg.patch_size), d = double(cfg.dim), n = double(s.tokens());
+  double views = double(s.input_views + s.target_views), per_view = double(s.tokens_per_view);
+  double updated = double(s.samples * s.input_views) * per_view;
+  FlopsOfParts f;
+  f.embed.linear = 2 * n * channels * p2 * d;
+  f.head.linear = 2 * double(s.samples * s.target_views) * per_view * 3 * p2 * d;
+  for (const SubLayerShape& sub : sub_layers(cfg)) {
+    auto heads = double(sub.heads), head = double(sub.head_dim), dh = double(sub.hidden);
+    if (sub.kind == SubLayerShape::attention) {
+      f.block.linear += 8 * n * d * d;
+      f.block.attention += 4 * n * (sub.per_view ? per_view : per_view * views) * d;
+    } else if (sub.kind == SubLayerShape::mlp) {
+      f.block.linear += 4 * n * d * dh;
     } else {
-      double dh = std::floor(head * multiple(s)), heads = d / head, small = std::min(head, dh),
-             large = std::max(head, dh);
-      f.linear += layers * (8 * n * d * d + 6 * n * d * heads);
-      f.update += layers * 12 * updated * heads * head * dh;  // two forward, one backward, three gradient products
-      f.apply += layers * 6 * n * heads * head * dh;
-      f.newton_schulz += layers * items * heads * 3 * double(s.params.muon_update_steps) *
-                         (4 * small * small * large + 2 * small * small * small);
+      double small = std::min(head, dh), large = std::max(head, dh);
+      f.block.linear += 8 * n * d * d + 6 * n * d * heads;
+      f.block.update += 12 * updated * heads * head * dh;  // two forward, one backward, three gradient products
+      f.block.apply += 6 * n * heads * head * dh;
+      f.block.newton_schulz += double(s.samples) * heads * 3 * double(sub.newton_schulz_steps) *
+                               (4 * small * small * large + 2 * small * small * small);
     }
   }
   return f;
+}
+
+Flops ViewSynthesis::forward_flops(const Batch& b) const {
+  std::int64_t items = b.poses.dim(0), views = b.input_views + b.target_views;
+  FlopsOfParts parts = lact::forward_flops(cfg_, {items, b.input_views, b.target_views, tokens(b) / (items * views)});
+  Flops f = parts.embed;
+  for (int i = 0; i < blocks(); ++i) f += parts.block;
+  return f += parts.head;
 }
 
 }  // namespace lact

@@ -42,6 +42,15 @@ struct SubLayerShape {
   std::int64_t newton_schulz_steps = 0;
 };
 std::vector<SubLayerShape> sub_layers(const ViewSynthesisConfig& cfg);  // of each block
+// One forward pass over samples of input views and target views with so many tokens each.
+struct SampleShape {
+  std::int64_t samples = 1, input_views = 0, target_views = 0, tokens_per_view = 0;
+  std::int64_t tokens() const { return samples * (input_views + target_views) * tokens_per_view; }
+};
+struct FlopsOfParts {
+  Flops embed, block, head;
+};
+FlopsOfParts forward_flops(const ViewSynthesisConfig& cfg, const SampleShape& s);
 
 class ViewSynthesis final : public Model {
  public:

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/check.hpp"
+#include "parallel/pipeline_schedule.hpp"
 
 namespace lact {
 namespace {
@@ -100,6 +101,19 @@ Grid layout_of(const RunConfig& cfg, int ranks) {
   std::string near = nearest_layouts(cfg, ranks);
   check(!near.empty(), "{}; no layout of {} ranks is possible", objection, ranks);
   fail("{}; possible with {} {} near it: {}", objection, ranks, ranks == 1 ? "rank" : "ranks", near);
+}
+
+SampleShape micro_batch_of(const RunConfig& cfg) {
+  std::int64_t patch = cfg.model.patch_size * cfg.model.patch_size;
+  return {cfg.train.batch_size / cfg.train.accumulate, cfg.data.num_input_views, cfg.data.num_target_views,
+          cfg.data.height() * cfg.data.width() / patch};
+}
+
+std::vector<Range> stages_of(const RunConfig& cfg, const Grid& grid) {
+  FlopsOfParts f = forward_flops(cfg.model, micro_batch_of(cfg));
+  const std::vector<double> costs(std::size_t(cfg.model.layers), f.block.total());
+  int stages = grid.size[std::size_t(Axis::pp)] * int(cfg.parallel.interleave);
+  return split_blocks(costs, f.embed.total(), f.head.total(), stages);
 }
 
 }  // namespace lact

@@ -12,6 +12,10 @@ std::vector<Grid> possible_layouts(const RunConfig& cfg, int ranks);
 // The grid of parallel.* over so many ranks. An impossible one is refused in one sentence that says what does not
 // divide and which possible layouts are nearest.
 Grid layout_of(const RunConfig& cfg, int ranks);
-std::string text_of(const Grid& grid);  // "pp=1 dp=2 cp=2 tp=1"
+// The blocks of each stage of the pipeline, pp x parallel.interleave of them: balanced by floating-point operations,
+// the embedding and the head included.
+std::vector<Range> stages_of(const RunConfig& cfg, const Grid& grid);
+SampleShape micro_batch_of(const RunConfig& cfg);  // what all ranks of dp together hold of one
+std::string text_of(const Grid& grid);             // "pp=1 dp=2 cp=2 tp=1"
 
 }  // namespace lact

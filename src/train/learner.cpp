@@ -48,8 +48,9 @@ AdamWConfig adamw_of(const LearningConfig& c) {
 }  // namespace
 
 Learner::Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
-                 std::uint64_t seed)
-    : model_(model),
+                 std::uint64_t seed, std::vector<Range> stages)
+    : pipeline_(model, mesh, stages.empty() ? std::vector<Range>{{0, model.blocks()}} : std::move(stages),
+                cfg.activation_checkpointing),
       store_(store),
       mesh_(mesh),
       device_(device),
@@ -77,18 +78,8 @@ StepReport Learner::step(std::int64_t n, std::int64_t micro_batches, const Draw&
   r.step = n;
   r.rate = cfg_.rate_at(n);
   store_.zero_gradients();
-  for (std::int64_t m = 0; m < micro_batches; ++m) {
-    const Batch b = draw(m);
-    Tape tape;
-    Ctx c{&tape, device_, mesh_, seed_, n};
-    Var loss = loss_of(model_, c, b, cfg_.activation_checkpointing);
-    tape.backward(loss, ones_like(loss));
-    r.loss += loss.value().item();
-    r.tokens += model_.tokens(b);
-    Flops f = model_.forward_flops(b);
-    r.flops = {r.flops.linear + f.linear, r.flops.attention + f.attention, r.flops.update + f.update,
-               r.flops.apply + f.apply, r.flops.newton_schulz + f.newton_schulz};
-  }
+  Pipeline::Totals totals = pipeline_.run({nullptr, device_, mesh_, seed_, n}, micro_batches, draw);
+  r.loss = totals.loss, r.tokens = totals.tokens, r.flops = totals.flops;
   reduce_gradients(store_, mesh_);
   r.loss = summed_over_samples_and_tokens(r.loss);
   r.grad_norm = gradient_norm(store_);

@@ -1,11 +1,10 @@
 // One optimizer step: forward and backward over the micro-batches, the global norm, the verdict, the update.
 #pragma once
-#include <functional>
 #include <string>
 
 #include "base/config.hpp"
-#include "layers/model.hpp"
 #include "optim/adamw.hpp"
+#include "train/pipeline.hpp"
 
 namespace lact {
 
@@ -37,10 +36,11 @@ struct StepReport {
 
 class Learner {
  public:
+  // `stages`: the blocks of each stage of the pipeline; none: all in one.
   Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
-          std::uint64_t seed);
+          std::uint64_t seed, std::vector<Range> stages = {});
   // Draws the micro-batches of one global batch one after the other; each carries the global count `valid`.
-  using Draw = std::function<Batch(std::int64_t micro)>;
+  using Draw = Pipeline::Draw;
   StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw);
   AdamW& optimizer() { return optimizer_; }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
@@ -49,7 +49,7 @@ class Learner {
  private:
   double summed_over_samples_and_tokens(double loss);
   std::string verdict(std::int64_t n, double loss, double norm) const;
-  Model& model_;
+  Pipeline pipeline_;
   ParameterStore& store_;
   Mesh& mesh_;
   Device& device_;

@@ -109,15 +109,18 @@ struct Pipeline::Step {
   }
 };
 
-Pipeline::Pipeline(Model& model, Mesh& mesh, std::vector<Range> blocks, std::int64_t micro_batches, bool recompute)
+Pipeline::Pipeline(Model& model, Mesh& mesh, std::vector<Range> blocks, bool recompute)
     : model_(model), mesh_(mesh), blocks_(std::move(blocks)), recompute_(recompute) {
-  int ranks = mesh.grid().size[std::size_t(Axis::pp)];
-  check(blocks_.size() % std::size_t(ranks) == 0, "{} stages on {} ranks of a pipeline", blocks_.size(), ranks);
-  shape_ = {ranks, int(micro_batches), int(blocks_.size()) / ranks};
-  list_ = pipeline_lists(shape_)[std::size_t(mesh.at(Axis::pp))];
+  int ranks = mesh.grid().size[std::size_t(Axis::pp)], stages = int(blocks_.size());
+  check(stages > 0 && stages % ranks == 0, "{} stages on {} ranks of a pipeline", stages, ranks);
+  shape_ = {ranks, 0, stages / ranks};
 }
 
-Pipeline::Totals Pipeline::run(const Ctx& c, const Draw& draw) {
+Pipeline::Totals Pipeline::run(const Ctx& c, std::int64_t micro_batches, const Draw& draw) {
+  if (shape_.micro_batches != micro_batches) {
+    shape_.micro_batches = int(micro_batches);
+    list_ = pipeline_lists(shape_)[std::size_t(mesh_.at(Axis::pp))];
+  }
   Step step{*this, c, draw};
   for (const PipelineAction& a : list_) {
     if (a.kind == PipelineAction::forward)

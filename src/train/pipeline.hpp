@@ -9,7 +9,7 @@ namespace lact {
 class Pipeline {
  public:
   // `blocks` of every stage, in turn on the ranks of the mesh's pp line.
-  Pipeline(Model& model, Mesh& mesh, std::vector<Range> blocks, std::int64_t micro_batches, bool recompute);
+  Pipeline(Model& model, Mesh& mesh, std::vector<Range> blocks, bool recompute);
 
   struct Totals {
     double loss = 0;  // of this rank's samples and tokens, on the last stage; 0 on others
@@ -18,7 +18,8 @@ class Pipeline {
   };
   // Draws the micro-batches of one global batch, each once and in order.
   using Draw = std::function<Batch(std::int64_t micro)>;
-  Totals run(const Ctx& c, const Draw& draw);  // gradients are added to the parameters' buckets
+  // Gradients are added to the parameters' buckets.
+  Totals run(const Ctx& c, std::int64_t micro_batches, const Draw& draw);
 
  private:
   struct Step;  // what lives and travels while one step runs

@@ -52,9 +52,9 @@ Result step_on(Mesh& mesh, Device& d, std::int64_t layers, int chunks, std::int6
   store.lay_out(d, mesh, 1);
   const int stages = mesh.grid().size[0] * chunks;
   const std::vector<double> costs(std::size_t(layers), 1.0);
-  Pipeline pipeline(model, mesh, split_blocks(costs, 0.3, 0.4, stages), micro_batches, recompute);
+  Pipeline pipeline(model, mesh, split_blocks(costs, 0.3, 0.4, stages), recompute);
   std::int64_t drawn = 0;
-  const auto totals = pipeline.run({nullptr, d, mesh, 1, 0}, [&](std::int64_t micro) {
+  const auto totals = pipeline.run({nullptr, d, mesh, 1, 0}, micro_batches, [&](std::int64_t micro) {
     EXPECT_EQ(micro, drawn++) << "every micro-batch once and in order";
     dawdle(mesh.world(), 1);
     return batch_of(d, micro, micro_batches);
@@ -80,17 +80,17 @@ TEST(Pipeline, GivesTheBitsOfOneRank) {
   const auto d = Device::open(Backend::cpu);
   Mesh mesh = line_of_all(), alone = Mesh::alone();
   const int ranks = mesh.grid().size[0];
-  for (std::int64_t layers : {7, 6})
-    for (std::int64_t micro_batches : {1, 2, 4, 6})
-      for (int chunks : {1, 2})
-        for (bool recompute : {false, true}) {
-          if (chunks > 1 && (ranks == 1 || micro_batches % ranks != 0 || chunks * ranks > layers)) continue;
-          const Result whole = step_on(alone, *d, layers, 1, micro_batches, false);
-          const Result parts = step_on(mesh, *d, layers, chunks, micro_batches, recompute);
-          EXPECT_EQ(parts.loss, whole.loss) << micro_batches << " " << chunks << " " << recompute;
-          for (const auto& [name, g] : whole.gradients)
-            EXPECT_EQ(parts.gradients.at(name), g) << name << " " << micro_batches << " " << chunks << " " << recompute;
-        }
+  constexpr std::int64_t layers = 7;
+  for (std::int64_t micro_batches : {1, 2, 4, 6})
+    for (int chunks : {1, 2})
+      for (bool recompute : {false, true}) {
+        if (chunks > 1 && (ranks == 1 || micro_batches % ranks != 0 || chunks * ranks > layers)) continue;
+        const Result whole = step_on(alone, *d, layers, 1, micro_batches, false);
+        const Result parts = step_on(mesh, *d, layers, chunks, micro_batches, recompute);
+        EXPECT_EQ(parts.loss, whole.loss) << micro_batches << " " << chunks << " " << recompute;
+        for (const auto& [name, g] : whole.gradients)
+          EXPECT_EQ(parts.gradients.at(name), g) << name << " " << micro_batches << " " << chunks << " " << recompute;
+      }
 }
 
 TEST(Pipeline, CallsAndBytesAreThoseOfTheLists) {
@@ -102,9 +102,10 @@ TEST(Pipeline, CallsAndBytesAreThoseOfTheLists) {
   ParameterStore store;
   ViewSynthesis model(store, small_model(6));
   store.lay_out(*d, mesh, 1);
-  Pipeline pipeline(model, mesh, split_blocks(std::vector<double>(6, 1.0), 0, 0, ranks), micro_batches, false);
+  Pipeline pipeline(model, mesh, split_blocks(std::vector<double>(6, 1.0), 0, 0, ranks), false);
   mesh.along(Axis::pp).reset_traffic();
-  pipeline.run({nullptr, *d, mesh, 1, 0}, [&](std::int64_t micro) { return batch_of(*d, micro, micro_batches); });
+  pipeline.run({nullptr, *d, mesh, 1, 0}, micro_batches,
+               [&](std::int64_t micro) { return batch_of(*d, micro, micro_batches); });
   const auto row = mesh.along(Axis::pp).traffic().of(Op::exchange);
   const std::int64_t neighbours = (rank > 0) + (rank + 1 < ranks);
   EXPECT_EQ(row.bytes, neighbours * micro_batches * activation_bytes)
