@@ -37,8 +37,14 @@ endif()
 set(LACT_HAS_CUDA OFF)
 if(LACT_CUDA)
   find_package(CUDAToolkit QUIET)
-  if(CUDAToolkit_FOUND)
+  if(CUDAToolkit_FOUND AND TARGET CUDA::cublasLt)
     set(LACT_HAS_CUDA ON)
+    # Machine code for these, and PTX of the newest for GPUs to come; tensor-core code paths need 90a.
+    set(CMAKE_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "GPUs to build for")
+    set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}" CACHE FILEPATH "nvcc")
+    set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+    enable_language(CUDA)
   endif()
 endif()
 if(LACT_TESTS)
@@ -48,8 +54,9 @@ message(STATUS "lact: MPI ${LACT_HAS_MPI}, CUDA ${LACT_HAS_CUDA}, HDF5 ${hdf5_VE
 
 # How every file of the house is compiled. No -march: kernels choose their instructions when the program runs.
 add_library(lact_options INTERFACE)
-target_compile_options(lact_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers -Wno-restrict
-  $<$<CONFIG:Release>:-O3> $<$<CONFIG:RelWithDebInfo>:-O2> $<$<BOOL:${LACT_WERROR}>:-Werror>)
+target_compile_options(lact_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers
+  -Wno-restrict> $<$<CONFIG:Release>:-O3> $<$<CONFIG:RelWithDebInfo>:-O2> $<$<AND:$<BOOL:${LACT_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>
+  $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xcompiler=-Wall -Wno-deprecated-gpu-targets>)
 target_link_libraries(lact_options INTERFACE OpenMP::OpenMP_CXX Threads::Threads)
 if(LACT_SANITIZE)
   target_compile_options(lact_options INTERFACE -fsanitize=${LACT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -348,9 +348,9 @@ void Hdf5File::write_slab(const std::string& name, const Shape& start, const Ten
 }
 
 Tensor Hdf5File::read_slab(const std::string& name, const Shape& start, const Shape& count, Device& device) const {
+  if (device.backend() != Backend::cpu) return read_slab(name, start, count, device.host()).on(device);
   Turn turn;
   Handles& h = opened();
-  check(device.backend() == Backend::cpu, "{} is read to the CPU, not to {}", h.named(name), device.name());
   Handle d = h.dataset(name);
   DType stored = h.type(d, name);
   Handle in_file = h.slab(d, name, start, count), in_memory = space_of(count);

@@ -44,13 +44,10 @@ void ParameterStore::lay_out(Device& d, Mesh& m, std::uint64_t seed, DType t) {
   }
   for (const Parameter& p : parameters_) {
     std::uint64_t key = random_key(seed, p.name);
-    Tensor v = value(p);
-    for (std::int64_t i = 0; i < p.count(); ++i) {
-      if (t == DType::f64)
-        v.data<double>()[i] = p.init(key, i);
-      else
-        v.data<float>()[i] = float(p.init(key, i));
-    }
+    std::vector<double> numbers(static_cast<std::size_t>(p.count()));
+#pragma omp parallel for
+    for (std::int64_t i = 0; i < p.count(); ++i) numbers[std::size_t(i)] = p.init(key, i);
+    copy_bytes(value(p), Tensor::of(d, p.shape, std::span<const double>(numbers), t));
   }
 }
 

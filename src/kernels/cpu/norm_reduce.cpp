@@ -1,6 +1,6 @@
 // Norms of rows and of columns.
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/cpu/layout.hpp"
+#include "kernels/layout.hpp"
 #include "kernels/cpu/sums.hpp"
 
 namespace lact::kernels::cpu {

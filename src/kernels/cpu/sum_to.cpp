@@ -1,5 +1,5 @@
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/cpu/layout.hpp"
+#include "kernels/layout.hpp"
 #include "kernels/cpu/sums.hpp"
 
 namespace lact::kernels::cpu {
