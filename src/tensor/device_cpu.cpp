@@ -47,7 +47,13 @@ class CpuDevice final : public Device {
 
 std::unique_ptr<Device> Device::open(Backend b, int index) {
   if (b == Backend::cuda) return open_cuda(index);
+  check(b == Backend::cpu, "{} is no device that can be opened", name_of(b));
   return std::make_unique<CpuDevice>();
+}
+
+const char* name_of(Backend b) {
+  constexpr const char* names[]{"cpu", "cuda", "paper"};
+  return names[std::size_t(b)];
 }
 
 int Device::present(Backend b) { return b == Backend::cpu ? 1 : cuda_devices(); }
