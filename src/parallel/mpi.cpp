@@ -9,6 +9,7 @@
 
 #include "base/check.hpp"
 #include "parallel/launcher.hpp"
+#include "parallel/staged.hpp"
 #include "parallel/transfer.hpp"
 #include "parallel/window.hpp"
 #include "parallel/world.hpp"
@@ -242,9 +243,9 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
 
  protected:
   std::shared_ptr<Work::State> start(Collective call) override {
+    if (Staged::needed(call))
+      return std::make_shared<Staged>(std::move(call), [this](Collective c) { return start(c); });
     const bool messages = call.op == Op::exchange;
-    if (!messages) check_host(call.out), check_host(call.in);
-    for (const Message& m : call.messages) check_host(m.body);
     if (window_ && !messages) return window_->begin(std::move(call));
     // Calls in flight are told apart by their tag; messages of exchanges follow each other between two ranks.
     const int tag = messages ? 0 : 1 + int(calls_++ % 32000);
@@ -263,10 +264,6 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
       session->progress.until([this] { return transfer->done(); });
     }
   };
-  static void check_host(const Tensor& t) {
-    check(t.device().backend() == Backend::cpu, "MPI carries numbers of the CPU, and these live on {}",
-          t.device().name());
-  }
   static std::vector<int> ranks_in_world(const Session& session, MPI_Comm comm) {
     int mine = 0;
     MPI_Comm_rank(session.world(), &mine);
