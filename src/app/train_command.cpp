@@ -11,9 +11,10 @@
 namespace lact {
 namespace {
 
-// The first SIGINT, SIGTERM or SIGUSR1 asks for a clean end; the next one ends at once, but for SIGUSR1, which launchers
-// repeat. A thread of its own waits for them and every other thread has them blocked: oneDNN's matrix kernels point the
-// stack register at a heap buffer while they run, and a handler on such a thread would overwrite the heap with its frame.
+// The first SIGINT, SIGTERM or SIGUSR1 asks for a clean end; the next one ends at once, but for SIGUSR1, which
+// launchers repeat. A thread of its own waits for them and every other thread has them blocked: oneDNN's matrix kernels
+// point the stack register at a heap buffer while they run, and a handler on such a thread would overwrite the heap
+// with its frame.
 class StopSignals {
  public:
   StopSignals() {
