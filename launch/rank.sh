@@ -6,32 +6,15 @@ set -euo pipefail
 if [[ ${1:-} == -h || ${1:-} == --help || $# == 0 ]]; then
   cat <<END
 usage: launch/rank.sh PROGRAM [arguments ...]
+       launch/rank.sh --cores
 
 Started by mpirun or srun, once per rank (launch/run does it): binds the rank to its share of the host's cores, shows it
 its GPU alone (CUDA_VISIBLE_DEVICES), sets OMP_NUM_THREADS unless it is set, and marks the lines of ranks other than 0.
+--cores prints the host's cores, one a line with its hardware threads, and starts nothing.
 
 example: mpirun -n 4 --bind-to none launch/rank.sh lact train configs/nvs/character_64.yaml
 END
   exit $(($# == 0 ? 2 : 0))
-fi
-
-# Ranks on this host under srun: entry SLURM_NODEID of a list such as 2(x3),1.
-slurm_local_ranks() {
-  local entry times node=${SLURM_NODEID:-0}
-  for entry in ${SLURM_STEP_TASKS_PER_NODE//,/ }; do
-    times=1
-    if [[ $entry =~ \(x([0-9]+)\) ]]; then times=${BASH_REMATCH[1]}; fi
-    if ((node < times)); then echo "${entry%%(*}" && return; fi
-    node=$((node - times))
-  done
-  echo 1
-}
-if [[ -n ${OMPI_COMM_WORLD_RANK:-} ]]; then
-  rank=$OMPI_COMM_WORLD_RANK local_rank=$OMPI_COMM_WORLD_LOCAL_RANK local_ranks=$OMPI_COMM_WORLD_LOCAL_SIZE
-elif [[ -n ${SLURM_PROCID:-} ]]; then
-  rank=$SLURM_PROCID local_rank=$SLURM_LOCALID local_ranks=$(slurm_local_ranks)
-else
-  rank=0 local_rank=0 local_ranks=1
 fi
 
 # The cores we may use, each as its hardware threads '0,32', neighbours first.
@@ -52,7 +35,28 @@ cores_of_host() {
   done
   printf '%s\n' "${seen[@]}" | sort -n -k1,1 -k2,2 | cut -d' ' -f3
 }
+if [[ $1 == --cores ]]; then cores_of_host && exit 0; fi
 mapfile -t cores < <(cores_of_host)
+
+# Ranks on this host under srun: entry SLURM_NODEID of a list such as 2(x3),1.
+slurm_local_ranks() {
+  local entry times node=${SLURM_NODEID:-0}
+  for entry in ${SLURM_STEP_TASKS_PER_NODE//,/ }; do
+    times=1
+    if [[ $entry =~ \(x([0-9]+)\) ]]; then times=${BASH_REMATCH[1]}; fi
+    if ((node < times)); then echo "${entry%%(*}" && return; fi
+    node=$((node - times))
+  done
+  echo 1
+}
+if [[ -n ${OMPI_COMM_WORLD_RANK:-} ]]; then
+  rank=$OMPI_COMM_WORLD_RANK local_rank=$OMPI_COMM_WORLD_LOCAL_RANK local_ranks=$OMPI_COMM_WORLD_LOCAL_SIZE
+elif [[ -n ${SLURM_PROCID:-} ]]; then
+  rank=$SLURM_PROCID local_rank=$SLURM_LOCALID local_ranks=$(slurm_local_ranks)
+else
+  rank=0 local_rank=0 local_ranks=1
+fi
+
 if ((local_ranks <= ${#cores[@]})); then
   first=$((local_rank * ${#cores[@]} / local_ranks))
   count=$(((local_rank + 1) * ${#cores[@]} / local_ranks - first))

@@ -37,11 +37,11 @@ std::string doing(const Sighting& s) {
   return "computing after " + collective(s);
 }
 
-// Collectives that it has begun on a line; none where it is no member.
-std::optional<std::uint64_t> begun(const Sighting& s, std::uint64_t line) {
+// Collectives that it has begun on a line, as far as it has told.
+std::uint64_t begun(const Sighting& s, std::uint64_t line) {
   for (int i = 0; i < s.lines; ++i)
     if (s.begun[std::size_t(i)].line == line) return s.begun[std::size_t(i)].collectives;
-  return {};
+  return 0;
 }
 
 bool is_in(const Sighting& s, const Sighting& other) {
@@ -56,9 +56,9 @@ int awaited_by(const std::vector<Watched>& ranks, int waiter) {
   std::uint64_t fewest = 0;
   for (int r = 0; r < int(ranks.size()); ++r) {
     const Watched& x = ranks[std::size_t(r)];
-    const auto n = begun(x.last, w.line);
-    if (r == waiter || !n || is_in(x.last, w)) continue;
-    if (found < 0 || *n < fewest) found = r, fewest = *n;
+    if (r == waiter || !w.has_member(r) || is_in(x.last, w)) continue;
+    const std::uint64_t n = begun(x.last, w.line);
+    if (found < 0 || n < fewest) found = r, fewest = n;
   }
   return found;
 }
@@ -68,7 +68,7 @@ std::string standing(const std::vector<Watched>& ranks, int gone) {
   const Sighting& g = ranks[std::size_t(gone)].last;
   for (int r = 0; r < int(ranks.size()); ++r) {
     const Sighting& w = ranks[std::size_t(r)].last;
-    if (r == gone || !w.waiting || is_in(g, w) || !begun(g, w.line)) continue;
+    if (r == gone || !w.waiting || is_in(g, w) || !w.has_member(gone)) continue;
     return sentence("{} waits for it in {}", name_of(r, w), collective(w));
   }
   return "it was last seen " + doing(g);
@@ -97,7 +97,7 @@ std::optional<Verdict> awaited(const std::vector<Watched>& ranks, double timeout
     return Verdict{waiter, sentence("{} has waited for {:.1f} s in {}, to which all its ranks have come",
                                     name_of(waiter, w), w.waited, collective(w))};
   const Watched& b = ranks[std::size_t(blamed)];
-  const bool came = w.sequence > 0 && begun(b.last, w.line).value_or(0) >= w.sequence;
+  const bool came = w.sequence > 0 && begun(b.last, w.line) >= w.sequence;
   return Verdict{blamed,
                  sentence("{} {} {}, where {} has waited for {:.1f} s; {}", name_of(blamed, b.last),
                           came ? "does not finish" : "has not come to", collective(w), name_of(waiter, w), w.waited,
@@ -115,7 +115,11 @@ Sighting Observer::look(double now) {
   const int waits_in = b.line, line = waits_in >= 0 ? waits_in : int(b.last);
   seen_.waiting = waits_in >= 0;
   if (line < 0 || line >= lines) return seen_;
-  put(seen_.label, activity_.lines[std::size_t(line)].label);
+  const Activity::Line& l = activity_.lines[std::size_t(line)];
+  put(seen_.label, l.label);
+  seen_.members = {};
+  for (int m : l.members)
+    if (m < Sighting::most_ranks) seen_.members[std::size_t(m) / 64] |= std::uint64_t(1) << (m % 64);
   seen_.line = seen_.begun[std::size_t(line)].line, seen_.sequence = b.sequence, seen_.op = b.op;
   seen_.waited = seen_.waiting ? std::max(0.0, now - b.since) : 0;
   return seen_;
@@ -126,8 +130,7 @@ std::optional<Verdict> gone(const std::vector<Watched>& ranks, double timeout) {
   auto behind = [&](int a, int b) {  // of two that qualify, the one with fewer collectives of the same line
     if (b < 0) return true;
     const Sighting &x = ranks[std::size_t(a)].last, &y = ranks[std::size_t(b)].last;
-    const auto n = begun(x, x.line), m = begun(y, x.line);
-    return n && m && *n < *m;
+    return begun(x, x.line) < begun(y, x.line);
   };
   for (int r = 0; r < int(ranks.size()); ++r) {
     const Watched& x = ranks[std::size_t(r)];

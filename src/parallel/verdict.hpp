@@ -16,7 +16,12 @@ struct Sighting {  // what a rank says of itself; travels between the hosts of a
   std::uint64_t line = 0, sequence = 0;  // that line, the same number on all its members, and the collective's number
   Op op = Op::all_reduce;
   bool waiting = false;
-  double waited = 0;  // seconds in that collective, while it waits
+  double waited = 0;                                     // seconds in that collective, while it waits
+  static constexpr int most_ranks = 4096;                // nobody waits visibly for ranks from here on
+  std::array<std::uint64_t, most_ranks / 64> members{};  // of that line, a bit per rank
+  bool has_member(int rank) const {
+    return rank < most_ranks && (members[std::size_t(rank) / 64] >> (rank % 64) & 1u) != 0;
+  }
   std::int32_t lines = 0;
   std::array<Begun, Activity::most_lines> begun{};  // on each line that the rank is a member of
 };

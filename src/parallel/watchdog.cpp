@@ -14,7 +14,7 @@
 namespace lact {
 namespace {
 
-constexpr int first_port = 20000, ports = 12000, ports_tried = 8;  // below those that systems give away by themselves
+constexpr int first_port = 20000, ports = 12000;  // below those that systems give away by themselves
 constexpr double tick = 0.1, between_reports = 0.25, patience_of_send = 0.5;
 constexpr double seconds_to_meet = 60;     // for all ranks to reach rank 0
 constexpr double seconds_to_say_why = 3;   // for a rank that failed, before the others end
@@ -63,12 +63,6 @@ class Link {  // a connection and what has come of the next frame
   std::vector<std::byte> bytes_;
 };
 
-int port_of(const std::string& job, int attempt) {
-  std::uint32_t h = 2166136261u;  // FNV-1a
-  for (char c : job) h = (h ^ std::uint8_t(c)) * 16777619u;
-  return first_port + int((h + std::uint32_t(attempt) * 1013u) % std::uint32_t(ports));
-}
-
 std::string host_name() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
@@ -77,8 +71,9 @@ std::string host_name() {
 
 class Post {  // what both ends share: who we are, and a clock that is not fooled when the whole host was asleep
  public:
-  Post(const Launch& l, const Activity& activity, double timeout, Watchdog::End end, const std::atomic<bool>& failed)
-      : launch_(l), timeout_(timeout), end_(std::move(end)), failed_(failed), observer_(activity, host_name()) {
+  Post(const Launch& l, const Activity& activity, double timeout, Watchdog::Ending ending,
+       const std::atomic<bool>& failed)
+      : launch_(l), timeout_(timeout), ending_(std::move(ending)), failed_(failed), observer_(activity, host_name()) {
     std::memcpy(frame_.job.data(), l.job.data(), std::min(l.job.size(), frame_.job.size() - 1));
     frame_.rank = l.rank;
   }
@@ -111,7 +106,7 @@ class Post {  // what both ends share: who we are, and a clock that is not foole
 
   const Launch launch_;
   const double timeout_;
-  const Watchdog::End end_;
+  const Watchdog::Ending ending_;
   const std::atomic<bool>& failed_;
   Frame frame_;
 
@@ -135,7 +130,7 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
       if (end_what_failed()) return;
       auto verdict = gone(ranks_, timeout_);
       if (!verdict) verdict = awaited(ranks_, timeout_);
-      if (stands(verdict, 2 * tick)) return pronounce(verdict->sentence);
+      if (stands(verdict, 3 * tick)) return pronounce(verdict->sentence);
     }
     send_all(farewell());
   }
@@ -150,8 +145,8 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
           host_name());
       return false;
     }
-    for (int i = 0; i < ports_tried && !listener_.open(); ++i)
-      listener_ = Socket::listen(port_of(launch_.job, i), at.front() == "127.0.0.1");
+    for (int i = 0; i < Watchdog::ports_tried && !listener_.open(); ++i)
+      listener_ = Socket::listen(Watchdog::port(launch_.job, i), at.front() == "127.0.0.1");
     if (!listener_.open()) log::warning("a rank that dies or stops goes unnoticed: no port is free for the watchdog");
     ranks_.resize(std::size_t(launch_.ranks));
     links_.resize(ranks_.size());
@@ -224,12 +219,12 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
     return true;
   }
   void pronounce(const std::string& sentence) {
-    if (!sentence.empty()) log::error("{}", sentence);
+    if (!sentence.empty()) ending_.say(sentence);
     send_all(frame(Frame::Kind::end));
     // What has not been read when this process ends would take the message back.
     for (const double until = steady_seconds() + 3 * tick; steady_seconds() < until; wait())
       for (Link& l : links_) l.receive(frame_);
-    end_("");
+    ending_.end();
   }
 
   Socket listener_;
@@ -253,7 +248,9 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
       }
       if (!listen()) return;
       const auto verdict = gone(ranks_, timeout_);
-      if (stands(verdict, patience())) return end_(failed_at_ > 0 ? "" : verdict->sentence);
+      if (!stands(verdict, patience())) continue;
+      if (failed_at_ == 0) ending_.say(verdict->sentence);
+      return ending_.end();
     }
     link_.send(farewell());
   }
@@ -264,8 +261,8 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
     const double until = steady_seconds() + seconds_to_meet;
     while (!stop.stop_requested() && steady_seconds() < until) {
       for (const std::string& host : launch_.meeting)
-        for (int i = 0; i < ports_tried && !stop.stop_requested(); ++i) {
-          link_ = Link(Socket::connect(host, port_of(launch_.job, i), 1));
+        for (int i = 0; i < Watchdog::ports_tried && !stop.stop_requested(); ++i) {
+          link_ = Link(Socket::connect(host, Watchdog::port(launch_.job, i), 1));
           if (!link_.open()) continue;
           link_.send(frame(Frame::Kind::report));
           wait_readable(std::array{link_.fd()}, 2);
@@ -286,7 +283,7 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
       heard_ = steady_seconds();
       ranks_[0].last = f.sighting;
       if (f.kind == Frame::Kind::failed) failed_at_ = heard_;
-      if (f.kind == Frame::Kind::end) end_("");
+      if (f.kind == Frame::Kind::end) ending_.end();
       if (f.kind == Frame::Kind::left || f.kind == Frame::Kind::end) return false;
     }
     ranks_[0].silent = steady_seconds() - heard_;
@@ -307,21 +304,27 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
 
 }  // namespace
 
-void Watchdog::end_process(const std::string& sentence) {
-  if (!sentence.empty()) log::error("{}", sentence);
-  std::_Exit(1);  // other threads may hang for ever, so nothing is cleaned up
+int Watchdog::port(const std::string& job, int attempt) {
+  std::uint32_t h = 2166136261u;  // FNV-1a
+  for (char c : job) h = (h ^ std::uint8_t(c)) * 16777619u;
+  return first_port + int((h + std::uint32_t(attempt) * 1013u) % std::uint32_t(ports));
 }
 
-Watchdog::Watchdog(const Launch& launch, const Activity& activity, double timeout, End end) {
+Watchdog::Ending Watchdog::end_process() {
+  return {[](const std::string& sentence) { log::error("{}", sentence); },
+          [] { std::_Exit(1); }};  // nothing is cleaned up: other threads may hang for ever
+}
+
+Watchdog::Watchdog(const Launch& launch, const Activity& activity, double timeout, Ending ending) {
   if (launch.ranks < 2 || timeout <= 0) return;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);  // signals are for the program's threads
-  thread_ = std::jthread([this, launch, &activity, timeout, end = std::move(end)](const std::stop_token& stop) {
+  thread_ = std::jthread([this, launch, &activity, timeout, ending = std::move(ending)](const std::stop_token& stop) {
     if (launch.rank == 0)
-      Centre(launch, activity, timeout, end, failed_).run(stop);
+      Centre(launch, activity, timeout, ending, failed_).run(stop);
     else
-      Ray(launch, activity, timeout, end, failed_).run(stop);
+      Ray(launch, activity, timeout, ending, failed_).run(stop);
   });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
