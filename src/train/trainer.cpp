@@ -12,6 +12,7 @@
 #include "io/progress.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/pointwise.hpp"
+#include "parallel/together.hpp"
 #include "parallel/virtual_ranks.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
@@ -131,11 +132,11 @@ RunConfig config_of_run(const std::string& run_folder, const std::vector<std::st
 }
 
 TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
-  std::vector<std::string> all = checkpoints_in(run_folder);
+  std::vector<std::string> all = same_everywhere(s.mesh->world(), checkpoints_in(run_folder));
   std::string problems;
   for (std::size_t i = all.size(); i-- > 0;) {
     try {
-      TrainState state = read_checkpoint(all[i], s.store, *s.device);
+      TrainState state = read_checkpoint(all[i], s.store, *s.mesh);
       if (!problems.empty()) log::warning("{}; {} is used instead", problems, all[i]);
       return state;
     } catch (const Error& e) {
@@ -271,8 +272,7 @@ void Trainer::evaluate_now(std::int64_t step) {
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
   saving_ = true;
-  loaded_.store.settle();
-  write_checkpoint(checkpoint_path(cfg_.run.dir, step), loaded_.store,
+  write_checkpoint(checkpoint_path(cfg_.run.dir, step), loaded_.store, *loaded_.mesh,
                    {.step = step,
                     .sample = step * cfg_.train.batch_size,
                     .optimizer_steps = learner_.optimizer().steps(),
