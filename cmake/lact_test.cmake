@@ -1,14 +1,19 @@
-# lact_test(file SIZE small|medium|large [DATA] [CUDA] [TIMEOUT seconds] LINKS folders ...)
+# lact_test(file SIZE small|medium|large [DATA] [CUDA | ONLY_CUDA] [TIMEOUT seconds] LINKS folders ...)
 # One GoogleTest program per file, one ctest entry per program. The size is a label: CI runs `small` again under the sanitizers.
 # CUDA starts the program a second time on a GPU, label `cuda`, see tools/test.
 # DATA marks tests that need ../shared/data: label `data`, see tools/test.
 function(lact_test file)
-  cmake_parse_arguments(A "DATA;CUDA" "SIZE;TIMEOUT" "LINKS" ${ARGN})
+  cmake_parse_arguments(A "DATA;CUDA;ONLY_CUDA" "SIZE;TIMEOUT" "LINKS" ${ARGN})
   get_filename_component(name ${file} NAME_WE)
   get_filename_component(folder ${file} DIRECTORY)
   list(TRANSFORM A_LINKS PREPEND lact_)
   add_executable(${name} ${file})
   target_link_libraries(${name} PRIVATE ${A_LINKS} lact_test_support lact_options)
+  if(A_ONLY_CUDA)
+    add_test(NAME ${folder}/${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${folder}/${name} PROPERTIES LABELS "${A_SIZE};cuda" ENVIRONMENT LACT_TEST_DEVICE=cuda)
+    return()
+  endif()
   add_test(NAME ${folder}/${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set(labels ${A_SIZE})
   if(A_DATA)
