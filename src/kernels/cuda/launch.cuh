@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include "kernels/cuda/places.hpp"
+#include "kernels/cuda/ptx.cuh"
 #include "kernels/table.hpp"
 
 namespace lact::kernels::cuda {
@@ -51,6 +52,19 @@ __device__ __forceinline__ void give(T* p, const Computed<T> (&from)[V]) {
 inline cudaStream_t stream_of(const Tensor& y) { return static_cast<cudaStream_t>(y.device().compute().native()); }
 void launched(const char* kernel);  // fails with a sentence if the last kernel could not be started
 
+// Starts a kernel in the stream of y's device.
+template <class... P, class... A>
+void run(const char* name, void (*kernel)(P...), dim3 blocks, dim3 threads, std::size_t shared, const Tensor& y, const A&... arguments) {
+  if (shared > (48u << 10)) cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared));
+  cudaLaunchConfig_t how{};
+  how.gridDim = blocks;
+  how.blockDim = threads;
+  how.dynamicSmemBytes = shared;
+  how.stream = stream_of(y);
+  cudaLaunchKernelEx(&how, kernel, P(arguments)...);
+  launched(name);
+}
+
 // f.at<V>(i) for i = 0, V, 2 V, ... < n.
 template <int V, class F>
 __global__ void __launch_bounds__(256) over(F f, std::int64_t n) {
@@ -62,8 +76,7 @@ template <int V, class F>
 void start(const Tensor& y, const char* kernel, std::int64_t n, const F& f) {
   if (n == 0) return;
   const std::int64_t blocks = std::min<std::int64_t>((n / V + 255) / 256, 1 << 16);
-  over<V><<<unsigned(std::max<std::int64_t>(blocks, 1)), 256, 0, stream_of(y)>>>(f, n);
-  launched(kernel);
+  run(kernel, over<V, F>, dim3(unsigned(std::max<std::int64_t>(blocks, 1))), 256, 0, y, f, n);
 }
 
 // Over operands that are contiguous and of one shape, V numbers at a time where all of them are aligned for it.
@@ -139,7 +152,7 @@ void start_rows(const Tensor& y, const char* kernel, std::int64_t rows, std::int
     constexpr int W = decltype(width)::value;
     constexpr int per_block = W > threads_per_block ? 1 : threads_per_block / W;
     const std::int64_t blocks = std::min<std::int64_t>((rows + per_block - 1) / per_block, 1 << 16);
-    each_row<W><<<unsigned(blocks), W > threads_per_block ? W : threads_per_block, 0, stream_of(y)>>>(f, rows);
+    run(kernel, each_row<W, F>, dim3(unsigned(blocks)), W > threads_per_block ? W : threads_per_block, 0, y, f, rows);
   };
   if (n > long_row)
     go(std::integral_constant<int, block_row>{});
@@ -147,7 +160,6 @@ void start_rows(const Tensor& y, const char* kernel, std::int64_t rows, std::int
     go(std::integral_constant<int, 8>{});
   else
     go(std::integral_constant<int, 32>{});
-  launched(kernel);
 }
 
 }  // namespace lact::kernels::cuda

@@ -80,10 +80,10 @@ void squared_norm(Tensor y, const Tensor& x) {
   const Tensor parts = Tensor::empty(y.device(), {std::max<std::int64_t>(blocks, 1)}, DType::f64);
   for_stored(x, "squared_norm", [&](auto t) {
     using T = decltype(t);
-    if (blocks > 0) block_squares<<<unsigned(blocks), 256, 0, stream_of(y)>>>(parts.data<double>(), x.data<T>(), x.count());
+    if (blocks > 0)
+      run("squared_norm", block_squares<T>, dim3(unsigned(blocks)), 256, 0, y, parts.data<double>(), x.data<T>(), x.count());
   });
-  join_tree<<<1, 1024, 0, stream_of(y)>>>(y.data<double>(), parts.data<double>(), blocks);
-  launched("squared_norm");
+  run("squared_norm", join_tree, 1, 1024, 0, y, y.data<double>(), parts.data<double>(), blocks);
 }
 
 }  // namespace lact::kernels::cuda

@@ -69,12 +69,11 @@ void sum_up(const Tensor& y, T* to, Along along, std::int64_t outputs, std::int6
   A* parts = scratch.data<A>();
   if (along == Along::terms) {
     const std::int64_t blocks = std::min<std::int64_t>((outputs * pieces + 7) / 8, 1 << 16);
-    sum_terms<<<unsigned(blocks), 256, 0, stream_of(y)>>>(parts, f, outputs, n, piece);
+    run("sum", sum_terms<A, F>, dim3(unsigned(blocks)), 256, 0, y, parts, f, outputs, n, piece);
   } else {
-    const dim3 grid{unsigned((outputs + 31) / 32), unsigned(pieces)};
-    sum_outputs<<<grid, dim3{32, 8}, 0, stream_of(y)>>>(parts, f, outputs, n, piece);
+    const dim3 grid(unsigned((outputs + 31) / 32), unsigned(pieces));
+    run("sum", sum_outputs<A, F>, grid, dim3(32, 8), 0, y, parts, f, outputs, n, piece);
   }
-  launched("sum");
   start<1>(y, "sum", outputs, JoinParts<T, A, G>{to, parts, outputs, pieces, g});
 }
 
