@@ -23,6 +23,8 @@ if(LACT_MPI)
   find_package(MPI COMPONENTS C QUIET)
   if(MPI_C_FOUND)
     set(LACT_HAS_MPI ON)
+    # The C interface only: without these mpi.h also declares the C++ one, which needs a library of its own.
+    target_compile_definitions(MPI::MPI_C INTERFACE OMPI_SKIP_MPICXX MPICH_SKIP_MPICXX)
   endif()
 endif()
 if(LACT_HAS_MPI)

@@ -1,5 +1,8 @@
+#include <signal.h>
+
 #include <atomic>
 #include <csignal>
+#include <thread>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
@@ -8,22 +11,47 @@
 namespace lact {
 namespace {
 
-std::atomic<bool> stop_asked = false;
+// The first SIGINT or SIGTERM asks for a clean end; the next one ends at once. A thread of its own waits for them and
+// every other thread has them blocked: oneDNN's matrix kernels point the stack register at a heap buffer while they
+// run, and a handler on such a thread would overwrite the heap with its frame.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigemptyset(&set_);
+    sigaddset(&set_, SIGINT);
+    sigaddset(&set_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);  // threads made from here on inherit it
+    thread_ = std::jthread([this](const std::stop_token& end) { wait(end); });
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  ~StopSignals() {
+    thread_.request_stop();
+    pthread_kill(thread_.native_handle(), SIGTERM);
+  }
+  const std::atomic<bool>& asked() const { return asked_; }
 
-// The first signal asks for a clean end; the next one ends at once.
-void on_signal(int signal) {
-  stop_asked = true;
-  std::signal(signal, SIG_DFL);
-}
+ private:
+  void wait(const std::stop_token& end) {
+    for (int signal = 0; sigwait(&set_, &signal) == 0 && !end.stop_requested();) {
+      if (!asked_.exchange(true)) continue;
+      std::signal(signal, SIG_DFL);
+      pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
+      std::raise(signal);
+    }
+  }
+  sigset_t set_;
+  std::atomic<bool> asked_ = false;
+  std::jthread thread_;
+};
 
 }  // namespace
 
 int train_command(const std::string& config, const Arguments& args) {
   check(args.plain.empty(), "'{}' is not of the form key=value", args.plain.empty() ? "" : args.plain[0]);
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  StopSignals signals;
   Trainer trainer(RunConfig::load(config, args.overrides));
-  return trainer.run(stop_asked) == Ended::finished ? exit_done : exit_stopped;
+  return trainer.run(signals.asked()) == Ended::finished ? exit_done : exit_stopped;
 }
 
 std::string help_config() {

@@ -1,20 +1,30 @@
-// The contract of every transport. Calls come in the same order on every rank of a communicator.
+// The contract of every transport. Collectives are called in the same order on every rank of a communicator, messages
+// in the same order on both of their ranks. Tensors are contiguous; zero sizes are legal; several calls may be in
+// flight, and finish in any order. Sums add the ranks' numbers along the binary tree over rank numbers, ((0+1)+(2+3)),
+// so the same layout gives the same bits on every transport that says `sums_along_tree()`.
 #pragma once
 #include <memory>
 #include <span>
+#include <string>
 
+#include "parallel/activity.hpp"
+#include "parallel/traffic.hpp"
 #include "tensor/tensor.hpp"
 
 namespace lact {
 
-class Work {  // something in flight; holds its tensors until wait()
+class Work {  // something in flight: holds its tensors until wait(), which may be called again; the last copy waits
  public:
-  Work() = default;
-  explicit Work(std::shared_ptr<void> state) : state_(std::move(state)) {}
-  void wait() { state_.reset(); }  // self: nothing to wait for
+  struct State {
+    virtual ~State() = default;
+    virtual void wait() = 0;  // idempotent
+  };
+  Work() = default;  // nothing in flight
+  explicit Work(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  void wait();
 
  private:
-  std::shared_ptr<void> state_;
+  std::shared_ptr<State> state_;
 };
 
 struct Message {
@@ -24,22 +34,68 @@ struct Message {
 };
 enum class Reduce : std::uint8_t { sum, max };
 
-class Communicator {
- public:
-  virtual ~Communicator() = default;
-  virtual int rank() const = 0;
-  virtual int size() const = 0;
-  virtual Work all_reduce(Tensor inout, Reduce op = Reduce::sum) = 0;
-  // counts: elements of each rank along the flat tensor when the shares are uneven
-  virtual Work all_gather(Tensor out, Tensor in, std::span<const std::int64_t> counts = {}) = 0;
-  virtual Work reduce_scatter(Tensor out, Tensor in, std::span<const std::int64_t> counts = {}) = 0;
-  virtual Work reduce_to(Tensor inout, int owner) = 0;
-  virtual Work broadcast(Tensor inout, int owner) = 0;
-  virtual Work all_to_all(Tensor out, Tensor in) = 0;
-  virtual Work exchange(std::span<const Message> messages) = 0;
-  virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
+struct Collective {  // one call as a transport gets it: checked, and not empty on all ranks
+  Op op = Op::all_reduce;
+  Tensor out, in;  // the same tensor where a call works in place
+  Reduce reduce = Reduce::sum;
+  int owner = 0;
+  std::vector<std::int64_t> counts;  // as of elements_sent(), always given
+  std::vector<Message> messages;     // none of them empty
 };
 
-std::unique_ptr<Communicator> self_communicator();  // one rank: copies
+class Communicator {
+ public:
+  // Without an activity nobody watches. `members`: ranks in the world.
+  explicit Communicator(std::string label, Activity* watched = nullptr, std::vector<int> members = {});
+  virtual ~Communicator() = default;
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+  virtual const char* transport() const = 0;  // "self", "window", "messages", ...
+  virtual bool sums_along_tree() const { return true; }
+
+  // Sums and maxima are of f32, f64 and i32; everything else carries any type.
+  Work all_reduce(Tensor inout, Reduce op = Reduce::sum);
+  // counts: elements of each rank along the flat tensor when the shares are uneven. `in` may be the own part of `out`,
+  // and `out` the own part of `in`.
+  Work all_gather(Tensor out, Tensor in, std::span<const std::int64_t> counts = {});
+  Work reduce_scatter(Tensor out, Tensor in, std::span<const std::int64_t> counts = {});
+  Work reduce_to(Tensor inout, int owner);  // changes the owner's numbers only
+  Work broadcast(Tensor inout, int owner);
+  // counts: elements from rank a to rank b at [a * size + b], when they are not all equal
+  Work all_to_all(Tensor out, Tensor in, std::span<const std::int64_t> counts = {});
+  Work exchange(std::span<const Message> messages);  // the k-th message from a to b is the k-th that b receives from a
+  // Ranks of one color, ordered by key. The label names the new communicator in reports.
+  virtual std::unique_ptr<Communicator> split(int color, int key, const std::string& label) = 0;
+
+  const std::string& label() const { return label_; }
+  Activity* activity() const { return watched_; }
+  const Traffic& traffic() const { return *traffic_; }
+  void reset_traffic() { *traffic_ = {}; }
+  // Before each collective the ranks compare what they are about to call, and all of them refuse when they differ, with
+  // a sentence that names who. Off by default: it costs a small gather each time. Communicators split off inherit it.
+  void compare_calls(bool on) { compare_ = on; }
+  bool compares_calls() const { return compare_; }
+
+ protected:
+  // Begins the call; what it returns waits for it. Empty: it is already done.
+  virtual std::shared_ptr<Work::State> start(Collective call) = 0;
+  // The same ranks for numbers of the CPU.
+  virtual Communicator& host_ranks() { return *this; }
+
+ private:
+  void compare(const Collective& call);
+  Work begin(Collective call);
+  Work in_place(Op op, Tensor inout, Reduce reduce, int owner);
+  std::string label_;
+  Activity* watched_;
+  int line_ = -1;
+  bool compare_ = false;
+  std::int64_t compared_ = 0;  // calls
+  std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();
+};
+
+std::unique_ptr<Communicator> self_communicator(const std::string& label = "self");  // one rank: copies
 
 }  // namespace lact

@@ -1,6 +1,7 @@
 // A grid and its communicators, made once in one fixed order.
 #pragma once
-#include <map>
+#include <array>
+#include <vector>
 
 #include "parallel/communicator.hpp"
 #include "parallel/grid.hpp"
@@ -14,13 +15,17 @@ class Mesh {
   const Grid& grid() const { return grid_; }
   Communicator& world() { return *world_; }
   int at(Axis a) const { return grid_.place(world_->rank())[std::size_t(a)]; }
-  // Every set of axes has one: Axes(dp) | cp is where the gradient of a weight is partial.
-  Communicator& along(Axes a) { return *lines_.at(a.bits); }
+  // Every set of axes has one: Axes(dp) | cp is where the gradient of a weight is partial. Sets that differ in axes of
+  // one rank only share it. Its label names the axes of more than one rank: "cp", "dp|cp"; "self" if there are none.
+  Communicator& along(Axes a) { return *line_of_[a.bits]; }
+  // World and lines, each once: for reports.
+  std::vector<Communicator*> communicators();
 
  private:
   Grid grid_;
   std::unique_ptr<Communicator> world_;
-  std::map<std::uint8_t, std::unique_ptr<Communicator>> lines_;
+  std::vector<std::unique_ptr<Communicator>> lines_;
+  std::array<Communicator*, 16> line_of_{};
 };
 
 }  // namespace lact

@@ -75,7 +75,8 @@ T __shfl_sync(unsigned, T v, int lane) {
   return emulated::shuffled(v, lane);
 }
 
-// ---- the host's side --------------------------------------------------------------------------------------------------
+// ---- the host's side
+// --------------------------------------------------------------------------------------------------
 
 enum cudaError_t { cudaSuccess = 0, cudaErrorNotReady = 600, cudaErrorMemoryAllocation = 2 };
 using cudaStream_t = struct EmulatedStream*;

@@ -167,7 +167,8 @@ cudaError_t cudaMalloc(void** p, std::size_t bytes) {
 }
 cudaError_t cudaFree(void* p) { return std::free(p), cudaSuccess; }
 
-// ---- cuBLASLt: column-major products by the definition ----------------------------------------------------------------
+// ---- cuBLASLt: column-major products by the definition
+// ----------------------------------------------------------------
 
 namespace {
 double number(const void* p, std::int64_t i, cudaDataType_t t) {
@@ -212,7 +213,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const vo
       for (std::int64_t l = 0; l < k; ++l) {
         const double f = number(b, item * lb->step + (tb ? l * lb->lead + j : j * lb->lead + l), lb->type);
         for (std::int64_t i = 0; i < m; ++i)
-          column[std::size_t(i)] += f * number(a, item * la->step + (ta ? i * la->lead + l : l * la->lead + i), la->type);
+          column[std::size_t(i)] +=
+              f * number(a, item * la->step + (ta ? i * la->lead + l : l * la->lead + i), la->type);
       }
       for (std::int64_t i = 0; i < m; ++i) {
         const std::int64_t at = item * ly->step + j * ly->lead + i;

@@ -22,7 +22,8 @@ struct Rounded {  // the same numbers in bf16 and in f64
   Rounded permuted(const std::vector<int>& order) const { return {low.permute(order), judge.permute(order)}; }
 };
 Tensor result(const Shape& s, DType t) {
-  return Tensor::of(tested(), s, std::span<const double>(std::vector<double>(std::size_t(count_of(s)), std::nan(""))), t);
+  return Tensor::of(tested(), s, std::span<const double>(std::vector<double>(std::size_t(count_of(s)), std::nan(""))),
+                    t);
 }
 
 void expect_near(const Tensor& low, const Tensor& judge, double units, const std::string& what) {
@@ -60,8 +61,10 @@ TEST(Bf16, ElementWise) {
 TEST(Bf16, RowNorms) {
   for (std::int64_t n : {7, 64, 100, 768, 5000})
     for (bool weighted : {true, false}) {
-      const Rounded x = Rounded::random({2, 9, 3, n}, "x").permuted({0, 2, 1, 3}), dy = Rounded::random({2, 3, 9, n}, "dy");
-      const Tensor w = weighted ? random_tensor({n}, "w", DType::f32) : Tensor{}, w64 = weighted ? as(w, DType::f64) : Tensor{};
+      const Rounded x = Rounded::random({2, 9, 3, n}, "x").permuted({0, 2, 1, 3}),
+                    dy = Rounded::random({2, 3, 9, n}, "dy");
+      const Tensor w = weighted ? random_tensor({n}, "w", DType::f32) : Tensor{},
+                   w64 = weighted ? as(w, DType::f64) : Tensor{};
       auto run = [&](const Tensor& xs, const Tensor& dys, const Tensor& ws, DType stats, DType t) {
         const Tensor y = result({2, 3, 9, n}, t), mean = result({2, 3, 9}, stats), r = result({2, 3, 9}, stats),
                      dx = result({2, 3, 9, n}, t), dw = weighted ? result({n}, stats) : Tensor{};
@@ -69,7 +72,8 @@ TEST(Bf16, RowNorms) {
         kernels::layer_norm_grad(dx, dw, dys, xs, ws, mean, r);
         return std::vector<Tensor>{y, dx, dw};
       };
-      const auto a = run(x.low, dy.low, w, DType::f32, DType::bf16), b = run(x.judge, dy.judge, w64, DType::f64, DType::f64);
+      const auto a = run(x.low, dy.low, w, DType::f32, DType::bf16),
+                 b = run(x.judge, dy.judge, w64, DType::f64, DType::f64);
       expect_near(a[0], b[0], 1, sentence("layer_norm of {}", n));
       expect_near(a[1], b[1], 1, sentence("layer_norm_grad of {}", n));
       if (weighted) {
@@ -86,10 +90,12 @@ TEST(Bf16, AttentionOnTensorCoresAndOff) {
         auto heads = [&](std::int64_t rows, const char* name) {
           return Rounded::random({2, rows, 3, d}, name).permuted({0, 2, 1, 3});
         };
-        const Rounded q = heads(queries, "q"), k = heads(keys, "k"), v = heads(keys, "v"), dout = heads(queries, "dout");
+        const Rounded q = heads(queries, "q"), k = heads(keys, "k"), v = heads(keys, "v"),
+                      dout = heads(queries, "dout");
         auto run = [&](auto which, DType t, DType stats) {
           auto empty = [&](std::int64_t rows) { return result({2, rows, 3, d}, t).permute({0, 2, 1, 3}); };
-          std::vector<Tensor> r{empty(queries), empty(queries), empty(keys), empty(keys), result({2, 3, queries}, stats)};
+          std::vector<Tensor> r{empty(queries), empty(queries), empty(keys), empty(keys),
+                                result({2, 3, queries}, stats)};
           kernels::attention(r[0], r[4], q.*which, k.*which, v.*which, 0.125, mask);
           kernels::attention_grad(r[1], r[2], r[3], dout.*which, q.*which, k.*which, v.*which, r[0], r[4], 0.125, mask);
           return r;
@@ -100,7 +106,8 @@ TEST(Bf16, AttentionOnTensorCoresAndOff) {
           // weights and score gradients are rounded once before the second product
           if (i == 4 && mask.window > 0 && keys < queries) continue;  // queries that see nothing: -infinity in both
           if (queries == 1 && (i == 1 || i == 2)) continue;           // one key: the gradient is nothing but rounding
-          expect_near(a[i], b[i], i == 4 ? 0.1 : 3, sentence("{} of {} x {}, width {}, window {}", names[i], queries, keys, d, mask.window));
+          expect_near(a[i], b[i], i == 4 ? 0.1 : 3,
+                      sentence("{} of {} x {}, width {}, window {}", names[i], queries, keys, d, mask.window));
         }
       }
 }

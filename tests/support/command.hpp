@@ -24,6 +24,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   void send(int signal) const;
+  int id() const { return pid_; }
   bool running();
   Outcome wait(double seconds = 250);  // an error when it takes longer
 

@@ -86,6 +86,24 @@ TEST_F(Resume, SignalsFinishTheStepAndSave) {
   expect_same(run, trained("whole", steps));
 }
 
+// A handler's frame on the stack of a thread inside a oneDNN kernel would overwrite the heap (see train_command.cpp).
+TEST_F(Resume, OneThreadTakesTheStopSignalsAndComputesNothing) {
+  Process p(command("run", {"train.steps=1000000", "compute.threads=2"}));
+  ASSERT_TRUE(comes_true([&] { return fs::exists(folder_ / "run/metrics.jsonl"); }));
+  const std::uint64_t both = 1u << (SIGINT - 1) | 1u << (SIGTERM - 1);
+  int blocking = 0, waiting = 0;
+  for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(p.id()) + "/task")) {
+    const std::string status = read_text(task.path().string() + "/status", 1 << 16), key = "SigBlk:";
+    const std::uint64_t blocked = std::stoull(status.substr(status.find(key) + key.size()), nullptr, 16) & both;
+    ++(blocked == both ? blocking : waiting);
+    EXPECT_TRUE(task.path().filename() != std::to_string(p.id()) || blocked == both) << "the first thread computes";
+  }
+  EXPECT_LE(waiting, 1);   // the system lists the signals that a thread waits for as not blocked
+  EXPECT_GE(blocking, 2);  // the first thread and the loader's
+  p.send(SIGTERM);
+  EXPECT_EQ(p.wait().status, 75);
+}
+
 TEST_F(Resume, StepsMayGrowUnderACosine) {
   trained("run", {"train.steps=6"});
   const auto before = training_rows(folder_ / "run");
@@ -162,7 +180,8 @@ TEST_F(Resume, ACheckpointIsWrittenWhenItsTimeHasCome) {
   Process p(command("run", {"train.steps=1000000", "train.checkpoint_seconds=1"}));
   EXPECT_TRUE(comes_true([&] { return !newest_checkpoint(folder_ / "run").empty(); }));
   p.send(SIGTERM);
-  EXPECT_EQ(p.wait().status, 75);
+  const Outcome o = p.wait();
+  EXPECT_EQ(o.status, 75) << o.err;
 }
 
 class DamagedCheckpoint : public Resume {

@@ -113,7 +113,7 @@ TEST(SelfCommunicator, CollectivesOfOneRankAreCopies) {
   EXPECT_EQ(x.to_floats(), (std::vector<float>{1, 2, 3}));
   EXPECT_THROW(self->broadcast(x, 1), Error);
   EXPECT_THROW(self->all_gather(y, numbers({1, 2})), Error);
-  EXPECT_EQ(self->split(7, 3)->size(), 1);
+  EXPECT_EQ(self->split(7, 3, "part")->size(), 1);
 }
 
 TEST(SelfCommunicator, MessagesToOneselfArriveInOrder) {

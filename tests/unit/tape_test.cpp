@@ -257,20 +257,18 @@ TEST(Tape, ASumOverOneRankIsTheValueItself) {
 class Mirror final : public Communicator {
  public:
   int sums = 0;
+  Mirror() : Communicator("mirror") {}
   int rank() const override { return 0; }
   int size() const override { return 2; }
-  Work all_reduce(Tensor inout, Reduce) override {
+  const char* transport() const override { return "mirror"; }
+  std::unique_ptr<Communicator> split(int, int, const std::string&) override { return nullptr; }
+
+ protected:
+  std::shared_ptr<Work::State> start(Collective call) override {
     ++sums;
-    rewrite(inout, [](std::int64_t, double v) { return 2 * v; });
-    return {};
+    rewrite(call.out, [](std::int64_t, double v) { return 2 * v; });
+    return nullptr;
   }
-  Work all_gather(Tensor, Tensor, std::span<const std::int64_t>) override { return {}; }
-  Work reduce_scatter(Tensor, Tensor, std::span<const std::int64_t>) override { return {}; }
-  Work reduce_to(Tensor, int) override { return {}; }
-  Work broadcast(Tensor, int) override { return {}; }
-  Work all_to_all(Tensor, Tensor) override { return {}; }
-  Work exchange(std::span<const Message>) override { return {}; }
-  std::unique_ptr<Communicator> split(int, int) override { return nullptr; }
 };
 
 TEST(Tape, ASumOverRanksIsItsOwnAdjoint) {

@@ -215,8 +215,8 @@ Sizes sizes_of(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor
 
 template <class T>
 Heads<T> heads_of(const Sizes& s, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
-  return {q.data<T>(), k.data<T>(), v.data<T>(), HeadSteps(q), HeadSteps(k), HeadSteps(v), s.heads, s.queries, s.keys,
-          int(s.d),    int(s.dv),   Computed<T>(scale),          mask};
+  return {q.data<T>(), k.data<T>(), v.data<T>(), HeadSteps(q), HeadSteps(k),       HeadSteps(v), s.heads,
+          s.queries,   s.keys,      int(s.d),    int(s.dv),    Computed<T>(scale), mask};
 }
 
 }  // namespace
@@ -249,8 +249,8 @@ void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const T
     start_rows(delta, "attention_grad", delta.count(), s.dv, 1,
                Delta<T>{delta.data<A>(), dout.data<T>(), o.data<T>(), HeadSteps(dout), HeadSteps(o), s.heads, s.queries,
                         int(s.dv)});
-    const Gradients<T> g{dout.data<T>(),  lse.data<A>(), delta.data<A>(), dq.data<T>(),  dk.data<T>(),
-                         dv.data<T>(),    HeadSteps(dout), HeadSteps(dq),  HeadSteps(dk), HeadSteps(dv)};
+    const Gradients<T> g{dout.data<T>(), lse.data<A>(),   delta.data<A>(), dq.data<T>(),  dk.data<T>(),
+                         dv.data<T>(),   HeadSteps(dout), HeadSteps(dq),   HeadSteps(dk), HeadSteps(dv)};
     if constexpr (std::is_same_v<T, Bf16>) {
       if (attention_grad_on_tensor_cores(h, g, dq)) return;
     }

@@ -1,6 +1,6 @@
 // Softmax attention of bf16 heads of 64 numbers on tensor cores (mma m16n8k16, f32 sums), tiles as in FlashAttention-2
-// (Dao 2023). A warp owns 16 rows and sees the others tile by tile; the gradients of queries and of keys are two kernels,
-// so that every sum has one order.
+// (Dao 2023). A warp owns 16 rows and sees the others tile by tile; the gradients of queries and of keys are two
+// kernels, so that every sum has one order.
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/ptx.cuh"
 
@@ -11,8 +11,8 @@ constexpr int width = 64, warps = 8, rows = 16 * warps, tile = 64, threads = 32 
 constexpr unsigned row_bytes = width * 2, tile_bytes = tile * row_bytes, rows_bytes = rows * row_bytes;
 constexpr float log2_e = 1.44269504f, ln_2 = 0.693147181f;
 
-using Rows = Fragment[width / 16];      // 16 rows of a head, as left operand
-using Scores = float[tile / 8][4];      // 16 x 64, sums
+using Rows = Fragment[width / 16];  // 16 rows of a head, as left operand
+using Scores = float[tile / 8][4];  // 16 x 64, sums
 using Results = float[width / 8][4];
 
 // 16-byte chunks of a row lie rotated by the row, so that eight rows of one column lie in different banks.
@@ -157,8 +157,7 @@ __global__ void __launch_bounds__(threads) forward(Heads<Bf16> h, Bf16* o, HeadS
     const float sum = sum_of_four(total[half]);
     factor[half] = scalar::inverse_or_zero(sum);
     const std::int64_t i = mine + lane / 4 + 8 * half;
-    if (lane % 4 == 0 && i < h.queries)
-      lse[head * h.queries + i] = sum == 0 ? -INFINITY : top[half] * ln_2 + logf(sum);
+    if (lane % 4 == 0 && i < h.queries) lse[head * h.queries + i] = sum == 0 ? -INFINITY : top[half] * ln_2 + logf(sum);
   }
   store(o + o_step.of(head, h.heads), o_step.row, mine, h.queries, out, factor[0], factor[1], lane);
 }
@@ -212,8 +211,8 @@ __global__ void __launch_bounds__(threads) backward_queries(Heads<Bf16> h, Gradi
     for (int n = 0; n < tile / 8; ++n)
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const bool seen = !partly || sees(h.mask, mine + lane / 4 + 8 * (i / 2), t * tile + n * 8 + lane % 4 * 2 + i % 2,
-                                          h.keys);
+        const bool seen =
+            !partly || sees(h.mask, mine + lane / 4 + 8 * (i / 2), t * tile + n * 8 + lane % 4 * 2 + i % 2, h.keys);
         ds[n][i] = weight(s[n][i] * scale, lse[i / 2], seen) * (ds[n][i] - delta[i / 2]);
       }
     add_weighted(out, ds, stage(t), lane);

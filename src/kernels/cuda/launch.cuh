@@ -54,7 +54,8 @@ void launched(const char* kernel);  // fails with a sentence if the last kernel 
 
 // Starts a kernel in the stream of y's device.
 template <class... P, class... A>
-void run(const char* name, void (*kernel)(P...), dim3 blocks, dim3 threads, std::size_t shared, const Tensor& y, const A&... arguments) {
+void run(const char* name, void (*kernel)(P...), dim3 blocks, dim3 threads, std::size_t shared, const Tensor& y,
+         const A&... arguments) {
   if (shared > (48u << 10)) cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared));
   cudaLaunchConfig_t how{};
   how.gridDim = blocks;
@@ -85,7 +86,9 @@ void start_flat(std::initializer_list<const Tensor*> all, const char* kernel, co
   const Tensor& y = **all.begin();
   bool packs = y.count() % V == 0;
   for (const Tensor* t : all)
-    packs = packs && reinterpret_cast<std::uintptr_t>(t->raw()) % std::min<std::uintptr_t>(16, V * std::uintptr_t(size_of(t->dtype()))) == 0;
+    packs = packs && reinterpret_cast<std::uintptr_t>(t->raw()) %
+                             std::min<std::uintptr_t>(16, V * std::uintptr_t(size_of(t->dtype()))) ==
+                         0;
   if (packs)
     start<V>(y, kernel, y.count(), f);
   else
@@ -107,8 +110,8 @@ void for_stored(const Tensor& y, const char* kernel, F&& f) {
   }
 }
 
-// Sums over the W threads that share a row, in a fixed order; every one of them gets the sum. W is a power of two; above
-// 32 they are the whole block.
+// Sums over the W threads that share a row, in a fixed order; every one of them gets the sum. W is a power of two;
+// above 32 they are the whole block.
 template <int W, class A, class F>
 __device__ __forceinline__ A joined(A v, F f) {
 #pragma unroll
@@ -146,7 +149,8 @@ __global__ void __launch_bounds__(W > threads_per_block ? W : threads_per_block)
   }
 }
 template <class F>
-void start_rows(const Tensor& y, const char* kernel, std::int64_t rows, std::int64_t n, std::int64_t packs, const F& f) {
+void start_rows(const Tensor& y, const char* kernel, std::int64_t rows, std::int64_t n, std::int64_t packs,
+                const F& f) {
   if (rows == 0) return;
   auto go = [&](auto width) {
     constexpr int W = decltype(width)::value;

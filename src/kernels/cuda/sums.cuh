@@ -9,7 +9,8 @@ namespace lact::kernels::cuda {
 enum class Along { terms, outputs };
 
 template <class A, class F>
-__global__ void __launch_bounds__(256) sum_terms(A* parts, F f, std::int64_t outputs, std::int64_t n, std::int64_t piece) {
+__global__ void __launch_bounds__(256)
+    sum_terms(A* parts, F f, std::int64_t outputs, std::int64_t n, std::int64_t piece) {
   const std::int64_t warps = std::int64_t(gridDim.x) * 8, pieces = (n + piece - 1) / piece;
   for (std::int64_t at = std::int64_t(blockIdx.x) * 8 + threadIdx.x / 32; at < outputs * pieces; at += warps) {
     const std::int64_t output = at / pieces, begin = at % pieces * piece, end = begin + piece < n ? begin + piece : n;
@@ -21,7 +22,8 @@ __global__ void __launch_bounds__(256) sum_terms(A* parts, F f, std::int64_t out
 }
 
 template <class A, class F>
-__global__ void __launch_bounds__(256) sum_outputs(A* parts, F f, std::int64_t outputs, std::int64_t n, std::int64_t piece) {
+__global__ void __launch_bounds__(256)
+    sum_outputs(A* parts, F f, std::int64_t outputs, std::int64_t n, std::int64_t piece) {
   __shared__ A shared[8][33];
   const std::int64_t output = std::int64_t(blockIdx.x) * 32 + threadIdx.x;
   const std::int64_t begin = std::int64_t(blockIdx.y) * piece, end = begin + piece < n ? begin + piece : n;

@@ -1,0 +1,334 @@
+// MPI: ranks of one host share a window of memory, others send messages that never block. Owns MPI_Init and
+// MPI_Finalize.
+#include <mpi.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <exception>
+#include <list>
+
+#include "base/check.hpp"
+#include "parallel/launcher.hpp"
+#include "parallel/transfer.hpp"
+#include "parallel/window.hpp"
+#include "parallel/world.hpp"
+
+namespace lact {
+namespace {
+
+void ok(int status, const char* call) {
+  if (status == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(status, text, &length);
+  fail("{} failed: {}", call, std::string_view(text, std::size_t(length)));
+}
+
+WorldInfo& info() {
+  static WorldInfo world;
+  return world;
+}
+
+// Bytes of every rank of a communicator, in order.
+template <class T>
+std::vector<T> gathered(MPI_Comm comm, const T& mine) {
+  int size = 1;
+  MPI_Comm_size(comm, &size);
+  std::vector<T> all(static_cast<std::size_t>(size));
+  ok(MPI_Allgather(&mine, sizeof(T), MPI_BYTE, all.data(), sizeof(T), MPI_BYTE, comm), "MPI_Allgather");
+  return all;
+}
+
+// MPI of this process, from MPI_Init to MPI_Finalize, and the memory that the ranks of this host share.
+class Session {
+ public:
+  Session();
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  MPI_Comm world() const { return world_; }
+
+  struct Place {  // of one rank's arena; exchanged when a communicator is made
+    int host = 0, local_rank = 0, arena = -1;
+    std::uint64_t pieces = 0;
+  };
+  Place claim_arena();
+  // `left`: piece numbers up to which the others must have taken before the arena may serve again.
+  void release_arena(int arena, std::vector<std::byte*> others, std::uint64_t left);
+  std::byte* arena(int local_rank, int index) const {
+    return bases_[std::size_t(local_rank)] + std::size_t(index) * Window::arena_bytes;
+  }
+
+  Activity activity;
+  Progress progress;
+
+ private:
+  void share_memory();
+  struct Free {
+    int arena;
+    std::vector<std::byte*> others;
+    std::uint64_t left;
+  };
+  MPI_Comm world_ = MPI_COMM_NULL, host_ = MPI_COMM_NULL;
+  MPI_Win window_ = MPI_WIN_NULL;
+  int host_number_ = 0, local_rank_ = 0;
+  std::vector<std::byte*> bases_;  // by local rank
+  std::list<Free> free_;
+};
+
+Session::Session() {
+  int initialised = 0, level = 0;
+  MPI_Initialized(&initialised);
+  check(!initialised, "MPI can be started once per process, and was started before");
+  ok(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &level), "MPI_Init_thread");
+  ok(MPI_Comm_dup(MPI_COMM_WORLD, &world_), "MPI_Comm_dup");
+  MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN);
+  WorldInfo& w = info();
+  MPI_Comm_rank(world_, &w.rank);
+  MPI_Comm_size(world_, &w.ranks);
+  ok(MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, w.rank, MPI_INFO_NULL, &host_), "MPI_Comm_split_type");
+  MPI_Comm_set_errhandler(host_, MPI_ERRORS_RETURN);
+  MPI_Comm_rank(host_, &w.local_rank);
+  MPI_Comm_size(host_, &w.local_ranks);
+  local_rank_ = w.local_rank;
+  host_number_ = w.rank;  // a host is known by its first rank
+  ok(MPI_Bcast(&host_number_, 1, MPI_INT, 0, host_), "MPI_Bcast");
+  const auto hosts = gathered(world_, host_number_);
+  w.hosts = 0;
+  for (std::size_t r = 0; r < hosts.size(); ++r) w.hosts += hosts[r] == int(r);
+  char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  w.library = std::string(text, std::size_t(length));
+  w.library = w.library.substr(0, w.library.find(','));
+  MPI_Get_processor_name(text, &length);
+  w.host = std::string(text, std::size_t(length));
+  w.thread_level = level == MPI_THREAD_MULTIPLE     ? "multiple"
+                   : level == MPI_THREAD_SERIALIZED ? "serialized"
+                                                    : "funneled";
+  w.activity = &activity;
+  share_memory();
+}
+
+// As many arenas as the host has memory for; without any, messages serve.
+void Session::share_memory() {
+  int local_ranks = 1;
+  MPI_Comm_size(host_, &local_ranks);
+  if (local_ranks == 1) return;
+  MPI_Info apart;
+  MPI_Info_create(&apart);
+  MPI_Info_set(apart, "alloc_shared_noncontig", "true");
+  for (int arenas : {16, 4}) {
+    void* base = nullptr;
+    const int status =
+        MPI_Win_allocate_shared(MPI_Aint(std::size_t(arenas) * Window::arena_bytes), 1, apart, host_, &base, &window_);
+    if (status != MPI_SUCCESS) continue;
+    for (int r = 0; r < local_ranks; ++r) {
+      MPI_Aint size = 0;
+      int unit = 0;
+      ok(MPI_Win_shared_query(window_, r, &size, &unit, &base), "MPI_Win_shared_query");
+      bases_.push_back(static_cast<std::byte*>(base));
+    }
+    for (int a = 0; a < arenas; ++a) {
+      new (arena(local_rank_, a)) Window::Counters{};
+      free_.push_back({a, {}, 0});
+    }
+    ok(MPI_Barrier(host_), "MPI_Barrier");
+    break;
+  }
+  MPI_Info_free(&apart);
+}
+
+Session::~Session() {
+  if (std::uncaught_exceptions() > 0) return;  // this rank failed: abort_world() follows, the others do not come here
+  if (window_ != MPI_WIN_NULL) MPI_Win_free(&window_);
+  MPI_Comm_free(&host_);
+  MPI_Comm_free(&world_);
+  MPI_Finalize();
+}
+
+Session::Place Session::claim_arena() {
+  Place mine{host_number_, local_rank_, -1, 0};
+  auto ready = [](const Free& f) {
+    return std::ranges::all_of(f.others, [&](std::byte* a) { return Window::counters(a).taken >= f.left; });
+  };
+  const auto found = std::ranges::find_if(free_, ready);
+  if (found == free_.end()) return mine;
+  mine.arena = found->arena;
+  free_.erase(found);
+  mine.pieces = Window::counters(arena(local_rank_, mine.arena)).taken;
+  return mine;
+}
+
+void Session::release_arena(int index, std::vector<std::byte*> others, std::uint64_t left) {
+  free_.push_back({index, std::move(others), left});
+}
+
+class MpiWire final : public Wire {
+ public:
+  MpiWire(MPI_Comm comm, int tag) : comm_(comm), tag_(tag) {}
+  void send(const std::byte* from, std::int64_t bytes, int to) override {
+    for (; bytes > 0; from += largest, bytes -= largest)
+      ok(MPI_Isend(from, int(std::min(bytes, largest)), MPI_BYTE, to, tag_, comm_, &requests_.emplace_back()),
+         "MPI_Isend");
+  }
+  void receive(std::byte* to, std::int64_t bytes, int from) override {
+    for (; bytes > 0; to += largest, bytes -= largest)
+      ok(MPI_Irecv(to, int(std::min(bytes, largest)), MPI_BYTE, from, tag_, comm_, &requests_.emplace_back()),
+         "MPI_Irecv");
+  }
+  bool idle() override {
+    int all = 0;
+    ok(MPI_Testall(int(requests_.size()), requests_.data(), &all, MPI_STATUSES_IGNORE), "MPI_Testall");
+    if (all) requests_.clear();
+    return all != 0;
+  }
+
+ private:
+  static constexpr std::int64_t largest = std::int64_t(1) << 30;  // MPI counts bytes in int
+  MPI_Comm comm_;
+  int tag_;
+  std::vector<MPI_Request> requests_;
+};
+
+class MpiCommunicator final : public Communicator, public Progress::Source {
+ public:
+  // Takes the communicator over. Collective.
+  MpiCommunicator(std::shared_ptr<Session> session, MPI_Comm comm, std::string label, Transport transport)
+      : Communicator(std::move(label), &session->activity, ranks_in_world(*session, comm)),
+        session_(std::move(session)),
+        comm_(comm),
+        asked_(transport) {
+    MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(comm_, &rank_);
+    MPI_Comm_size(comm_, &size_);
+    if (asked_ == Transport::best) open_window();
+    session_->progress.add(*this);
+  }
+  ~MpiCommunicator() override {
+    session_->progress.remove(*this);
+    const std::uint64_t left = window_ ? window_->pieces() : 0;
+    window_.reset();
+    if (std::uncaught_exceptions() > 0) return;
+    if (arena_ >= 0) session_->release_arena(arena_, arenas_, left);
+    MPI_Comm_free(&comm_);
+  }
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  const char* transport() const override { return window_ ? "window" : "messages"; }
+  std::unique_ptr<Communicator> split(int color, int key, const std::string& label) override {
+    return split(color, key, label, asked_);
+  }
+  std::unique_ptr<Communicator> split(int color, int key, const std::string& label, Transport transport) {
+    MPI_Comm part = MPI_COMM_NULL;
+    ok(MPI_Comm_split(comm_, color, key, &part), "MPI_Comm_split");
+    int size = 1;
+    MPI_Comm_size(part, &size);
+    if (size > 1) {
+      auto line = std::make_unique<MpiCommunicator>(session_, part, label, transport);
+      line->compare_calls(compares_calls());
+      return line;
+    }
+    MPI_Comm_free(&part);
+    return self_communicator(label);
+  }
+
+  bool poll() override {
+    bool moved = false;
+    for (auto& t : transfers_) moved = t->advance() || moved;
+    std::erase_if(transfers_, [](const auto& t) { return t->done(); });
+    return moved;
+  }
+
+ protected:
+  std::shared_ptr<Work::State> start(Collective call) override {
+    const bool messages = call.op == Op::exchange;
+    if (!messages) check_host(call.out), check_host(call.in);
+    for (const Message& m : call.messages) check_host(m.body);
+    if (window_ && !messages) return window_->begin(std::move(call));
+    // Calls in flight are told apart by their tag; messages of exchanges follow each other between two ranks.
+    const int tag = messages ? 0 : 1 + int(calls_++ % 32000);
+    auto transfer = std::make_shared<Transfer>(std::make_unique<MpiWire>(comm_, tag), rank_, size_, std::move(call));
+    transfers_.push_back(transfer);
+    session_->progress.poll();
+    return std::make_shared<Waiting>(session_, std::move(transfer));
+  }
+
+ private:
+  struct Waiting final : Work::State {
+    std::shared_ptr<Session> session;
+    std::shared_ptr<Transfer> transfer;
+    Waiting(std::shared_ptr<Session> s, std::shared_ptr<Transfer> t) : session(std::move(s)), transfer(std::move(t)) {}
+    void wait() override {
+      session->progress.until([this] { return transfer->done(); });
+    }
+  };
+  static void check_host(const Tensor& t) {
+    check(t.device().backend() == Backend::cpu, "MPI carries numbers of the CPU, and these live on {}",
+          t.device().name());
+  }
+  static std::vector<int> ranks_in_world(const Session& session, MPI_Comm comm) {
+    int mine = 0;
+    MPI_Comm_rank(session.world(), &mine);
+    return gathered(comm, mine);
+  }
+  void open_window() {
+    const auto places = gathered(comm_, session_->claim_arena());
+    const Session::Place& mine = places[std::size_t(rank_)];
+    const bool possible =
+        std::ranges::all_of(places, [&](const auto& p) { return p.arena >= 0 && p.host == places.front().host; });
+    if (!possible) {
+      if (mine.arena >= 0) session_->release_arena(mine.arena, {}, 0);
+      return;
+    }
+    std::uint64_t first = 0;
+    for (const auto& p : places) {
+      arenas_.push_back(session_->arena(p.local_rank, p.arena));
+      first = std::max(first, p.pieces);
+    }
+    arena_ = mine.arena;
+    window_ = std::make_unique<Window>(session_->progress, rank_, arenas_, first);
+  }
+
+  std::shared_ptr<Session> session_;
+  MPI_Comm comm_;
+  Transport asked_;
+  int rank_ = 0, size_ = 1, arena_ = -1;
+  std::uint64_t calls_ = 0;
+  std::vector<std::byte*> arenas_;
+  std::unique_ptr<Window> window_;
+  std::vector<std::shared_ptr<Transfer>> transfers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> open_world() {
+  if (!started_as_a_rank()) {
+    std::string host(256, '\0');
+    gethostname(host.data(), host.size() - 1);
+    info().host = host.c_str();
+    return self_communicator("world");
+  }
+  auto session = std::make_shared<Session>();
+  MPI_Comm world = MPI_COMM_NULL;
+  ok(MPI_Comm_dup(session->world(), &world), "MPI_Comm_dup");
+  if (info().ranks > 1) return std::make_unique<MpiCommunicator>(session, world, "world", Transport::best);
+  MPI_Comm_free(&world);
+  return self_communicator("world");
+}
+
+const WorldInfo& world_info() { return info(); }
+
+void abort_world(int status) {
+  int started = 0, ended = 0;
+  MPI_Initialized(&started);
+  MPI_Finalized(&ended);
+  if (started && !ended && info().ranks > 1) MPI_Abort(MPI_COMM_WORLD, status);
+}
+
+std::unique_ptr<Communicator> with_transport(Communicator& c, Transport t, const std::string& label) {
+  auto* mpi = dynamic_cast<MpiCommunicator*>(&c);
+  return mpi ? mpi->split(0, c.rank(), label, t) : c.split(0, c.rank(), label);
+}
+
+}  // namespace lact

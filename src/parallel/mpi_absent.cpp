@@ -1,0 +1,31 @@
+// Linked instead of mpi.cpp where there is no MPI: a world of one rank.
+#include <unistd.h>
+
+#include "base/check.hpp"
+#include "parallel/launcher.hpp"
+#include "parallel/world.hpp"
+
+namespace lact {
+namespace {
+WorldInfo& info() {
+  static WorldInfo one;
+  return one;
+}
+}  // namespace
+
+std::unique_ptr<Communicator> open_world() {
+  check(!started_as_a_rank(), "this program was built without MPI and cannot be one of several ranks");
+  std::string host(256, '\0');
+  gethostname(host.data(), host.size() - 1);
+  info().host = host.c_str();
+  return self_communicator("world");
+}
+
+const WorldInfo& world_info() { return info(); }
+void abort_world(int) {}
+
+std::unique_ptr<Communicator> with_transport(Communicator& c, Transport, const std::string& label) {
+  return c.split(0, c.rank(), label);
+}
+
+}  // namespace lact

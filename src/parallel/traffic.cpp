@@ -1,0 +1,52 @@
+#include "parallel/traffic.hpp"
+
+#include <numeric>
+
+namespace lact {
+
+const char* name_of(Op op) {
+  constexpr std::array<const char*, op_kinds> names{"all_reduce", "all_gather", "reduce_scatter", "reduce_to",
+                                                    "broadcast",  "all_to_all", "exchange"};
+  return names[std::size_t(op)];
+}
+
+std::vector<std::int64_t> even_counts(std::int64_t total, int ranks) {
+  std::vector<std::int64_t> counts;
+  for (int r = 0; r < ranks; ++r) counts.push_back(total * (r + 1) / ranks - total * r / ranks);
+  return counts;
+}
+
+std::int64_t elements_sent(Op op, int rank, int ranks, std::span<const std::int64_t> counts, int owner) {
+  const std::int64_t others = ranks - 1;
+  if (op == Op::all_to_all) {
+    const auto row = counts.subspan(std::size_t(rank) * std::size_t(ranks), std::size_t(ranks));
+    return std::accumulate(row.begin(), row.end(), std::int64_t(0)) - row[std::size_t(rank)];
+  }
+  const std::int64_t total = std::accumulate(counts.begin(), counts.end(), std::int64_t(0));
+  const std::int64_t own = counts.empty() ? 0 : counts[std::size_t(rank)];
+  switch (op) {
+    case Op::all_gather:
+      return own * others;
+    case Op::reduce_scatter:
+      return total - own;
+    case Op::all_reduce:
+      return total - own + own * others;
+    case Op::reduce_to:
+      return rank == owner ? 0 : total;
+    case Op::broadcast:
+      return rank == owner ? total * others : 0;
+    default:
+      return 0;
+  }
+}
+
+Traffic::Row Traffic::total() const {
+  Row sum;
+  for (const Row& r : rows) {
+    sum.calls += r.calls, sum.bytes += r.bytes;
+    sum.begin_seconds += r.begin_seconds, sum.wait_seconds += r.wait_seconds;
+  }
+  return sum;
+}
+
+}  // namespace lact

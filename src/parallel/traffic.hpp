@@ -1,0 +1,36 @@
+// What collectives are called, how many bytes they move, and the ledger that each communicator keeps of them.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace lact {
+
+enum class Op : std::uint8_t { all_reduce, all_gather, reduce_scatter, reduce_to, broadcast, all_to_all, exchange };
+constexpr std::size_t op_kinds = 7;
+const char* name_of(Op op);
+
+// Numbers per rank when `total` are cut as evenly as possible, e.g. 7 over 3 ranks: 2 2 3.
+std::vector<std::int64_t> even_counts(std::int64_t total, int ranks);
+
+// The one formula for traffic: the elements that leave rank `rank`, whatever a transport really does. With n ranks,
+// t elements in all and c of them belonging to this rank (even_counts where the caller gives no counts):
+//   all_gather c (n-1);  reduce_scatter t - c;  all_reduce both, one after the other;
+//   broadcast t (n-1) from the owner;  reduce_to t from every other rank;
+//   all_to_all: what goes to others (`counts` is n x n then, [from * n + to]).
+// An exchange sends the bodies of its messages to other ranks.
+std::int64_t elements_sent(Op op, int rank, int ranks, std::span<const std::int64_t> counts, int owner = 0);
+
+struct Traffic {
+  struct Row {
+    std::int64_t calls = 0, bytes = 0;           // bytes: elements_sent times their size
+    double begin_seconds = 0, wait_seconds = 0;  // in which the calling thread could do nothing else
+  };
+  std::array<Row, op_kinds> rows;
+  Row& of(Op op) { return rows[std::size_t(op)]; }
+  const Row& of(Op op) const { return rows[std::size_t(op)]; }
+  Row total() const;
+};
+
+}  // namespace lact

@@ -1,0 +1,31 @@
+// All ranks of this job, and where they run.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "parallel/communicator.hpp"
+
+namespace lact {
+
+struct WorldInfo {
+  std::string host;
+  int rank = 0, ranks = 1;
+  int local_rank = 0, local_ranks = 1;  // on this host
+  int hosts = 1;
+  std::string library = "none", thread_level = "none";  // of MPI
+  Activity* activity = nullptr;  // of all communicators of this process; null where there is one rank
+};
+
+// MPI if a launcher started this process as one of several ranks, else one rank; a program started by hand never
+// touches MPI. Once per process; MPI ends with the last of the communicators made of it.
+std::unique_ptr<Communicator> open_world();
+const WorldInfo& world_info();  // after open_world()
+
+// Ends all ranks with this exit status, after one of them failed and said why. Returns where there is one rank only.
+void abort_world(int status);
+
+// How the ranks of a communicator talk: `best` shares a window of memory where all of them are on one host.
+enum class Transport : std::uint8_t { best, messages };
+std::unique_ptr<Communicator> with_transport(Communicator& c, Transport t, const std::string& label);
+
+}  // namespace lact

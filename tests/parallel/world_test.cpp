@@ -1,0 +1,72 @@
+// The ranks of a job: where they run, what another thread can see of them, and the lines of a mesh.
+#include <gtest/gtest.h>
+
+#include "parallel/mesh.hpp"
+#include "support/ranks.hpp"
+
+namespace lact {
+namespace {
+
+Device& device() {
+  static const auto d = Device::open(Backend::cpu);
+  return *d;
+}
+Tensor zeros(std::int64_t n) { return Tensor::zeros(device(), {n}); }
+
+TEST(World, TheActivityNamesLineSequenceAndMembers) {
+  Activity* a = world_info().activity;
+  EXPECT_EQ(a == nullptr, world().size() == 1);
+  if (!a) return;  // one rank waits for nobody
+  const auto line = world().split(0, world().rank(), "watched");
+  int number = -1;
+  for (int i = 0; i < a->used; ++i)
+    if (a->lines[std::size_t(i)].label == "watched") number = i;
+  ASSERT_GE(number, 0);
+  const Activity::Line& l = a->lines[std::size_t(number)];
+  EXPECT_EQ(l.members.size(), std::size_t(world().size()));
+  EXPECT_EQ(l.members.back(), world().size() - 1);
+  EXPECT_EQ(l.begun, 0u);
+  Work first = line->all_reduce(zeros(10)), second = line->all_gather(zeros(world().size()), zeros(1));
+  EXPECT_EQ(l.begun, 2u);
+  EXPECT_EQ(l.finished, 0u);
+  second.wait();
+  EXPECT_EQ(a->blocked.line, -1);
+  EXPECT_EQ(a->blocked.sequence, 2u);
+  EXPECT_EQ(a->blocked.op, Op::all_gather);
+  first.wait();
+  EXPECT_EQ(l.finished, 2u);
+}
+
+TEST(World, InfoKnowsTheHost) {
+  const WorldInfo& w = world_info();
+  EXPECT_FALSE(w.host.empty());
+  EXPECT_EQ(w.ranks, world().size());
+  EXPECT_EQ(w.rank, world().rank());
+  EXPECT_EQ(w.local_ranks, w.ranks);
+  EXPECT_EQ(w.local_rank, w.rank);
+  EXPECT_EQ(w.hosts, 1);
+  EXPECT_EQ(w.library == "none", w.ranks == 1);
+}
+
+TEST(Mesh, AxesOfOneRankShareLines) {
+  const int n = world().size();
+  for (const std::array<int, 4> size : {std::array{1, 1, n, 1}, std::array{1, n, 1, 1}, std::array{1, n / 2, 2, 1}}) {
+    if (size[0] * size[1] * size[2] * size[3] != n) continue;
+    Mesh mesh(Grid{size}, with_transport(world(), Transport::best, "world"));
+    const Axes cp = Axis::cp, both = Axes(Axis::dp) | Axis::cp;
+    EXPECT_EQ(mesh.along(cp).size(), size[2]);
+    EXPECT_EQ(mesh.along(both).size(), n);
+    EXPECT_EQ(mesh.along(cp).label(), size[2] > 1 ? "cp" : "self");
+    EXPECT_EQ(&mesh.along(Axes(Axis::tp) | Axis::cp), &mesh.along(cp)) << "tp has one rank";
+    EXPECT_EQ(&mesh.along(Axes()), &mesh.along(Axis::tp));
+    const bool two = size[1] > 1 && size[2] > 1;
+    EXPECT_EQ(mesh.along(both).label(), n == 1 ? "self" : two ? "dp|cp" : size[1] > 1 ? "dp" : "cp");
+    EXPECT_EQ(mesh.communicators().size(), n == 1 ? 1u : two ? 4u : 2u);
+    const Tensor x = Tensor::of(device(), {1}, std::vector<float>{float(world().rank())});
+    mesh.along(both).all_reduce(x).wait();
+    EXPECT_EQ(x.item(), n * (n - 1) / 2);
+  }
+}
+
+}  // namespace
+}  // namespace lact
