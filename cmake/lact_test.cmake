@@ -1,10 +1,11 @@
-# lact_test(file SIZE small|medium|large [DATA] [RANKS counts ...] [TIMEOUT seconds] LINKS folders ...)
+# lact_test(file SIZE small|medium|large [DATA] [CUDA] [RANKS counts ...] [TIMEOUT seconds] LINKS folders ...)
 # One GoogleTest program per file, one ctest entry per program. The size is a label: CI runs `small` again under the sanitizers.
+# CUDA starts the program a second time on a GPU, label `cuda`, see tools/test.
 # DATA marks tests that need ../shared/data: label `data`, see tools/test.
 # RANKS starts the program under mpirun with each of these numbers of ranks, one entry each (`parallel/name/4 ranks`);
 # a build without MPI has no such tests.
 function(lact_test file)
-  cmake_parse_arguments(A "DATA" "SIZE;TIMEOUT" "LINKS;RANKS" ${ARGN})
+  cmake_parse_arguments(A "DATA;CUDA" "SIZE;TIMEOUT" "LINKS;RANKS" ${ARGN})
   if(A_RANKS AND NOT LACT_HAS_MPI)
     return()
   endif()
@@ -37,4 +38,9 @@ function(lact_test file)
     list(APPEND entries ${entry})
   endforeach()
   set_tests_properties(${entries} PROPERTIES LABELS "${labels}" TIMEOUT ${A_TIMEOUT} ENVIRONMENT "${environment}")
+  if(A_CUDA AND LACT_HAS_CUDA)
+    add_test(NAME ${folder}/${name}.cuda COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${folder}/${name}.cuda PROPERTIES LABELS "${A_SIZE};cuda" TIMEOUT ${A_TIMEOUT}
+      ENVIRONMENT "LACT_BINARY=${CMAKE_BINARY_DIR}/lact;LACT_TEST_DEVICE=cuda")
+  endif()
 endfunction()

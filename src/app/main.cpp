@@ -53,7 +53,7 @@ struct CommandLine {
     golden = command(*verify, "golden", "recomputes reference files",
                      "lact verify golden tests/golden/lact/05_lvsm_model.safetensors");
     golden->add_option("path", words,
-                       "files or folders (default tests/golden); data=DIR says where the scenes' folders are");
+                       "files or folders (default tests/golden); data=DIR says where the scenes' folders are, compute.device=cuda computes on a GPU");
     golden->add_flag("--json", json, "one JSON object on stdout");
     convert = command(app, "convert", "weights and datasets between formats",
                       "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");

@@ -1,5 +1,6 @@
 #include "layers/embedding.hpp"
 
+#include "autograd/broadcast.hpp"
 #include "base/check.hpp"
 #include "kernels/embedding.hpp"
 
@@ -23,6 +24,12 @@ Var unpatched(const Var& x, std::int64_t views, std::int64_t h, std::int64_t w, 
   std::int64_t b = x.dim(0);
   Var grid = view(x, {b, views, h / p, w / p, p, p, 3});
   return view(permute(grid, {0, 1, 6, 2, 4, 3, 5}), {b, views, 3, h, w});
+}
+
+Tensor patched(const Tensor& images, std::int64_t h, std::int64_t w, std::int64_t p) {
+  std::int64_t b = images.dim(0), v = images.dim(1);
+  Tensor grid = dense(images).view({b, v, 3, h / p, p, w / p, p}).permute({0, 1, 3, 5, 4, 6, 2});
+  return dense(grid).view({b, v * (h / p) * (w / p), p * p * 3});
 }
 
 }  // namespace lact

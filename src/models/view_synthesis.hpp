@@ -54,13 +54,13 @@ FlopsOfParts forward_flops(const ViewSynthesisConfig& cfg, const SampleShape& s)
 
 class ViewSynthesis final : public Model {
  public:
-  ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg);
+  ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg, CpMode mode = CpMode::tokens);
 
   int blocks() const override { return int(blocks_.size()); }
   Var embed(Ctx& c, const Batch& b) override;
   Var block(Ctx& c, int i, const Var& x, const Batch& b) override;
   Var head(Ctx& c, const Var& x, const Batch& b) override;  // sum of squared errors / valid
-  Tensor hidden(const Ctx& c, const Batch& b) const override;
+  Tensor hidden(Ctx& c, const Batch& b) const override;
   std::int64_t tokens(const Batch& b) const override;
   Flops forward_flops(const Batch& b) const override;
 
@@ -86,14 +86,21 @@ class ViewSynthesis final : public Model {
   struct Sequence {  // how the tokens of a pass lie and what the fast-weight layers do with them
     std::int64_t tokens_per_view = 0;
     TttPlan plan;
+    TokenCut cut;
     const std::vector<FastWeights>* initial = nullptr;
     std::vector<FastWeights>* final_states = nullptr;
   };
   SubLayer make_sub_layer(Scope s, const BlockConfig& b, InitScale init) const;
   Var run_block(Ctx& c, int i, Var x, const Sequence& seq);
-  Var embed_tokens(Ctx& c, const Tensor& tokens);
+  Sequence sequence(Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w, TttPlan plan) const;
+  Sequence sequence(Ctx& c, const Batch& b) const;  // inputs update, all are applied
+  std::int64_t per_view(std::int64_t h, std::int64_t w) const { return h * w / (cfg_.patch_size * cfg_.patch_size); }
+  Var embed_rows(Ctx& c, const Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w);
+  Var decoded(Ctx& c, const Var& x) { return sigmoid(decoder_(c, decoder_norm_(c, x))); }
+  Var images(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h, std::int64_t w);
 
   ViewSynthesisConfig cfg_;
+  CpMode cp_mode_;
   Linear input_linear_;
   LayerNorm input_layernorm_;
   std::vector<std::vector<SubLayer>> blocks_;

@@ -64,6 +64,9 @@ class Device {
   virtual void copy_out(void* host, const std::byte* from, std::size_t bytes) = 0;
 };
 
+// "cpu", "cuda", or "best": cuda where a GPU is present. Another name is an error.
+Backend backend_named(const std::string& name);
+
 std::unique_ptr<Device> open_cuda(int index);  // what open() calls; absent_cuda.cpp refuses
 int cuda_devices();
 

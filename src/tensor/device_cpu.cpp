@@ -58,6 +58,12 @@ const char* name_of(Backend b) {
 
 int Device::present(Backend b) { return b == Backend::cpu ? 1 : cuda_devices(); }
 
+Backend backend_named(const std::string& name) {
+  if (name == "best") return Device::present(Backend::cuda) > 0 ? Backend::cuda : Backend::cpu;
+  check(name == "cpu" || name == "cuda", "compute.device={}: cpu, cuda and best are known", name);
+  return name == "cpu" ? Backend::cpu : Backend::cuda;
+}
+
 void set_threads(int n) {
   if (n <= 0) {
     cpu_set_t mask;

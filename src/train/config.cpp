@@ -32,7 +32,7 @@ void RunConfig::ModelSection::fields(Fields& f) {
 }
 
 void RunConfig::Compute::fields(Fields& f) {
-  f("device", device, "cpu");
+  f("device", device, "cpu, cuda, or best: cuda where there is a GPU");
   f("threads", threads, "threads of a rank; 0: the cores this process may use");
 }
 
@@ -68,7 +68,7 @@ void RunConfig::check_values() const {
         "train.eval_every, train.checkpoint_every and train.checkpoint_seconds must not be negative");
   check(train.keep_checkpoints > 0, "train.keep_checkpoints={} would keep none", train.keep_checkpoints);
   check(train.seed >= 0, "train.seed={} is negative", train.seed);
-  check(compute.device == "cpu", "compute.device={}: this program computes on cpu", compute.device);
+  backend_named(compute.device);
   check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads",
         compute.threads);
   check(parallel.interleave > 0 && parallel.interleave <= 32768, "parallel.interleave={} is not a number of pieces",

@@ -26,7 +26,7 @@ struct RunConfig {
   DataConfig data;
   TrainConfig train;
   struct Compute {
-    std::string device = "cpu";
+    std::string device = "best";
     std::int64_t threads = 0;
     void fields(Fields& f);
   } compute;

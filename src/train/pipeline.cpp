@@ -35,7 +35,7 @@ Value taken(Values& from, Place place) {
 
 struct Pipeline::Step {
   Pipeline& p;
-  const Ctx& c;
+  Ctx c;
   const Draw& draw;
   Totals totals = {};
   std::map<int, Batch> batches = {};  // of micro-batches with forward passes before them

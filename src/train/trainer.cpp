@@ -26,8 +26,10 @@ double measured_product_rate(Device& d) {
   Tensor a = Tensor::zeros(d, {n, n}), b = Tensor::zeros(d, {n, n}), y = like(a);
   double best = 0;
   for (int i = 0; i < 4; ++i) {
+    d.compute().finish();
     double begin = now();
     kernels::matmul(y, a, b);
+    d.compute().finish();
     best = std::max(best, 2.0 * n * n * n / (now() - begin));
   }
   return best;
@@ -79,7 +81,7 @@ void check_same_run(const RunConfig& now_wanted) {
 
 LoadedModel::LoadedModel(const RunConfig& cfg)
     : config(cfg),
-      device(Device::open(Backend::cpu)),
+      device(Device::open(backend_named(cfg.compute.device))),
       mesh(std::make_unique<Mesh>(Mesh::alone())),
       model(store, cfg.model) {
   set_threads(int(cfg.compute.threads));

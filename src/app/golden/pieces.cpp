@@ -132,9 +132,10 @@ void bf16_case(Case& c) {
   Tensor want = c.input("out.bits_bf16", DType::i32), value = c.input("in.value");
   std::int64_t n = bits.count();
   check(is_nan.count() == n && want.count() == n && value.count() == n, "the four tensors differ in size");
-  Tensor got = like(want), exact = Tensor::empty(c.device(), {n});
+  bits = on_host(bits), is_nan = on_host(is_nan), want = on_host(want), value = on_host(value);
+  Tensor got = like(want), exact = Tensor::empty(bits.device(), {n});
   for (std::int64_t i = 0; i < n; ++i) exact.data<std::int32_t>()[i] = bits.data<std::int32_t>()[i];
-  Tensor rounded = cast(exact, DType::bf16).value();
+  Tensor rounded = on_host(cast(exact.on(c.device()), DType::bf16).value());
   for (std::int64_t i = 0; i < n; ++i) {
     std::int32_t out = rounded.data<std::uint16_t>()[i];
     bool nan = is_nan.data<std::int32_t>()[i] != 0;
