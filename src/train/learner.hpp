@@ -43,6 +43,7 @@ class Learner {
   using Draw = Pipeline::Draw;
   StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw);
   AdamW& optimizer() { return optimizer_; }
+  Pipeline& pipeline() { return pipeline_; }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
   void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
 

@@ -123,12 +123,14 @@ Pipeline::Totals Pipeline::run(const Ctx& c, std::int64_t micro_batches, const D
   }
   Step step{*this, c, draw};
   for (const PipelineAction& a : list_) {
+    if (watch_) watch_(a, false);
     if (a.kind == PipelineAction::forward)
       step.forward(a.stage, a.micro);
     else if (a.kind == PipelineAction::backward)
       step.backward(a.stage, a.micro);
     else
       step.exchange(a.messages);
+    if (watch_) watch_(a, true);
   }
   step.travelling.wait();
   return step.totals;
