@@ -1,3 +1,7 @@
+# More ranks than cores: do not bind, and give the core away while waiting.
+set(LACT_MPIRUN ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n)
+set(LACT_MPI_ENVIRONMENT OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
+
 # lact_test(file SIZE small|medium|large [DATA] [CUDA] [RANKS counts ...] [TIMEOUT seconds] LINKS folders ...)
 # One GoogleTest program per file, one ctest entry per program. The size is a label: CI runs `small` again under the sanitizers.
 # CUDA starts the program a second time on a GPU, label `cuda`, see tools/test.
@@ -23,7 +27,7 @@ function(lact_test file)
   set(environment "LACT_BINARY=${CMAKE_BINARY_DIR}/lact")
   if(A_RANKS)
     target_link_libraries(${name} PRIVATE ${A_LINKS} lact_test_ranks lact_options)
-    list(APPEND environment OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
+    list(APPEND environment ${LACT_MPI_ENVIRONMENT})
   else()
     target_link_libraries(${name} PRIVATE ${A_LINKS} lact_test_support lact_options)
     add_test(NAME ${folder}/${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
@@ -31,9 +35,8 @@ function(lact_test file)
   endif()
   foreach(ranks ${A_RANKS})
     set(entry "${folder}/${name}/${ranks} ranks")
-    # More ranks than cores: do not bind, and give the core away while waiting.
-    add_test(NAME ${entry} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} COMMAND ${MPIEXEC_EXECUTABLE} --oversubscribe
-      --bind-to none --mca mpi_yield_when_idle 1 -n ${ranks} $<TARGET_FILE:${name}>)
+    add_test(NAME ${entry} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+      COMMAND ${LACT_MPIRUN} ${ranks} $<TARGET_FILE:${name}>)
     set_tests_properties(${entry} PROPERTIES PROCESSORS ${ranks})
     list(APPEND entries ${entry})
   endforeach()

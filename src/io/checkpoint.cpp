@@ -31,6 +31,7 @@ struct Part {  // one of the numbers that a parameter has
 std::vector<Part> parts_of(ParameterStore& store) {
   std::vector<Part> parts;
   for (const Parameter& p : store.parameters()) {
+    if (!p.here) continue;
     auto& b = store.buckets()[p.bucket];
     parts.push_back({"value/" + p.name, store.value(p)});
     if (b.first.defined()) parts.push_back({"first/" + p.name, ParameterStore::piece(b.first, p)});

@@ -43,6 +43,7 @@ namespace {
 struct Update {
   OwnedUnits::Sum g;
   InFlight momentum;
+  bool has_momentum = false;
   double tokens = 0;  // of the whole event
 };
 
@@ -50,7 +51,8 @@ Update begin_update(const OwnedUnits& units, const FastWeights& w, const FastWei
                     std::int64_t whole, Communicator& cp) {
   Update u;
   u.tokens = double(std::max<std::int64_t>(whole, 1));
-  if (x.momentum) u.momentum = begin_sum(sum_to(rows(x.momentum, r), {x.momentum.dim(0), 1, 1}), cp);
+  u.has_momentum = bool(x.momentum);
+  if (u.has_momentum) u.momentum = begin_sum(sum_to(rows(x.momentum, r), {x.momentum.dim(0), 1, 1}), cp);
   u.g = units.begin_sum(
       inner_gradient(w, rows(x.k, r), rows(x.v, r), rows(x.rate0, r), rows(x.rate1, r), rows(x.rate2, r)));
   return u;
@@ -59,7 +61,7 @@ Update begin_update(const OwnedUnits& units, const FastWeights& w, const FastWei
 // The running sum of an update and those before it, each weighed by the later ones' momentum.
 FastWeights finish_update(const OwnedUnits& units, Update u, const FastWeights& before) {
   FastWeights g = units.finish_sum(std::move(u.g));
-  if (!u.momentum.buffer) return g;
+  if (!u.has_momentum) return g;
   Var m = scale(finish(std::move(u.momentum)), 1 / u.tokens);
   if (!before.w0) return g;
   return {add(g.w0, mul(units.of_own(m, 0), before.w0)), add(g.w1, mul(units.of_own(m, 1), before.w1)),

@@ -9,8 +9,6 @@
 namespace lact {
 namespace {
 
-Var flat(const Var& x) { return view(x, {x.value().count()}); }
-
 // Blocks of rows of a sequence, [B, rows, width], put together in the order of their first token.
 struct Block {
   std::int64_t begin = 0;
@@ -68,21 +66,13 @@ FastWeightRun run_fast_weights_by_heads(Ctx& c, const FastWeights& initial, cons
         ranks);
   auto of = [part](const Var& all, std::int64_t r) { return cut(all, 0, {r * part, (r + 1) * part}); };
 
-  Var all = together(x);
-  const std::int64_t width = all.dim(2);
-  std::vector<Var> leaving;
-  std::vector<std::int64_t> there, back;  // elements from rank to rank
-  for (std::int64_t r = 0; r < ranks; ++r) leaving.push_back(flat(of(all, r)));
-  for (const auto& from : tokens.of_rank) there.insert(there.end(), std::size_t(ranks), part * total(from) * width);
-  Var came = all_to_all(join(leaving, 0), cp, there);
+  std::vector<std::int64_t> held;  // tokens of each rank
+  for (const auto& ranges : tokens.of_rank) held.push_back(total(ranges));
+  Var came = all_to_all(together(x), 0, 1, cp, {}, held);
   std::vector<Block> blocks;
-  std::int64_t at = 0;
-  for (const auto& ranges : tokens.of_rank) {
-    std::int64_t count = total(ranges), row = 0;
-    Var theirs = view(cut(came, 0, {at, at + part * count * width}), {part, count, width});
-    at += part * count * width;
-    for (const Range& r : ranges) blocks.push_back({r.begin, cut(theirs, 1, {row, row + r.size()})}), row += r.size();
-  }
+  std::int64_t row = 0;
+  for (const auto& ranges : tokens.of_rank)
+    for (const Range& r : ranges) blocks.push_back({r.begin, cut(came, 1, {row, row + r.size()})}), row += r.size();
 
   FastWeights own{of(initial.w0, cp.rank()), of(initial.w1, cp.rank()), of(initial.w2, cp.rank())};
   FastWeightRun run = run_fast_weights(c, own, apart(in_order(std::exchange(blocks, {})), d, bool(x.momentum)), plan,
@@ -91,17 +81,13 @@ FastWeightRun run_fast_weights_by_heads(Ctx& c, const FastWeights& initial, cons
   result.state = {gather(run.state.w0, 0, cp), gather(run.state.w1, 0, cp), gather(run.state.w2, 0, cp)};
   if (!run.out) return result;
 
-  const auto rows = output_rows(clipped(plan, tokens.tokens), tokens);
-  const std::int64_t mine = total(rows[std::size_t(tokens.cp_rank)]);
-  leaving = {flat(cut(run.out, 0, {0, 0}))};
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    for (const Range& range : rows[r]) blocks.push_back({range.begin, cut(run.out, 1, range)});
-    if (!rows[r].empty()) leaving.push_back(flat(in_order(std::exchange(blocks, {}))));
+  std::vector<Var> leaving;
+  std::vector<std::int64_t> counts;
+  for (const auto& ranges : output_rows(clipped(plan, tokens.tokens), tokens)) {
+    for (const Range& range : ranges) leaving.push_back(cut(run.out, 1, range));
+    counts.push_back(total(ranges));
   }
-  for (std::int64_t from = 0; from < ranks; ++from)
-    for (const auto& to : rows) back.push_back(part * total(to) * d);
-  came = all_to_all(join(leaving, 0), cp, back);
-  result.out = view(came, {batch, mine, d});
+  result.out = all_to_all(join(leaving, 1), 1, 0, cp, counts);
   return result;
 }
 

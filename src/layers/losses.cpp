@@ -9,7 +9,8 @@ CrossEntropy cross_entropy(const Var& logits, const Tensor& targets, double vali
   check(logits.dim(0) == targets.dim(0), "{} rows of logits and {} targets", logits.dim(0), targets.dim(0));
   Tensor kept = like(logits.value(), targets.shape());
   if (targets.device().backend() == Backend::cpu)  // on a GPU the loss becomes NaN: the host does not wait to look
-    for (double t : targets.to_doubles()) check(t < double(logits.dim(1)), "target {} of {} classes", std::int64_t(t), logits.dim(1));
+    for (double t : targets.to_doubles())
+      check(t < double(logits.dim(1)), "target {} of {} classes", std::int64_t(t), logits.dim(1));
   kernels::has_index(kept, targets);
   Var lse = log_sum_exp(logits), kept_lse = mul(lse, kept);
   CrossEntropy out;

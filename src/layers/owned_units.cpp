@@ -56,11 +56,6 @@ OwnedUnits::OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidde
     for (std::size_t t = 0; t < tp_; ++t) n += numbers(r, t);
     cp_counts_.push_back(n);
   }
-  for (std::size_t from = 0; from < tp_; ++from)
-    for (std::size_t to = 0; to < tp_; ++to) {
-      to_owners_.push_back(numbers(cp_rank_, to));
-      from_owners_.push_back(numbers(cp_rank_, from));
-    }
 }
 
 std::int64_t OwnedUnits::numbers(std::size_t cp_rank, std::size_t tp_rank) const {
@@ -79,9 +74,29 @@ Var OwnedUnits::packed(const FastWeights& held, std::size_t cp_rank) const {
   return join(parts, 0);
 }
 
+// Pieces in the order of ranks of tp, to the owners or back from them: what leaves towards owners are pieces of theirs,
+// what arrives there are all pieces of this rank's own.
+Var OwnedUnits::over_tp(const Var& x, bool to_owners) const {
+  if (tp_ == 1) return x;
+  Reader reader(x);
+  std::vector<Var> parts;
+  std::vector<Sent> sent;
+  std::vector<Wanted> wanted;
+  for (std::size_t t = 0; t < tp_; ++t) {
+    Shape theirs{numbers(cp_rank_, t)}, own{numbers(cp_rank_, tp_rank_)};
+    parts.push_back(reader.next(to_owners ? theirs : own));
+    if (t == tp_rank_) continue;
+    sent.push_back({parts.back(), int(t)});
+    wanted.push_back({to_owners ? own : theirs, int(t)});
+  }
+  std::vector<Var> came = exchange(x, sent, wanted, tp_line_);
+  came.insert(came.begin() + std::ptrdiff_t(tp_rank_), parts[tp_rank_]);
+  return join(came, 0);
+}
+
 // The pieces of the matrices of this place in cp -> this rank's own matrices, whole.
 FastWeights OwnedUnits::assembled(const Var& mine) const {
-  Var came = tp_ == 1 ? mine : all_to_all(mine, tp_line_, to_owners_);
+  Var came = over_tp(mine, true);
   Reader reader(came);
   std::array<std::vector<Var>, 3> pieces;
   for (std::size_t t = 0; t < tp_; ++t)
@@ -118,7 +133,7 @@ FastWeights OwnedUnits::publish(const FastWeights& own) const {
       parts.push_back(flat(tp_ == 1 ? whole[k] : cut(whole[k], hidden_dim[k], {at, at + width})));
     }
   Var mine = join(parts, 0);
-  if (tp_ > 1) mine = all_to_all(mine, tp_line_, from_owners_);
+  mine = over_tp(mine, false);
   Var everything = gather(mine, 0, cp_line_, cp_counts_);
   Reader reader(everything);
   std::array<std::vector<Var>, 3> items_in_order;

@@ -32,6 +32,7 @@ class OwnedUnits {
   using Kinds = std::array<std::vector<std::int64_t>, 3>;  // items of each kind
   Var packed(const FastWeights& held, std::size_t cp_rank) const;
   FastWeights assembled(const Var& mine) const;
+  Var over_tp(const Var& x, bool to_owners) const;
   std::int64_t numbers(std::size_t cp_rank, std::size_t tp_rank) const;
   const Kinds& items(std::size_t cp_rank, std::size_t tp_rank) const { return items_[cp_rank * tp_ + tp_rank]; }
 
@@ -39,10 +40,9 @@ class OwnedUnits {
   std::size_t cp_, tp_;
   std::size_t cp_rank_, tp_rank_;
   std::int64_t batch_ = 0;
-  std::array<Shape, 3> piece_;                         // what a rank holds of one matrix of each kind
-  std::vector<Kinds> items_;                           // by owner
-  std::vector<std::int64_t> cp_counts_;                // numbers of each place in cp
-  std::vector<std::int64_t> to_owners_, from_owners_;  // numbers from rank to rank of tp
+  std::array<Shape, 3> piece_;           // what a rank holds of one matrix of each kind
+  std::vector<Kinds> items_;             // by owner
+  std::vector<std::int64_t> cp_counts_;  // numbers of each place in cp
 };
 
 }  // namespace lact

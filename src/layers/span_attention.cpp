@@ -37,7 +37,6 @@ std::vector<Piece> pieces_of(const std::vector<Range>& held, std::int64_t span) 
 }
 
 Var rows(const Var& x, Range r) { return r.size() == x.dim(2) ? x : cut(x, 2, r); }
-Var flat(const Var& x) { return view(x, {x.value().count()}); }
 
 // [b, h, n span, d] -> [b n, h, span, d] and back
 Var folded(const Var& x, std::int64_t n) {
@@ -65,25 +64,21 @@ class CutSpans {
     std::vector<Pieces> held;
     for (const auto& ranges : cut.of_rank) held.push_back(cut_pieces(ranges, span));
     const auto me = std::size_t(cut.cp_rank);
-    const std::int64_t per_token = x.k.dim(0) * x.k.dim(1) * x.k.dim(3);
-    auto shared_rows = [&](std::size_t from, std::size_t to) {  // what one rank holds of the cut spans of another
-      std::int64_t n = 0;
-      for (const auto& [s, pieces] : held[from])
-        for (const Piece& p : pieces) n += held[to].contains(s) ? p.rows.size() : 0;
-      return n;
-    };
-    std::vector<std::int64_t> counts;
-    for (std::size_t from = 0; from < held.size(); ++from)
-      for (std::size_t to = 0; to < held.size(); ++to)
-        counts.push_back(from == to ? 0 : 2 * per_token * shared_rows(from, to));
-    std::vector<Var> parts{flat(lact::cut(x.k, 2, {0, 0}))};
+    std::vector<Sent> sent;
+    std::vector<Wanted> wanted;
     for (std::size_t r = 0; r < held.size(); ++r) {
       for (const auto& [s, mine] : held[me]) {
         if (r == me || !held[r].contains(s)) continue;
-        for (const Piece& p : mine) parts.push_back(flat(rows(x.k, p.rows))), parts.push_back(flat(rows(x.v, p.rows)));
+        for (const Piece& p : mine)
+          sent.push_back({rows(x.k, p.rows), int(r)}), sent.push_back({rows(x.v, p.rows), int(r)});
+        for (const Piece& p : held[r].at(s)) {
+          Shape shape = x.k.shape();
+          shape[2] = p.rows.size();
+          wanted.insert(wanted.end(), 2, {shape, int(r)});
+        }
       }
     }
-    unpack(all_to_all(join(parts, 0), c.mesh.along(Axis::cp), counts), held, me);
+    unpack(exchange(x.k, sent, wanted, c.mesh.along(Axis::cp)), held, me);
   }
 
   Var attend(const Piece& p, double scale, Mask mask) const {
@@ -101,21 +96,15 @@ class CutSpans {
   }
 
  private:
-  // Parts of a span in the order of ranks; a rank's own come from where they are.
-  void unpack(const Var& came, const std::vector<Pieces>& held, std::size_t me) {
-    std::int64_t at = 0;
-    auto next = [&](std::int64_t tokens) {
-      Shape shape = x_.k.shape();
-      shape[2] = tokens;
-      at += count_of(shape);
-      return view(lact::cut(came, 0, {at - count_of(shape), at}), shape);
-    };
+  // Parts of a span in the order of ranks; a rank's own stay where they are.
+  void unpack(const std::vector<Var>& came, const std::vector<Pieces>& held, std::size_t me) {
+    auto next = came.begin();
     for (std::size_t r = 0; r < held.size(); ++r) {
       for (const auto& [s, mine] : held[me]) {
         if (!held[r].contains(s)) continue;
         for (const Piece& p : held[r].at(s)) {
-          Var k = r == me ? rows(x_.k, p.rows) : next(p.rows.size());
-          Var v = r == me ? rows(x_.v, p.rows) : next(p.rows.size());
+          Var k = r == me ? rows(x_.k, p.rows) : *next++;
+          Var v = r == me ? rows(x_.v, p.rows) : *next++;
           parts_[s].push_back({p.within.begin, k, v});
         }
       }

@@ -134,7 +134,7 @@ ViewSynthesis::SubLayer ViewSynthesis::make_sub_layer(Scope s, const BlockConfig
           Ttt(f, cfg_.dim, {p.head_dim, multiple(b), p.base_lr, p.muon_update_steps, false, cp_mode_}, init)};
 }
 
-ViewSynthesis::Sequence ViewSynthesis::sequence(Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w,
+ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w,
                                                 TttPlan plan) const {
   Sequence seq;
   seq.tokens_per_view = per_view(h, w);
@@ -143,7 +143,7 @@ ViewSynthesis::Sequence ViewSynthesis::sequence(Ctx& c, const Tensor& poses, std
   return seq;
 }
 
-ViewSynthesis::Sequence ViewSynthesis::sequence(Ctx& c, const Batch& b) const {
+ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Batch& b) const {
   std::int64_t h = b.images.dim(3), w = b.images.dim(4), n = per_view(h, w);
   return sequence(c, b.poses, h, w, plan_views(b.input_views * n, b.target_views * n));
 }
@@ -187,7 +187,13 @@ std::int64_t ViewSynthesis::tokens(const Batch& b) const {
   return b.poses.dim(0) * b.poses.dim(1) * per_view(b.images.dim(3), b.images.dim(4));
 }
 
-Tensor ViewSynthesis::hidden(Ctx& c, const Batch& b) const {
+std::int64_t ViewSynthesis::place_of(const std::string& parameter) const {
+  constexpr std::string_view of_block = "blocks.", of_head = "image_token_decoder.";
+  if (parameter.starts_with(of_block)) return std::stoll(parameter.substr(of_block.size()));
+  return parameter.starts_with(of_head) ? blocks() : -1;
+}
+
+Tensor ViewSynthesis::hidden(const Ctx& c, const Batch& b) const {
   return Tensor::empty(c.device, {b.poses.dim(0), total(sequence(c, b).cut.rows()), cfg_.dim});
 }
 

@@ -75,6 +75,8 @@ class ViewSynthesis final : public Model {
   Var render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h,
              std::int64_t w);
 
+  // The block that a parameter belongs to; -1 for the embedding, blocks() for the head.
+  std::int64_t place_of(const std::string& parameter) const;
   const ViewSynthesisConfig& config() const { return cfg_; }
 
  private:
@@ -92,8 +94,8 @@ class ViewSynthesis final : public Model {
   };
   SubLayer make_sub_layer(Scope s, const BlockConfig& b, InitScale init) const;
   Var run_block(Ctx& c, int i, Var x, const Sequence& seq);
-  Sequence sequence(Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w, TttPlan plan) const;
-  Sequence sequence(Ctx& c, const Batch& b) const;  // inputs update, all are applied
+  Sequence sequence(const Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w, TttPlan plan) const;
+  Sequence sequence(const Ctx& c, const Batch& b) const;  // inputs update, all are applied
   std::int64_t per_view(std::int64_t h, std::int64_t w) const { return h * w / (cfg_.patch_size * cfg_.patch_size); }
   Var embed_rows(Ctx& c, const Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w);
   Var decoded(Ctx& c, const Var& x) { return sigmoid(decoder_(c, decoder_norm_(c, x))); }

@@ -51,17 +51,17 @@ std::unique_ptr<Device> Device::open(Backend b, int index) {
   return std::make_unique<CpuDevice>();
 }
 
-const char* name_of(Backend b) {
-  constexpr const char* names[]{"cpu", "cuda", "paper"};
-  return names[std::size_t(b)];
-}
-
 int Device::present(Backend b) { return b == Backend::cpu ? 1 : cuda_devices(); }
 
 Backend backend_named(const std::string& name) {
   if (name == "best") return Device::present(Backend::cuda) > 0 ? Backend::cuda : Backend::cpu;
   check(name == "cpu" || name == "cuda", "compute.device={}: cpu, cuda and best are known", name);
   return name == "cpu" ? Backend::cpu : Backend::cuda;
+}
+
+const char* name_of(Backend b) {
+  constexpr const char* names[]{"cpu", "cuda", "paper"};
+  return names[std::size_t(b)];
 }
 
 void set_threads(int n) {

@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "base/check.hpp"
-#include "train/layout.hpp"
 
 namespace lact {
 
@@ -75,7 +74,6 @@ void RunConfig::check_values() const {
         parallel.interleave);
   for (std::int64_t size : {parallel.pp, parallel.dp, parallel.cp, parallel.tp})
     check(size >= 0 && size <= 32768, "parallel: an axis of {} ranks; between 1 and 32768 are possible", size);
-  layout_of(*this, 1);
 }
 
 namespace {

@@ -116,4 +116,11 @@ std::vector<Range> stages_of(const RunConfig& cfg, const Grid& grid) {
   return split_blocks(costs, f.embed.total(), f.head.total(), stages);
 }
 
+int stage_of(std::int64_t block, const std::vector<Range>& stages) {
+  block = std::clamp(block, stages.front().begin, stages.back().end - 1);
+  int stage = 0;
+  while (block >= stages[std::size_t(stage)].end) ++stage;
+  return stage;
+}
+
 }  // namespace lact

@@ -15,6 +15,8 @@ Grid layout_of(const RunConfig& cfg, int ranks);
 // The blocks of each stage of the pipeline, pp x parallel.interleave of them: balanced by floating-point operations,
 // the embedding and the head included.
 std::vector<Range> stages_of(const RunConfig& cfg, const Grid& grid);
+int stage_of(std::int64_t block,
+             const std::vector<Range>& stages);    // block -1 embeds, the number of blocks is the head
 SampleShape micro_batch_of(const RunConfig& cfg);  // what all ranks of dp together hold of one
 std::string text_of(const Grid& grid);             // "pp=1 dp=2 cp=2 tp=1"
 

@@ -4,6 +4,7 @@
 
 #include "base/config.hpp"
 #include "optim/adamw.hpp"
+#include "optim/reducer.hpp"
 #include "train/pipeline.hpp"
 
 namespace lact {
@@ -29,9 +30,15 @@ struct LearningConfig {
 struct StepReport {
   std::int64_t step = 0;
   double loss = 0, grad_norm = 0, rate = 0;  // norm before clipping
-  std::int64_t tokens = 0;
-  Flops flops;          // one forward pass; a step is three times that, and four with recomputation
+  std::int64_t tokens = 0;                   // over all ranks
+  Flops flops;          // of one forward pass over them; a step is three times that, and four with recomputation
   std::string skipped;  // why the update was left out, or empty
+  // Whether any rank wants the run to end, and whether rank 0 finds it time for a checkpoint: the same on every rank.
+  bool stop = false, save = false;
+};
+
+struct Wishes {  // of this rank, when a step begins
+  bool stop = false, save = false;
 };
 
 class Learner {
@@ -41,14 +48,14 @@ class Learner {
           std::uint64_t seed, std::vector<Range> stages = {});
   // Draws the micro-batches of one global batch one after the other; each carries the global count `valid`.
   using Draw = Pipeline::Draw;
-  StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw);
+  StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
+                  const std::function<Wishes()>& wishes = {});
   AdamW& optimizer() { return optimizer_; }
   Pipeline& pipeline() { return pipeline_; }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
   void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
 
  private:
-  double summed_over_samples_and_tokens(double loss);
   std::string verdict(std::int64_t n, double loss, double norm) const;
   Pipeline pipeline_;
   ParameterStore& store_;
@@ -56,6 +63,7 @@ class Learner {
   Device& device_;
   LearningConfig cfg_;
   std::uint64_t seed_;
+  Reducer reducer_;
   AdamW optimizer_;
   std::int64_t skipped_in_a_row_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "train/pipeline.hpp"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -68,7 +69,9 @@ struct Pipeline::Step {
       });
     }
     Ctx own = c.on(pass.tape.get());
+    p.store_.begin_forward();
     pass.out = run_blocks(p.model_, own, b, p.blocks_[std::size_t(stage)], pass.in, p.recompute_);
+    p.store_.end_forward();
     if (p.last(stage))
       totals.loss += pass.out.value().item();
     else
@@ -109,8 +112,8 @@ struct Pipeline::Step {
   }
 };
 
-Pipeline::Pipeline(Model& model, Mesh& mesh, std::vector<Range> blocks, bool recompute)
-    : model_(model), mesh_(mesh), blocks_(std::move(blocks)), recompute_(recompute) {
+Pipeline::Pipeline(Model& model, ParameterStore& store, Mesh& mesh, std::vector<Range> blocks, bool recompute)
+    : model_(model), store_(store), mesh_(mesh), blocks_(std::move(blocks)), recompute_(recompute) {
   int ranks = mesh.grid().size[std::size_t(Axis::pp)], stages = int(blocks_.size());
   check(stages > 0 && stages % ranks == 0, "{} stages on {} ranks of a pipeline", stages, ranks);
   shape_ = {ranks, 0, stages / ranks};
@@ -121,6 +124,7 @@ Pipeline::Totals Pipeline::run(const Ctx& c, std::int64_t micro_batches, const D
     shape_.micro_batches = int(micro_batches);
     list_ = pipeline_lists(shape_)[std::size_t(mesh_.at(Axis::pp))];
   }
+  store_.begin_step(std::ranges::count(list_, PipelineAction::forward, &PipelineAction::kind));
   Step step{*this, c, draw};
   for (const PipelineAction& a : list_) {
     if (watch_) watch_(a, false);

@@ -9,7 +9,7 @@ namespace lact {
 class Pipeline {
  public:
   // `blocks` of every stage, in turn on the ranks of the mesh's pp line.
-  Pipeline(Model& model, Mesh& mesh, std::vector<Range> blocks, bool recompute);
+  Pipeline(Model& model, ParameterStore& store, Mesh& mesh, std::vector<Range> blocks, bool recompute);
 
   struct Totals {
     double loss = 0;  // of this rank's samples and tokens, on the last stage; 0 on others
@@ -18,7 +18,7 @@ class Pipeline {
   };
   // Draws the micro-batches of one global batch, each once and in order.
   using Draw = std::function<Batch(std::int64_t micro)>;
-  // Gradients are added to the parameters' buckets.
+  // Gradients are added to the parameters' buckets, zero before.
   Totals run(const Ctx& c, std::int64_t micro_batches, const Draw& draw);
   // Told when each action begins and when it has ended.
   using Watch = std::function<void(const PipelineAction& action, bool ended)>;
@@ -29,6 +29,7 @@ class Pipeline {
   bool last(int stage) const { return stage + 1 == shape_.stages(); }
 
   Model& model_;
+  ParameterStore& store_;
   Mesh& mesh_;
   std::vector<Range> blocks_;
   PipelineShape shape_;

@@ -11,15 +11,19 @@
 
 namespace lact {
 
+enum class Ranks : std::uint8_t { one, all };  // alone, or all that a launcher started, in the layout of parallel.*
+
 // Device, mesh, parameters and model of a config: what training, evaluation and rendering all need.
 struct LoadedModel {
-  explicit LoadedModel(const RunConfig& cfg);
+  explicit LoadedModel(const RunConfig& cfg, Ranks ranks = Ranks::one);
   RunConfig config;
   std::unique_ptr<Device> device;
   std::unique_ptr<Mesh> mesh;
+  std::vector<Range> stages;  // blocks of each stage of the pipeline, in turn on its ranks
   ParameterStore store;
   ViewSynthesis model;
   Ctx context(Tape* tape = nullptr) { return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0}; }
+  bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
@@ -37,7 +41,8 @@ class Trainer {
   void begin_folder();
   Batch draw(std::int64_t step, std::int64_t micro);
   Ended loop(const std::atomic<bool>& stop);
-  void train_step(std::int64_t step, class Progress& progress);
+  StepReport train_step(std::int64_t step, class Progress& progress, const std::function<Wishes()>& wishes);
+  void write_row(const StepReport& r, double seconds, class Progress& progress);
   void evaluate_now(std::int64_t step);
   void save(std::int64_t step);
 
@@ -47,6 +52,7 @@ class Trainer {
   Learner learner_;
   Loader loader_;
   std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
+  bool alone_ = true;    // one rank
   bool saving_ = false;  // a save is under way, or failed
   std::optional<FolderLock> lock_;
   std::unique_ptr<Report> report_;

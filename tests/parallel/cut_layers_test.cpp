@@ -68,7 +68,7 @@ void expect_close(const Tensor& got, const Tensor& want, const std::string& what
 
 // Sums over a line of ranks what each holds.
 Tensor summed(const Tensor& t, Communicator& c) {
-  Tensor s = Tensor::zeros(cpu(), t.shape(), t.dtype());
+  Tensor s = Tensor::zeros(tested(), t.shape(), t.dtype());
   kernels::unary(kernels::Unary::copy, s, t);
   c.all_reduce(s).wait();
   return s;
@@ -88,13 +88,13 @@ Tensors inputs(const Case& k) {
   for (const char* name : {"r0", "r1", "r2", "m"}) {
     auto e = r(name, {k.items, k.plan.tokens, 1}).to_doubles();
     for (double& v : e) v = 0.1 + 0.1 * std::abs(v);
-    x.push_back(Tensor::of(cpu(), {k.items, k.plan.tokens, 1}, std::span<const double>(e), DType::f64));
+    x.push_back(Tensor::of(tested(), {k.items, k.plan.tokens, 1}, std::span<const double>(e), DType::f64));
   }
   return x;
 }
 
 FastWeightRun run(Mesh& mesh, const std::vector<Var>& x, const Case& k, const FastWeightCut& cut) {
-  Ctx c{x[0].tape(), cpu(), mesh};
+  Ctx c{x[0].tape(), tested(), mesh};
   FastWeightTokens t{x[3], x[4], x[5], x[6], x[7], x[8], k.momentum ? x[9] : Var()};
   return run_fast_weights(c, {x[0], x[1], x[2]}, t, k.plan.plan,
                           {.orthogonalise = NewtonSchulz::view_synthesis(5), .detach_targets = false}, cut);
@@ -147,13 +147,13 @@ void compare(const Case& k, const Grid& g) {
   for (std::size_t i = 0; i < 3; ++i) {
     u.push_back(random_tensor(whole[i].shape(), ("u" + std::to_string(i)).c_str(), DType::f64));
     my_u.push_back(piece(u.back(), i));
-    if (mesh.at(Axis::cp) + 1 < g.size[2]) my_u.back() = Tensor::zeros(cpu(), my_u.back().shape(), DType::f64);
+    if (mesh.at(Axis::cp) + 1 < g.size[2]) my_u.back() = Tensor::zeros(tested(), my_u.back().shape(), DType::f64);
   }
   const Tensors dwant = pulled(want, x, u), dgot = pulled(got, mine, my_u);
   for (std::size_t i = 0; i < whole.size(); ++i) {
     if (!dwant[i].defined()) continue;
     const std::string name = what + " gradient " + std::to_string(i);
-    Tensor gradient = dgot[i].defined() ? dgot[i] : Tensor::zeros(cpu(), held[i].shape(), DType::f64);
+    Tensor gradient = dgot[i].defined() ? dgot[i] : Tensor::zeros(tested(), held[i].shape(), DType::f64);
     // weights are partial over cp; tokens, where the hidden width is cut, over tp
     gradient = summed(gradient, i < 3 ? mesh.along(Axis::cp) : tp_line);
     expect_close(gradient, piece(dwant[i], i), name);
@@ -184,7 +184,7 @@ struct Built {  // one layer with its own parameters, on a mesh
   Mesh& mesh;
   explicit Built(Mesh& m) : store(m.grid().size[3]), mesh(m) {}
   void lay_out() {
-    store.lay_out(cpu(), mesh, 3, DType::f64);
+    store.lay_out(tested(), mesh, 3, DType::f64);
     store.zero_gradients();
   }
   // Elements of the whole parameter's gradient that this rank holds, summed where it is partial.
@@ -197,7 +197,7 @@ Tensor piece_of(const Tensor& whole, const Parameter& p, const Mesh& mesh) {
   std::vector<double> mine(std::size_t(count_of(p.local)));
   for (std::size_t i = 0; i < mine.size(); ++i)
     mine[i] = all[std::size_t(whole_index(p, mesh.at(Axis::tp), mesh.grid().size[3], std::int64_t(i)))];
-  return Tensor::of(cpu(), p.local, std::span<const double>(mine), DType::f64);
+  return Tensor::of(tested(), p.local, std::span<const double>(mine), DType::f64);
 }
 
 using Layer = std::function<Var(Ctx&, const Var&, const TokenCut&)>;
@@ -213,7 +213,7 @@ void compare_layer(const std::string& name, const Make& make, std::int64_t dim, 
   const Tensor x = random_tensor({2, tokens, dim}, "x", DType::f64), u = random_tensor(x.shape(), "u", DType::f64);
   const TokenCut cut = TokenCut::of(plan, tokens, mesh);
   Tape a("one"), b("many");
-  Ctx ca{&a, cpu(), alone}, cb{&b, cpu(), mesh};
+  Ctx ca{&a, tested(), alone}, cb{&b, tested(), mesh};
   Tensor dx, my_dx;
   Var xa = a.leaf(x, [&](const Var& d) { dx = d.value(); });
   Var xb = b.leaf(rows_of(x, cut.rows()), [&](const Var& d) { my_dx = d.value(); });

@@ -52,7 +52,7 @@ Result step_on(Mesh& mesh, Device& d, std::int64_t layers, int chunks, std::int6
   store.lay_out(d, mesh, 1);
   const int stages = mesh.grid().size[0] * chunks;
   const std::vector<double> costs(std::size_t(layers), 1.0);
-  Pipeline pipeline(model, mesh, split_blocks(costs, 0.3, 0.4, stages), recompute);
+  Pipeline pipeline(model, store, mesh, split_blocks(costs, 0.3, 0.4, stages), recompute);
   std::int64_t drawn = 0;
   const auto totals = pipeline.run({nullptr, d, mesh, 1, 0}, micro_batches, [&](std::int64_t micro) {
     EXPECT_EQ(micro, drawn++) << "every micro-batch once and in order";
@@ -102,7 +102,7 @@ TEST(Pipeline, CallsAndBytesAreThoseOfTheLists) {
   ParameterStore store;
   ViewSynthesis model(store, small_model(6));
   store.lay_out(*d, mesh, 1);
-  Pipeline pipeline(model, mesh, split_blocks(std::vector<double>(6, 1.0), 0, 0, ranks), false);
+  Pipeline pipeline(model, store, mesh, split_blocks(std::vector<double>(6, 1.0), 0, 0, ranks), false);
   mesh.along(Axis::pp).reset_traffic();
   pipeline.run({nullptr, *d, mesh, 1, 0}, micro_batches,
                [&](std::int64_t micro) { return batch_of(*d, micro, micro_batches); });
