@@ -23,7 +23,7 @@ struct Model {
   virtual Var embed(Ctx& c, const Batch& b) = 0;
   virtual Var block(Ctx& c, int i, const Var& x, const Batch& b) = 0;
   virtual Var head(Ctx& c, const Var& x, const Batch& b) = 0;  // [1]: this rank's share of the global loss
-  virtual Tensor hidden(Ctx& c,
+  virtual Tensor hidden(const Ctx& c,
                         const Batch& b) const = 0;  // room for what passes from block to block on this rank
   virtual std::int64_t tokens(const Batch& b) const = 0;
   virtual Flops forward_flops(const Batch& b) const = 0;

@@ -60,7 +60,7 @@ class ViewSynthesis final : public Model {
   Var embed(Ctx& c, const Batch& b) override;
   Var block(Ctx& c, int i, const Var& x, const Batch& b) override;
   Var head(Ctx& c, const Var& x, const Batch& b) override;  // sum of squared errors / valid
-  Tensor hidden(Ctx& c, const Batch& b) const override;
+  Tensor hidden(const Ctx& c, const Batch& b) const override;
   std::int64_t tokens(const Batch& b) const override;
   Flops forward_flops(const Batch& b) const override;
 

@@ -5,6 +5,7 @@
 
 #include "parallel/pipeline_calls.hpp"
 #include "train/layout.hpp"
+#include "train/trainer.hpp"
 
 namespace lact {
 namespace {
@@ -56,23 +57,22 @@ class Watcher {
 
 // The second of two steps: the first leaves weights on their way.
 PlannedRank rank_with(const RunConfig& cfg, const Grid& grid, int rank, const Machine& machine) {
-  PaperDevice device(machine.rates());
-  Mesh mesh = mesh_on_paper(grid, rank, [&](Axes along) { return machine.link(grid.line(rank, along)); });
-  ParameterStore store(grid.size[std::size_t(Axis::tp)]);
-  ViewSynthesis model(store, cfg.model);
-  store.lay_out(device, mesh, 0);
-  Learner learner(model, store, mesh, device, cfg.train, 0, stages_of(cfg, grid));
+  auto on_paper = std::make_unique<PaperDevice>(machine.rates());
+  PaperDevice& device = *on_paper;
+  auto link = [&](Axes along) { return machine.link(grid.line(rank, along)); };
+  LoadedModel m(cfg, std::make_unique<Mesh>(mesh_on_paper(grid, rank, link)), std::move(on_paper));
+  Learner learner(m.model, m.store, *m.mesh, device, cfg.train, 0, m.stages);
   auto step = [&](std::int64_t n) {
     learner.step(n, cfg.train.accumulate, [&](std::int64_t) { return batch_on_paper(cfg, grid, device); });
   };
   PlannedRank r;
-  for (const auto& b : store.buckets()) {
+  for (const auto& b : m.store.buckets()) {
     auto bytes = [](const Tensor& t) { return double(t.count() * size_of(t.dtype())); };
     r.memory.weights += bytes(b.value), r.memory.gradients += bytes(b.gradient);
     r.memory.optimizer += bytes(b.first) + bytes(b.second);
   }
   step(0);
-  for (Communicator* c : mesh.communicators()) c->reset_traffic();
+  for (Communicator* c : m.mesh->communicators()) c->reset_traffic();
   device.clear_tally(), device.reset_peak();
   Watcher watcher(device, device.memory().now);
   learner.pipeline().watch(std::ref(watcher));
@@ -81,7 +81,7 @@ PlannedRank rank_with(const RunConfig& cfg, const Grid& grid, int rank, const Ma
   step(1);
   r.seconds = r.computing = device.seconds() - begin;
   r.stages = watcher.stages();
-  for (Communicator* c : mesh.communicators()) {
+  for (Communicator* c : m.mesh->communicators()) {
     if (c->size() == 1) continue;
     PlannedLine& line = r.lines[c->label()];
     line.traffic = c->traffic();

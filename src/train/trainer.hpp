@@ -16,6 +16,7 @@ enum class Ranks : std::uint8_t { one, all };  // alone, or all that a launcher 
 // Device, mesh, parameters and model of a config: what training, evaluation and rendering all need.
 struct LoadedModel {
   explicit LoadedModel(const RunConfig& cfg, Ranks ranks = Ranks::one);
+  LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> mesh, std::unique_ptr<Device> device);
   RunConfig config;
   std::unique_ptr<Device> device;
   std::unique_ptr<Mesh> mesh;
