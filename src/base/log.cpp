@@ -42,6 +42,12 @@ void warning_with(const Said& text, std::initializer_list<Word> words) {
   s.out->warn(s.prefix() + "warning: " + fill(text.text, words));
 }
 
+void error_with(const Said& text, std::initializer_list<Word> words) {
+  State& s = state();
+  s.end_line();
+  s.out->error(s.prefix() + "lact: " + fill(text.text, words));
+}
+
 void end_line() { state().end_line(); }
 
 void progress(const std::string& line) {

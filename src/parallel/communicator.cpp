@@ -31,7 +31,7 @@ class Tracked final : public Work::State {
     if (watched_) {
       auto& b = watched_->blocked;
       b.sequence = sequence_, b.op = op_, b.since = begin;
-      b.line = line_;
+      b.line = b.last = line_;
     }
     const auto inner = std::move(inner_);
     inner->wait();

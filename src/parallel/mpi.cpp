@@ -8,9 +8,11 @@
 #include <list>
 
 #include "base/check.hpp"
+#include "base/log.hpp"
 #include "parallel/launcher.hpp"
 #include "parallel/staged.hpp"
 #include "parallel/transfer.hpp"
+#include "parallel/watchdog.hpp"
 #include "parallel/window.hpp"
 #include "parallel/world.hpp"
 
@@ -43,7 +45,7 @@ std::vector<T> gathered(MPI_Comm comm, const T& mine) {
 // MPI of this process, from MPI_Init to MPI_Finalize, and the memory that the ranks of this host share.
 class Session {
  public:
-  Session();
+  Session(const Launch& launch, double timeout);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -75,9 +77,10 @@ class Session {
   int host_number_ = 0, local_rank_ = 0;
   std::vector<std::byte*> bases_;  // by local rank
   std::list<Free> free_;
+  Watchdog watchdog_;  // from before MPI until after it
 };
 
-Session::Session() {
+Session::Session(const Launch& launch, double timeout) : watchdog_(launch, activity, timeout) {
   int initialised = 0, level = 0;
   MPI_Initialized(&initialised);
   check(!initialised, "MPI can be started once per process, and was started before");
@@ -299,14 +302,16 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
 
 }  // namespace
 
-std::unique_ptr<Communicator> open_world() {
+std::unique_ptr<Communicator> open_world(double timeout) {
   if (!started_as_a_rank()) {
     std::string host(256, '\0');
     gethostname(host.data(), host.size() - 1);
     info().host = host.c_str();
     return self_communicator("world");
   }
-  auto session = std::make_shared<Session>();
+  const Launch launch = launch_of();
+  log::set_rank(launch.rank, launch.ranks);
+  auto session = std::make_shared<Session>(launch, timeout);
   MPI_Comm world = MPI_COMM_NULL;
   ok(MPI_Comm_dup(session->world(), &world), "MPI_Comm_dup");
   if (info().ranks > 1) return std::make_unique<MpiCommunicator>(session, world, "world", Transport::best);

@@ -86,7 +86,7 @@ namespace {
 
 std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, Ranks ranks) {
   if (ranks == Ranks::one) return std::make_unique<Mesh>(Mesh::alone());
-  auto world = open_world();
+  auto world = open_world(double(cfg.parallel.timeout));
   log::set_rank(world->rank(), world->size());
   Grid grid = layout_of(cfg, world->size());
   return std::make_unique<Mesh>(grid, std::move(world));
