@@ -10,12 +10,14 @@ namespace {
 // When a transfer that began at a moment is over. On links that work beside the compute the clock goes on meanwhile.
 class OnItsWay final : public Work::State {
  public:
-  OnItsWay(PaperDevice& device, double until) : device_(device), until_(until) {}
-  void wait() override { device_.advance_to(until_); }
+  OnItsWay(PaperDevice& device, double until, std::string line)
+      : device_(device), until_(until), line_(std::move(line)) {}
+  void wait() override { device_.wait_until(until_, line_); }
 
  private:
   PaperDevice& device_;
   double until_;
+  std::string line_;
 };
 
 class Paper final : public Communicator {
@@ -35,8 +37,8 @@ class Paper final : public Communicator {
     auto& device = static_cast<PaperDevice&>(some.device());
     double begin = std::max(device.seconds(), free_at_), took = link_.seconds(call.op, size_, bytes_of(call));
     free_at_ = begin + took;
-    if (!link_.beside_compute) device.advance_to(free_at_);
-    return std::make_shared<OnItsWay>(device, free_at_);
+    if (!link_.beside_compute) device.wait_until(free_at_, paper_line(label()));
+    return std::make_shared<OnItsWay>(device, free_at_, paper_line(label()));
   }
 
  private:
@@ -69,6 +71,8 @@ class Paper final : public Communicator {
 };
 
 }  // namespace
+
+std::string paper_line(const std::string& label) { return "waiting for " + label; }
 
 // Steps of a ring, or of a tree where one rank gives to all; messages of an exchange travel at once.
 double PaperLink::seconds(Op op, int ranks, double bytes) const {

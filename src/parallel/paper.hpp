@@ -16,6 +16,8 @@ struct PaperLink {
   double seconds(Op op, int ranks, double bytes) const;
 };
 
+std::string paper_line(const std::string& label);  // the row of the device's tally for a communicator's waits
+
 // The mesh as rank `rank` sees it. `link`: what joins the ranks of a line along these axes.
 Mesh mesh_on_paper(const Grid& grid, int rank, const std::function<PaperLink(Axes)>& link);
 

@@ -14,8 +14,8 @@ std::string named(PipelineMessage::Kind kind, int micro, int stage) {
 
 class OneRank {
  public:
-  OneRank(const Grid& grid, const PipelineShape& shape, int rank, const StageOf& stage_of)
-      : grid_(grid), shape_(shape), rank_(rank), stage_of_(stage_of) {}
+  OneRank(const Grid& grid, const PipelineShape& shape, int rank, const StageOf& stage_of, double exchange_seconds)
+      : grid_(grid), shape_(shape), rank_(rank), stage_of_(stage_of), exchange_seconds_(exchange_seconds) {}
 
   RankCalls run(const PipelineList& list) {
     for (const PipelineAction& a : list) {
@@ -38,6 +38,7 @@ class OneRank {
   void exchange(const PipelineAction& a) {
     RankCall c;
     c.kind = RankCall::exchange;
+    c.seconds = exchange_seconds_;
     for (const PipelineMessage& m : a.messages) {
       auto there = grid_.place(rank_);
       there[std::size_t(Axis::pp)] = m.peer;
@@ -80,20 +81,22 @@ class OneRank {
   const PipelineShape& shape_;
   int rank_;
   const StageOf& stage_of_;
+  double exchange_seconds_;
   RankCalls calls_;
 };
 
 }  // namespace
 
 std::vector<RankCalls> pipeline_calls(const Grid& grid, const PipelineShape& shape,
-                                      const std::vector<PipelineList>& lists, const StageOf& stage_of) {
+                                      const std::vector<PipelineList>& lists, const StageOf& stage_of,
+                                      double exchange_seconds) {
   check(grid.size[std::size_t(Axis::pp)] == shape.ranks && lists.size() == std::size_t(shape.ranks),
         "{} lists for a pipeline of {} ranks in a grid with {}", lists.size(), shape.ranks,
         grid.size[std::size_t(Axis::pp)]);
   std::vector<RankCalls> out;
   for (int r = 0; r < grid.ranks(); ++r) {
     const PipelineList& list = lists[std::size_t(grid.place(r)[std::size_t(Axis::pp)])];
-    out.push_back(OneRank(grid, shape, r, stage_of).run(list));
+    out.push_back(OneRank(grid, shape, r, stage_of, exchange_seconds).run(list));
   }
   return out;
 }

@@ -16,8 +16,10 @@ struct StageCalls {
 // What a rank (of the grid) calls in a stage.
 using StageOf = std::function<StageCalls(int rank, int stage)>;
 
-// `lists` of the pp ranks; every line of pp ranks runs them. A step ends when all gradients are there.
+// `lists` of the pp ranks; every line of pp ranks runs them. A step ends when all gradients are there. An exchange
+// travels for so many seconds.
 std::vector<RankCalls> pipeline_calls(const Grid& grid, const PipelineShape& shape,
-                                      const std::vector<PipelineList>& lists, const StageOf& stage_of);
+                                      const std::vector<PipelineList>& lists, const StageOf& stage_of,
+                                      double exchange_seconds = 0);
 
 }  // namespace lact

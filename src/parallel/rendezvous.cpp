@@ -23,7 +23,7 @@ struct Begun {  // a collective in a rank's queue on one communicator
 struct Travelling {  // a rank's exchange on the wires
   const std::vector<Letter>* letters = nullptr;
   std::size_t open = 0;  // letters that have not met their counterparts
-  double posted = 0, ended = 0;
+  double posted = 0, ended = 0, seconds = 0;
 };
 class Stage {  // where the rehearsal happens
  public:
@@ -143,7 +143,7 @@ class Stage {  // where the rehearsal happens
     for (const Letter& l : c.letters)
       if (l.send) take(r, l.what);
     p.clock = std::max(p.clock, p.exchange.ended);
-    p.exchange = {&c.letters, c.letters.size(), p.clock, p.clock};
+    p.exchange = {&c.letters, c.letters.size(), p.clock, p.clock, c.seconds};
     for (const Letter& l : c.letters) {
       met(r, l);
       arrive(std::size_t(l.peer));
@@ -163,7 +163,8 @@ class Stage {  // where the rehearsal happens
       fault(fill("rank {} {} {} where rank {} {} {}",
                  {r, l.send ? "sends" : "receives", l.what, l.peer, l.send ? "receives" : "sends", other}));
     --mine.open, --theirs.open;
-    for (Travelling* t : {&mine, &theirs}) t->ended = std::max({t->ended, mine.posted, theirs.posted});
+    for (Travelling* t : {&mine, &theirs})
+      t->ended = std::max({t->ended, mine.posted + mine.seconds, theirs.posted + mine.seconds});
   }
 
   void arrive(std::size_t r) {

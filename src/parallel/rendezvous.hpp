@@ -20,7 +20,7 @@ struct RankCall {
   std::string what;  // begin: what is summed, gathered ...; equal on all members. finish: what it waits for
   std::vector<Letter> letters = {};                 // exchange: all travel at once
   std::vector<std::string> takes = {}, makes = {};  // compute: values that it uses up and leaves behind
-  double seconds = 0;                               // compute: its length; begin: the length of the transfer
+  double seconds = 0;                               // compute: its length; begin and exchange: that of the transfer
 };
 using RankCalls = std::vector<RankCall>;
 

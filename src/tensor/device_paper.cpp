@@ -16,6 +16,12 @@ void PaperDevice::reset_peak() { use_->now.peak = use_->now.now; }
 
 void PaperDevice::copy_out(void* host, const std::byte*, std::size_t bytes) { std::memset(host, 0, bytes); }
 
+void PaperDevice::wait_until(double seconds, const std::string& what) {
+  Row& row = tally_[what];
+  ++row.calls, row.seconds += std::max(0.0, seconds - seconds_);
+  seconds_ = std::max(seconds_, seconds);
+}
+
 void PaperDevice::charge(Work work, const char* kernel, double operations, double bytes) {
   double rate = work == Work::product ? rates_.product : rates_.attention;
   double computing = work == Work::elements ? 0 : operations / rate;

@@ -24,10 +24,11 @@ class PaperDevice final : public Device {
 
   explicit PaperDevice(const PaperRates& rates) : rates_(rates) {}
   double seconds() const { return seconds_; }
-  void advance_to(double seconds) { seconds_ = std::max(seconds_, seconds); }
+  void wait_until(double seconds, const std::string& what);  // counts as a row of the tally
   // A kernel takes as long as its operations or its bytes, whichever is more.
   void charge(Work work, const char* kernel, double operations, double bytes);
   const std::map<std::string, Row>& tally() const { return tally_; }
+  void clear_tally() { tally_.clear(); }
 
   Backend backend() const override { return Backend::paper; }
   std::string name() const override { return "paper"; }

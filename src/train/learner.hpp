@@ -51,6 +51,7 @@ class Learner {
   StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
                   const std::function<Wishes()>& wishes = {});
   AdamW& optimizer() { return optimizer_; }
+  Pipeline& pipeline() { return pipeline_; }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
   void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
 

@@ -36,7 +36,7 @@ Value taken(Values& from, Place place) {
 
 struct Pipeline::Step {
   Pipeline& p;
-  const Ctx& c;
+  Ctx c;
   const Draw& draw;
   Totals totals = {};
   std::map<int, Batch> batches = {};  // of micro-batches with forward passes before them
@@ -127,12 +127,14 @@ Pipeline::Totals Pipeline::run(const Ctx& c, std::int64_t micro_batches, const D
   store_.begin_step(std::ranges::count(list_, PipelineAction::forward, &PipelineAction::kind));
   Step step{*this, c, draw};
   for (const PipelineAction& a : list_) {
+    if (watch_) watch_(a, false);
     if (a.kind == PipelineAction::forward)
       step.forward(a.stage, a.micro);
     else if (a.kind == PipelineAction::backward)
       step.backward(a.stage, a.micro);
     else
       step.exchange(a.messages);
+    if (watch_) watch_(a, true);
   }
   step.travelling.wait();
   return step.totals;

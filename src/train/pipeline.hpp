@@ -20,6 +20,9 @@ class Pipeline {
   using Draw = std::function<Batch(std::int64_t micro)>;
   // Gradients are added to the parameters' buckets, zero before.
   Totals run(const Ctx& c, std::int64_t micro_batches, const Draw& draw);
+  // Told when each action begins and when it has ended.
+  using Watch = std::function<void(const PipelineAction& action, bool ended)>;
+  void watch(Watch w) { watch_ = std::move(w); }
 
  private:
   struct Step;  // what lives and travels while one step runs
@@ -32,6 +35,7 @@ class Pipeline {
   PipelineShape shape_;
   PipelineList list_;
   bool recompute_;
+  Watch watch_;
 };
 
 }  // namespace lact

@@ -99,25 +99,27 @@ void take_threads(std::int64_t asked) {
 }
 
 std::unique_ptr<Device> device_of(const RunConfig& cfg) {
+  take_threads(cfg.compute.threads);
   const Backend backend = backend_named(cfg.compute.device);
   return Device::open(backend, world_info().local_rank % std::max(1, Device::present(backend)));
 }
 
 }  // namespace
 
-LoadedModel::LoadedModel(const RunConfig& cfg) : LoadedModel(cfg, std::make_unique<Mesh>(Mesh::alone())) {}
+LoadedModel::LoadedModel(const RunConfig& cfg)
+    : LoadedModel(cfg, std::make_unique<Mesh>(Mesh::alone()), device_of(cfg)) {}
 
+// Braces: the mesh comes first, for it knows which device is this rank's.
 LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Communicator> world)
-    : LoadedModel(cfg, mesh_of(cfg, std::move(world))) {}
+    : LoadedModel{cfg, mesh_of(cfg, std::move(world)), device_of(cfg)} {}
 
-LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> on)
+LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::unique_ptr<Device> d)
     : config(cfg),
-      mesh(std::move(on)),
+      device(std::move(d)),
+      mesh(std::move(m)),
       stages(stages_of(cfg, mesh->grid())),
       store(mesh->grid().size[std::size_t(Axis::tp)]),
       model(store, cfg.model) {
-  device = device_of(cfg);
-  take_threads(cfg.compute.threads);
   const int pp = mesh->grid().size[std::size_t(Axis::pp)], at = mesh->at(Axis::pp);
   store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == at; });
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));

@@ -12,10 +12,10 @@
 namespace lact {
 
 // Device, mesh, parameters and model of a config: what training, evaluation and rendering all need.
-class LoadedModel {
- public:
+struct LoadedModel {
   explicit LoadedModel(const RunConfig& cfg);                              // on one rank, whatever parallel.* says
   LoadedModel(const RunConfig& cfg, std::unique_ptr<Communicator> world);  // in the layout of parallel.*
+  LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> mesh, std::unique_ptr<Device> device);
   RunConfig config;
   std::unique_ptr<Device> device;
   std::unique_ptr<Mesh> mesh;
@@ -25,8 +25,6 @@ class LoadedModel {
   Ctx context(Tape* tape = nullptr) { return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0}; }
   bool first_rank() const { return mesh->world().rank() == 0; }
 
- private:
-  LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> on);
 };
 
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
