@@ -24,7 +24,6 @@ struct LoadedModel {
   ViewSynthesis model;
   Ctx context(Tape* tape = nullptr) { return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0}; }
   bool first_rank() const { return mesh->world().rank() == 0; }
-
 };
 
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
