@@ -184,8 +184,7 @@ Ended train_finest(const RunConfig& cfg, Communicator& processes, const Grid& gr
 
 }  // namespace
 
-Ended train(const RunConfig& cfg, const std::atomic<bool>& stop) {
-  auto world = open_world(double(cfg.parallel.timeout));
+Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop) {
   log::set_rank(world->rank(), world->size());
   const Grid grid = layout_of(cfg, world->size());
   if (cfg.train.deterministic) return train_finest(cfg, *world, grid, finest_layout(cfg, grid), stop);

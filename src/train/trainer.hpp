@@ -59,9 +59,9 @@ class Trainer {
   double peak_flops_ = 0;  // measured product rate of this machine
 };
 
-// Trains on all ranks that a launcher started; all of them call it. With train.deterministic the ranks play those of
-// the finest layout, see docs/conventions.md.
-Ended train(const RunConfig& cfg, const std::atomic<bool>& stop);
+// Trains on all ranks of `world`; all of them call it. With train.deterministic they play those of the finest layout, see
+// docs/conventions.md.
+Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop);
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run.
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});
