@@ -35,10 +35,26 @@ if(NOT TARGET PkgConfig::hdf5)
 endif()
 
 set(LACT_HAS_CUDA OFF)
-if(LACT_CUDA)
+if(LACT_CUDA STREQUAL "emulated")  # the same sources on the CPU: tests/emulated
+  set(LACT_HAS_CUDA ON)
+  add_library(lact_emulated STATIC ${CMAKE_SOURCE_DIR}/tests/emulated/emulator.cpp)
+  include_directories(BEFORE ${CMAKE_SOURCE_DIR}/tests/emulated)
+  target_compile_options(lact_emulated PUBLIC -Wno-unknown-pragmas -Wno-unused-function)
+  target_link_libraries(lact_emulated PUBLIC OpenMP::OpenMP_CXX)
+  add_library(CUDA::cudart_static ALIAS lact_emulated)
+  add_library(CUDA::cublasLt ALIAS lact_emulated)
+elseif(LACT_CUDA)
   find_package(CUDAToolkit QUIET)
-  if(CUDAToolkit_FOUND)
+  if(CUDAToolkit_FOUND AND TARGET CUDA::cublasLt)
     set(LACT_HAS_CUDA ON)
+    # Machine code for these, and PTX of the newest for GPUs to come; tensor-core code paths need 90a.
+    set(CMAKE_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "GPUs to build for")
+    set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}" CACHE FILEPATH "nvcc")
+    enable_language(CUDA)
+    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know that nvcc can
+      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+    endif()
   endif()
 endif()
 if(LACT_TESTS)
@@ -48,8 +64,9 @@ message(STATUS "lact: MPI ${LACT_HAS_MPI}, CUDA ${LACT_HAS_CUDA}, HDF5 ${hdf5_VE
 
 # How every file of the house is compiled. No -march: kernels choose their instructions when the program runs.
 add_library(lact_options INTERFACE)
-target_compile_options(lact_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers -Wno-restrict
-  $<$<CONFIG:Release>:-O3> $<$<CONFIG:RelWithDebInfo>:-O2> $<$<BOOL:${LACT_WERROR}>:-Werror>)
+target_compile_options(lact_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers
+  -Wno-restrict> $<$<CONFIG:Release>:-O3> $<$<CONFIG:RelWithDebInfo>:-O2> $<$<AND:$<BOOL:${LACT_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>
+  $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xcompiler=-Wall -Wno-deprecated-gpu-targets>)
 target_link_libraries(lact_options INTERFACE OpenMP::OpenMP_CXX Threads::Threads)
 if(LACT_SANITIZE)
   target_compile_options(lact_options INTERFACE -fsanitize=${LACT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -28,7 +28,7 @@ struct CommandLine {
     sub->footer("example: " + example);
     return sub;
   }
-  CLI::App *train, *eval, *render, *verify, *golden, *convert, *weights, *synthetic, *inspect;
+  CLI::App *train, *eval, *render, *verify, *golden, *bench, *comm, *convert, *weights, *synthetic, *inspect;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -53,8 +53,14 @@ struct CommandLine {
     golden = command(*verify, "golden", "recomputes reference files",
                      "lact verify golden tests/golden/lact/05_lvsm_model.safetensors");
     golden->add_option("path", words,
-                       "files or folders (default tests/golden); data=DIR says where the scenes' folders are");
+                       "files or folders (default tests/golden); data=DIR says where the scenes' folders are, compute.device=cuda computes on a GPU");
     golden->add_flag("--json", json, "one JSON object on stdout");
+    bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench comm");
+    bench->require_subcommand(1);
+    comm = command(*bench, "comm", "time and bus bandwidth of each collective on each transport between the ranks",
+                   "mpirun -n 2 lact bench comm most=1048576");
+    comm->add_option("key=value", words, "least, most (bytes), times (from size to size), seconds (of each row)");
+    comm->add_flag("--json", json, "one JSON object on stdout");
     convert = command(app, "convert", "weights and datasets between formats",
                       "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
     convert->require_subcommand(1);
@@ -93,6 +99,7 @@ struct CommandLine {
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
+    if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
     if (*weights)
       return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));

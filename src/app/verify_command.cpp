@@ -9,10 +9,11 @@ namespace lact {
 
 int verify_golden_command(Arguments args, bool json) {
   std::string data = args.take("data");
-  check(args.overrides.empty(), "unknown key '{}'; verify golden takes data=DIR",
+  Backend backend = backend_named(args.take("compute.device", "cpu"));
+  check(args.overrides.empty(), "unknown key '{}'; verify golden takes data=DIR and compute.device=cpu|cuda",
         args.overrides.empty() ? "" : args.overrides[0]);
   if (args.plain.empty()) args.plain = {"tests/golden"};
-  auto device = Device::open(Backend::cpu);
+  auto device = Device::open(backend);
   set_threads(0);
   std::vector<golden::Row> rows;
   for (const std::string& file : golden::files_at(args.plain)) rows.push_back(golden::run(file, *device, data));
@@ -44,7 +45,7 @@ int verify_golden_command(Arguments args, bool json) {
   if (json)
     std::cout << Json::object({{"files", rows.size()}, {"failed", failed}, {"rows", list}}).dump() << "\n";
   else
-    std::cout << fill("{} files, {} failed\n", {rows.size(), failed});
+    std::cout << fill("{} files, {} failed, on {}\n", {rows.size(), failed, device->name()});
   return failed == 0 ? exit_done : exit_error;
 }
 

@@ -96,7 +96,7 @@ std::vector<Var> op_many(std::string_view name, std::vector<Tensor> ys, std::vec
   std::vector<Var> out;
   for (Tensor& y : ys) out.push_back(tape->track(std::move(y)));
   if (rule == Rule::collective)
-    for (const Var& y : out) node.zeros_like.push_back(y.value());
+    for (const Var& y : out) node.blanks.push_back({y.shape(), y.value().dtype(), &y.value().device()});
   tape->nodes_.push_back(std::move(node));
   return out;
 }
@@ -155,7 +155,8 @@ void Tape::pull(Node& node, Gradients& g, bool differentiable, bool free_closure
   if (any || node.rule == Rule::collective) {
     for (std::size_t i = 0; node.rule == Rule::collective && i < dys.size(); ++i) {
       if (dys[i]) continue;
-      Tensor zero = like(node.zeros_like[i].value());
+      const Blank& b = node.blanks[i];
+      Tensor zero = Tensor::empty(*b.device, b.shape, b.type);
       kernels::fill(zero, 0);
       dys[i] = zero;
     }
@@ -165,7 +166,7 @@ void Tape::pull(Node& node, Gradients& g, bool differentiable, bool free_closure
     for (std::size_t i = 0; i < grads.size(); ++i)
       if (node.inputs[i] >= 0) g.add(std::size_t(node.inputs[i]), grads[i], differentiable);
   }
-  if (free_closure) node.back = nullptr, node.zeros_like.clear();
+  if (free_closure) node.back = nullptr, node.blanks.clear();
 }
 
 std::vector<Var> Tape::grad(const Var& y, std::span<const Var> x, const Var& dy, bool differentiable) {

@@ -90,6 +90,11 @@ class Tape {  // program order is the order; reverse program order is the backwa
 
  private:
   friend std::vector<Var> op_many(std::string_view, std::vector<Tensor>, std::vector<Var>, PullbackMany, Rule);
+  struct Blank {  // what a tensor is, without its numbers
+    Shape shape;
+    DType type;
+    Device* device;
+  };
   struct Node {
     std::string_view name;
     std::vector<int> inputs;     // value ids, -1 for constants
@@ -97,7 +102,7 @@ class Tape {  // program order is the order; reverse program order is the backwa
     PullbackMany back;
     Rule rule = Rule::local;
     Sink sink;
-    std::vector<Var> zeros_like;  // shapes for the zero cotangents of a collective
+    std::vector<Blank> blanks;  // of the zero cotangents of a collective
   };
   struct Gradients;  // cotangents by value id while a pass runs
   Var track(Tensor value);

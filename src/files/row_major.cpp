@@ -20,8 +20,7 @@ std::optional<std::int64_t> bytes_of(const Shape& s, std::int64_t element_bytes)
 }
 
 Tensor row_major(const Tensor& t) {
-  check(t.device().backend() == Backend::cpu, "only tensors of the CPU are written to files, not of {}",
-        t.device().name());
+  if (t.device().backend() != Backend::cpu) return row_major(on_host(t));
   if (t.contiguous()) return t;
   Tensor out = like(t);
   std::int64_t element = size_of(t.dtype());

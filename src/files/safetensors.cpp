@@ -190,7 +190,7 @@ Tensor SafetensorsFile::read(const std::string& name, Device& d) const {
 }
 
 Tensor SafetensorsFile::read_as(const std::string& name, Device& d, DType t) const {
-  check(d.backend() == Backend::cpu, "{}: tensors are read to the CPU, not to {}", path(), d.name());
+  if (d.backend() != Backend::cpu) return read_as(name, d.host(), t).on(d);
   const Entry& e = entry(name);
   const FileType& type = *type_named(e.dtype);
   std::string what = "tensor '" + name + "'";

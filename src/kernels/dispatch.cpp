@@ -5,12 +5,17 @@
 namespace lact::kernels {
 namespace {
 
+const Table& table_of(Backend b) {
+  if (b == Backend::paper) return paper_table();
+  return b == Backend::cpu ? cpu_table() : cuda_table();
+}
+
 template <class F>
 F entry(F Table::*field, const char* name, const Tensor& y) {
   check(y.defined(), "the result of the kernel {} is undefined", name);
-  const bool cpu = y.device().backend() == Backend::cpu;
-  F f = (cpu ? cpu_table() : cuda_table()).*field;
-  check(f != nullptr, "no {} kernel for {}", cpu ? "cpu" : "cuda", name);
+  const Backend b = y.device().backend();
+  F f = table_of(b).*field;
+  check(f != nullptr, "no {} kernel for {}", name_of(b), name);
   return f;
 }
 
@@ -79,6 +84,22 @@ void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const T
 void log_sum_exp(Tensor y, const Tensor& x) { entry(&Table::log_sum_exp, "log_sum_exp", y)(y, x); }
 void pick(Tensor y, const Tensor& x, const Tensor& index) { entry(&Table::pick, "pick", y)(y, x, index); }
 void place(Tensor dx, const Tensor& dy, const Tensor& index) { entry(&Table::place, "place", dx)(dx, dy, index); }
+void has_index(Tensor y, const Tensor& index) { entry(&Table::has_index, "has_index", y)(y, index); }
+
+void rays(Tensor y, const Tensor& intrinsics, const Tensor& poses) {
+  check(y.dims() == 5 && poses.dims() == 4 && intrinsics.contiguous() && poses.contiguous() && y.contiguous(),
+        "rays {} of poses {}", text_of(y.shape()), text_of(poses.shape()));
+  entry(&Table::rays, "rays", y)(y, intrinsics, poses);
+}
+void view_tokens(Tensor y, const Tensor& intrinsics, const Tensor& poses, const Tensor& images, std::int64_t h,
+                 std::int64_t w, std::int64_t p) {
+  check(p > 0 && h % p == 0 && w % p == 0, "a resolution of {} x {} does not divide into patches of {}", h, w, p);
+  check(intrinsics.contiguous() && poses.contiguous() && (!images.defined() || images.contiguous()),
+        "views must be contiguous");
+  check(y.count() == poses.dim(0) * poses.dim(1) * h * w * 12, "tokens of shape {} for {} views of {} x {}",
+        text_of(y.shape()), poses.dim(0) * poses.dim(1), h, w);
+  entry(&Table::view_tokens, "view_tokens", y)(y, intrinsics, poses, images, h, w, p);
+}
 
 void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a) {
   entry(&Table::adamw, "adamw", p)(p, m, v, g, a);

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "kernels/formula.hpp"
+
 #ifdef __CUDACC__
 #define LACT_BOTH __host__ __device__ inline
 #else
@@ -19,8 +21,15 @@ LACT_BOTH double log(double x) { return ::log(x); }
 LACT_BOTH double log1p(double x) { return ::log1p(x); }
 LACT_BOTH double tanh(double x) { return ::tanh(x); }
 LACT_BOTH double erf(double x) { return ::erf(x); }
+#ifdef __CUDA_ARCH__
+LACT_BOTH double sqrt(double x) { return ::sqrt(x); }
+LACT_BOTH float sqrt(float x) { return ::sqrtf(x); }
+LACT_BOTH double rint(double x) { return ::rint(x); }
+#else
 LACT_BOTH double sqrt(double x) { return __builtin_sqrt(x); }
 LACT_BOTH float sqrt(float x) { return __builtin_sqrtf(x); }
+LACT_BOTH double rint(double x) { return __builtin_rint(x); }
+#endif
 
 // Cephes expf: x = n ln 2 + r in two parts, polynomial in r, n into the exponent bits. Below 2^-125 the result is 0.
 LACT_BOTH float exp(float x) {
@@ -153,6 +162,120 @@ LACT_BOTH SwigluSecond<T> swiglu_second(T g, T h, T dm, T a, T b) {
   const T slope = s * (T(1) + g * (T(1) - s));
   const T bend = s * (T(1) - s) * (T(2) + g * (T(1) - T(2) * s));
   return {a * dm * h * bend + b * dm * slope, a * dm * slope, a * h * slope + b * g * s};
+}
+
+template <class T>
+LACT_BOTH T inverse_or_zero(T x) {
+  return x == T(0) ? T(0) : T(1) / x;
+}
+
+template <Unary f, class T>
+LACT_BOTH T unary(T v, T c) {
+  if constexpr (f == Unary::copy)
+    return v;
+  else if constexpr (f == Unary::scale)
+    return c * v;
+  else if constexpr (f == Unary::shift)
+    return v + c;
+  else if constexpr (f == Unary::square)
+    return v * v;
+  else if constexpr (f == Unary::sqrt)
+    return sqrt(v);
+  else if constexpr (f == Unary::inverse)
+    return inverse_or_zero(v);
+  else if constexpr (f == Unary::exp)
+    return exp(v);
+  else if constexpr (f == Unary::log)
+    return log(v);
+  else if constexpr (f == Unary::tanh)
+    return tanh(v);
+  else if constexpr (f == Unary::erf)
+    return erf(v);
+  else if constexpr (f == Unary::sigmoid)
+    return sigmoid(v);
+  else if constexpr (f == Unary::silu)
+    return silu(v);
+  else if constexpr (f == Unary::softplus)
+    return softplus(v);
+  else
+    return gelu(v);
+}
+
+template <Binary f, class T>
+LACT_BOTH T binary(T a, T b) {
+  if constexpr (f == Binary::add)
+    return a + b;
+  else if constexpr (f == Binary::subtract)
+    return a - b;
+  else if constexpr (f == Binary::multiply)
+    return a * b;
+  else if constexpr (f == Binary::silu_grad)
+    return b * silu_slope(a);
+  else
+    return b * gelu_slope(a);
+}
+
+template <class T>
+struct SwigluFirst {
+  T dg, dh;
+};
+template <class T>
+LACT_BOTH SwigluFirst<T> swiglu_first(T g, T h, T dm) {
+  const T s = sigmoid(g);
+  return {dm * h * (s * (T(1) + g * (T(1) - s))), dm * (g * s)};
+}
+
+template <class T>
+struct AdamWStep {
+  T keep, beta1, beta2, gradient_scale;  // keep = 1 - rate decay
+  T rate, inverse1, inverse2, eps;       // inverse1 = 1 / (1 - beta1^step)
+};
+template <class T>
+LACT_BOTH void adamw(T& p, T& m, T& v, T g, const AdamWStep<T>& a) {
+  const T gradient = a.gradient_scale * g;
+  const T m1 = a.beta1 * m + (T(1) - a.beta1) * gradient;
+  const T v1 = a.beta2 * v + (T(1) - a.beta2) * gradient * gradient;
+  m = m1;
+  v = v1;
+  p = p * a.keep - a.rate * (m1 * a.inverse1) / (sqrt(v1 * a.inverse2) + a.eps);
+}
+
+// ---- conversions --------------------------------------------------------------------------------------------------
+
+struct Bf16 {  // the upper half of a float; rounding as to_bf16 in tensor.hpp
+  std::uint16_t bits;
+};
+LACT_BOTH double widened(double x) { return x; }
+LACT_BOTH float widened(float x) { return x; }
+LACT_BOTH float widened(Bf16 x) { return __builtin_bit_cast(float, std::uint32_t(x.bits) << 16); }
+LACT_BOTH std::int32_t widened(std::int32_t x) { return x; }
+LACT_BOTH std::int32_t widened(std::uint8_t x) { return x; }
+
+LACT_BOTH double rounded(double x, double low, double high) {  // NaN becomes low
+  const double y = rint(x);
+  return y > low ? (y < high ? y : high) : low;
+}
+template <class S>
+LACT_BOTH void put(double& y, S x) {
+  y = double(x);
+}
+template <class S>
+LACT_BOTH void put(float& y, S x) {
+  y = float(x);
+}
+template <class S>
+LACT_BOTH void put(Bf16& y, S x) {
+  const auto u = __builtin_bit_cast(std::uint32_t, float(x));
+  const bool nan = (u & 0x7fffffffu) > 0x7f800000u;
+  y.bits = std::uint16_t(nan ? (u >> 16) | 0x40u : (u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+template <class S>
+LACT_BOTH void put(std::int32_t& y, S x) {
+  y = std::int32_t(rounded(double(x), -2147483648.0, 2147483647.0));
+}
+template <class S>
+LACT_BOTH void put(std::uint8_t& y, S x) {
+  y = std::uint8_t(rounded(double(x), 0.0, 255.0));
 }
 
 }  // namespace lact::kernels::scalar

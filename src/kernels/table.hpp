@@ -2,6 +2,7 @@
 // answered with "no cuda kernel for x".
 #pragma once
 #include "kernels/attention.hpp"
+#include "kernels/embedding.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/norm_reduce.hpp"
 #include "kernels/pointwise.hpp"
@@ -36,9 +37,13 @@ struct Table {
   decltype(&kernels::log_sum_exp) log_sum_exp = nullptr;
   decltype(&kernels::pick) pick = nullptr;
   decltype(&kernels::place) place = nullptr;
+  decltype(&kernels::has_index) has_index = nullptr;
+  decltype(&kernels::rays) rays = nullptr;
+  decltype(&kernels::view_tokens) view_tokens = nullptr;
   decltype(&kernels::adamw) adamw = nullptr;
 };
 const Table& cpu_table();
 const Table& cuda_table();  // all null where the program was built without CUDA (cuda/absent.cpp)
+const Table& paper_table();
 
 }  // namespace lact::kernels

@@ -1,5 +1,8 @@
 // The optimizer's arithmetic on a flat shard.
 #pragma once
+#include <cmath>
+
+#include "kernels/functors.hpp"
 #include "tensor/tensor.hpp"
 
 namespace lact::kernels {
@@ -12,5 +15,18 @@ struct AdamW {
 // In this order (Loshchilov & Hutter 2019, decoupled): p *= 1 - rate decay; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2)
 // g^2; p -= rate (m / (1 - b1^step)) / (sqrt(v / (1 - b2^step)) + eps). All contiguous, f32 (or f64), one shape.
 void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a);
+
+// The numbers of one step in the type it is computed in.
+template <class T>
+scalar::AdamWStep<T> step_of(const AdamW& a) {
+  return {T(1 - a.rate * a.decay),
+          T(a.beta1),
+          T(a.beta2),
+          T(a.gradient_scale),
+          T(a.rate),
+          T(1 / (1 - std::pow(a.beta1, double(a.step)))),
+          T(1 / (1 - std::pow(a.beta2, double(a.step)))),
+          T(a.eps)};
+}
 
 }  // namespace lact::kernels

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/check.hpp"
+#include "layers/span_attention.hpp"
 
 namespace lact {
 namespace {
@@ -19,24 +20,39 @@ std::int64_t heads_of(std::int64_t dim, std::int64_t head_dim) {
 }  // namespace
 
 SelfAttention::SelfAttention(Scope s, std::int64_t dim, const SelfAttentionConfig& cfg, InitScale init)
-    : heads_(heads_of(dim, cfg.head_dim)),
+    : heads_(heads_of(dim, cfg.head_dim) / s.tp()),
       cfg_(cfg),
-      to_qkv_(s / "to_qkv", dim, 3 * dim, gaussian(init.linear), cfg.bias),
-      c_proj_(s / "c_proj", dim, dim, gaussian(init.projection), cfg.bias) {
+      to_qkv_(s / "to_qkv", dim, 3 * dim, gaussian(init.linear), cfg.bias, LinearCut::columns, 3),
+      c_proj_(s / "c_proj", dim, dim, gaussian(init.projection), cfg.bias, LinearCut::rows) {
+  check(heads_ * s.tp() == dim / cfg.head_dim, "{} attention heads do not divide over {} ranks of tp",
+        dim / cfg.head_dim, s.tp());
   if (!cfg.use_qk_norm) return;
   q_norm_.emplace(s / "q_norm", cfg.head_dim, qk_norm_eps);
   k_norm_.emplace(s / "k_norm", cfg.head_dim, qk_norm_eps);
 }
 
-Var SelfAttention::operator()(Ctx& c, const Var& x_btd) const {
-  std::vector<Var> qkv = split_heads(to_qkv_(c, x_btd), 3, heads_);  // [b, heads, t, head_dim]
+Var SelfAttention::operator()(Ctx& c, const Var& x_btd, const TokenCut& cut, std::int64_t span) const {
+  Var x = gather_tokens(c, x_btd, cut.held());
+  Shape whole = x.shape();
+  bool whole_spans = cut.whole_spans(span);
+  if (whole_spans) x = view(x, {whole[0] * whole[1] / span, span, whole[2]});
+  std::vector<Var> qkv = split_heads(to_qkv_(c, x), 3, heads_);  // [b, heads, t, head_dim]
   if (q_norm_) qkv[0] = (*q_norm_)(c, qkv[0]), qkv[1] = (*k_norm_)(c, qkv[1]);
-  Var o = attention(qkv[0], qkv[1], qkv[2], 1 / std::sqrt(double(cfg_.head_dim)), {.causal = cfg_.causal, .window = 0});
-  return c_proj_(c, join_heads({o}));
+  double scale = 1 / std::sqrt(double(cfg_.head_dim));
+  kernels::Mask mask{.causal = cfg_.causal, .window = 0};
+  Var o = whole_spans ? attention(qkv[0], qkv[1], qkv[2], scale, mask)
+                      : span_attention(c, {qkv[0], qkv[1], qkv[2]}, cut, span, scale, mask);
+  Var y = c_proj_(c, join_heads({o}));
+  return scatter_tokens(c, view(y, whole));
 }
 
 Mlp::Mlp(Scope s, std::int64_t dim, double inter_multi, bool bias, InitScale init)
-    : c_fc_(s / "c_fc", dim, std::int64_t(double(dim) * inter_multi), gaussian(init.linear), bias),
-      c_proj_(s / "c_proj", std::int64_t(double(dim) * inter_multi), dim, gaussian(init.projection), bias) {}
+    : c_fc_(s / "c_fc", dim, std::int64_t(double(dim) * inter_multi), gaussian(init.linear), bias, LinearCut::columns),
+      c_proj_(s / "c_proj", std::int64_t(double(dim) * inter_multi), dim, gaussian(init.projection), bias,
+              LinearCut::rows) {}
+
+Var Mlp::operator()(Ctx& c, const Var& x, const TokenCut& cut) const {
+  return scatter_tokens(c, c_proj_(c, gelu(c_fc_(c, gather_tokens(c, x, cut.held())))));
+}
 
 }  // namespace lact

@@ -17,5 +17,7 @@ Tensor view_tokens(const Tensor& intrinsics, const Tensor& poses, const Tensor& 
 
 // Tokens [b, v h w / p^2, 3 p^2] to images [b, v, 3, h, w], same order.
 Var unpatched(const Var& x, std::int64_t views, std::int64_t h, std::int64_t w, std::int64_t p);
+// Its inverse on numbers.
+Tensor patched(const Tensor& images, std::int64_t h, std::int64_t w, std::int64_t p);
 
 }  // namespace lact

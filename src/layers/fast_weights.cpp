@@ -1,28 +1,19 @@
 #include "layers/fast_weights.hpp"
 
+#include <utility>
+
 #include "autograd/collectives.hpp"
 #include "autograd/ops.hpp"
+#include "layers/owned_units.hpp"
 
 namespace lact {
 namespace {
 
 Var rows(const Var& x, Range r) { return r.begin == 0 && r.end == x.dim(1) ? x : cut(x, 1, r); }
 
-FastWeights summed(const FastWeights& g, Communicator& cp) {
-  InFlight g1 = begin_sum(g.w1, cp), g0 = begin_sum(g.w0, cp), g2 = begin_sum(g.w2, cp);
-  return {finish(g0), finish(g1), finish(g2)};
-}
-
 FastWeights target_norms(const FastWeights& w, bool detached) {
   FastWeights n{column_norm(w.w0), column_norm(w.w1), column_norm(w.w2)};
   return detached ? FastWeights{detach(n.w0), detach(n.w1), detach(n.w2)} : n;
-}
-
-// The mean over the whole event: every rank of cp adds the tokens it holds.
-Var event_momentum(Ctx& c, const Var& m, Range r) {
-  Communicator& cp = c.mesh.along(Axis::cp);
-  Var total = sum_over(sum_to(rows(m, r), {m.dim(0), 1, 1}), cp);
-  return scale(total, 1.0 / double(std::max<std::int64_t>(r.size() * cp.size(), 1)));
 }
 
 Var stepped(const Var& w, const Var& g, const Var& target, const FastWeightRule& rule) {
@@ -46,26 +37,64 @@ FastWeights inner_gradient(const FastWeights& w, const Var& k, const Var& v, con
   return {matmul(k, mul(d[0], rate0), Orient::tn), g1, matmul(k, mul(d[1], rate2), Orient::tn)};
 }
 
+namespace {
+
+// An update whose sums are on their way to the owners of the matrices.
+struct Update {
+  OwnedUnits::Sum g;
+  InFlight momentum;
+  bool has_momentum = false;
+  double tokens = 0;  // of the whole event
+};
+
+Update begin_update(const OwnedUnits& units, const FastWeights& w, const FastWeightTokens& x, Range r,
+                    std::int64_t whole, Communicator& cp) {
+  Update u;
+  u.tokens = double(std::max<std::int64_t>(whole, 1));
+  u.has_momentum = bool(x.momentum);
+  if (u.has_momentum) u.momentum = begin_sum(sum_to(rows(x.momentum, r), {x.momentum.dim(0), 1, 1}), cp);
+  u.g = units.begin_sum(
+      inner_gradient(w, rows(x.k, r), rows(x.v, r), rows(x.rate0, r), rows(x.rate1, r), rows(x.rate2, r)));
+  return u;
+}
+
+// The running sum of an update and those before it, each weighed by the later ones' momentum.
+FastWeights finish_update(const OwnedUnits& units, Update u, const FastWeights& before) {
+  FastWeights g = units.finish_sum(std::move(u.g));
+  if (!u.has_momentum) return g;
+  Var m = scale(finish(std::move(u.momentum)), 1 / u.tokens);
+  if (!before.w0) return g;
+  return {add(g.w0, mul(units.of_own(m, 0), before.w0)), add(g.w1, mul(units.of_own(m, 1), before.w1)),
+          add(g.w2, mul(units.of_own(m, 2), before.w2))};
+}
+
+}  // namespace
+
 FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
-                               const FastWeightRule& rule) {
-  FastWeights w = initial, target = target_norms(initial, rule.detach_targets), before;
+                               const FastWeightRule& rule, const FastWeightCut& cut) {
+  const bool over_cp = cut.tokens != nullptr && cut.tokens->of_rank.size() > 1;
+  if (over_cp && cut.by_heads) return run_fast_weights_by_heads(c, initial, x, plan, rule, cut);
+  const TttPlan whole = clipped(plan, cut.tokens ? cut.tokens->tokens : x.q.dim(1));
+  const TttPlan mine = cut.tokens ? cut_to(whole, cut.tokens->mine()) : whole;
+  Communicator& cp = c.mesh.along(over_cp ? Axes(Axis::cp) : Axes());
+  const OwnedUnits units(c, initial, over_cp, cut.hidden);
+  FastWeights w = initial, own = units.own(initial), target = target_norms(own, rule.detach_targets), before;
   std::vector<Var> outs;
-  for (const TttEvent& e : clipped(plan, x.q.dim(1))) {
-    Range r = e.tokens;
-    if (e.kind == TttEvent::apply) {
-      outs.push_back(apply_fast_weights(w, rows(x.q, r)));
+  std::optional<Update> flying;
+  for (std::size_t i = 0; i < mine.size(); ++i) {
+    // the application before an update needs the same weights: it runs while the sums are on their way
+    const std::size_t next = over_cp && mine[i].kind == TttEvent::apply && i + 1 < mine.size() ? i + 1 : i;
+    if (!flying && mine[next].kind == TttEvent::update)
+      flying = begin_update(units, w, x, mine[next].tokens, whole[next].tokens.size(), cp);
+    if (mine[i].kind == TttEvent::apply) {
+      outs.push_back(apply_fast_weights(w, rows(x.q, mine[i].tokens)));
       continue;
     }
-    FastWeights g =
-        summed(inner_gradient(w, rows(x.k, r), rows(x.v, r), rows(x.rate0, r), rows(x.rate1, r), rows(x.rate2, r)),
-               c.mesh.along(Axis::cp));
-    if (x.momentum) {
-      Var m = event_momentum(c, x.momentum, r);
-      if (before.w0) g = {add(g.w0, mul(m, before.w0)), add(g.w1, mul(m, before.w1)), add(g.w2, mul(m, before.w2))};
-      before = g;
-    }
-    w = {stepped(w.w0, g.w0, target.w0, rule), stepped(w.w1, g.w1, target.w1, rule),
-         stepped(w.w2, g.w2, target.w2, rule)};
+    FastWeights g = finish_update(units, *std::exchange(flying, {}), before);
+    if (x.momentum) before = g;
+    own = {stepped(own.w0, g.w0, target.w0, rule), stepped(own.w1, g.w1, target.w1, rule),
+           stepped(own.w2, g.w2, target.w2, rule)};
+    w = units.publish(own);
   }
   return {outs.empty() ? Var() : join(outs, 1), w};
 }

@@ -5,7 +5,7 @@
 
 #include "layers/newton_schulz.hpp"
 #include "layers/parameters.hpp"
-#include "layers/ttt_plan.hpp"
+#include "layers/token_cut.hpp"
 
 namespace lact {
 
@@ -38,9 +38,19 @@ Var apply_fast_weights(const FastWeights& w, const Var& x);
 // G = the descent direction of -<f_W(k), v> summed over tokens weighted by their rates, for W0, W1, W2.
 FastWeights inner_gradient(const FastWeights& w, const Var& k, const Var& v, const Var& rate0, const Var& rate1,
                            const Var& rate2);
-// Events in order with a running state. The columns keep the norms of the weights passed in. The sum of G runs over the
-// ranks of cp.
+struct FastWeightCut {               // how the work of a layer lies on ranks; by default it is not cut
+  const TokenCut* tokens = nullptr;  // cp: x are the tokens of this rank; none: x is the whole sequence
+  bool by_heads = false;  // cp, mode heads: each rank brings the tokens of its part of B together; else G is summed
+  bool hidden = false;    // tp: W0 and W2 hold columns, W1 rows, and `out` is this rank's part of a sum over tp
+};
+
+// Events in order with a running state. The columns keep the norms of the weights passed in. The plan speaks of the
+// whole sequence; `out` has the rows of this rank's tokens.
 FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
-                               const FastWeightRule& rule);
+                               const FastWeightRule& rule, const FastWeightCut& cut = {});
+// Mode heads: q, k, v and rates travel to the ranks that own their heads, the outputs travel back, and nothing is
+// summed. Less to move where chunks are short: token rows instead of matrices.
+FastWeightRun run_fast_weights_by_heads(Ctx& c, const FastWeights& initial, const FastWeightTokens& x,
+                                        const TttPlan& plan, const FastWeightRule& rule, const FastWeightCut& cut);
 
 }  // namespace lact

@@ -5,16 +5,21 @@
 
 namespace lact {
 
+// How the weight of a linear map is cut over tp. Columns: each rank makes its part of the output channels, `blocks` of
+// them stacked (q, k, v). Rows: each rank takes its part of the input channels, and the products are partial sums.
+enum class LinearCut : std::uint8_t { none, columns, rows };
+
 class Linear {  // y = x W^T + b; parameters "weight" [out, in] and, if asked, "bias" [out] (zero)
  public:
-  Linear(Scope s, std::int64_t in, std::int64_t out, Init weight, bool bias = false)
-      : weight_(s.parameter("weight", {out, in}, std::move(weight))),
-        bias_(bias ? &s.parameter("bias", {out}, constant(0)) : nullptr) {}
-  Var operator()(Ctx& c, const Var& x) const { return linear(x, use(c, weight_), bias_ ? use(c, *bias_) : Var()); }
+  Linear(Scope s, std::int64_t in, std::int64_t out, Init weight, bool bias = false, LinearCut cut = LinearCut::none,
+         std::int64_t blocks = 1);
+  // With rows cut: this rank's part of the sum; the bias is in the part of the first rank.
+  Var operator()(Ctx& c, const Var& x) const;
 
  private:
   const Parameter& weight_;
   const Parameter* bias_;
+  bool partial_;
 };
 
 class RmsNorm {  // over the last dim; "weight" [d]

@@ -1,20 +1,17 @@
 #include "layers/losses.hpp"
 
 #include "base/check.hpp"
+#include "kernels/attention.hpp"
 
 namespace lact {
 
 CrossEntropy cross_entropy(const Var& logits, const Tensor& targets, double valid, double z) {
   check(logits.dim(0) == targets.dim(0), "{} rows of logits and {} targets", logits.dim(0), targets.dim(0));
   Tensor kept = like(logits.value(), targets.shape());
-  for (std::int64_t i = 0; i < targets.count(); ++i) {
-    std::int32_t t = targets.data<std::int32_t>()[i];
-    check(t < logits.dim(1), "target {} of {} classes", t, logits.dim(1));
-    if (kept.dtype() == DType::f64)
-      kept.data<double>()[i] = t >= 0;
-    else
-      kept.data<float>()[i] = t >= 0;
-  }
+  if (targets.device().backend() == Backend::cpu)  // on a GPU the loss becomes NaN: the host does not wait to look
+    for (double t : targets.to_doubles())
+      check(t < double(logits.dim(1)), "target {} of {} classes", std::int64_t(t), logits.dim(1));
+  kernels::has_index(kept, targets);
   Var lse = log_sum_exp(logits), kept_lse = mul(lse, kept);
   CrossEntropy out;
   out.log_sum_exp = lse;

@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "autograd/tape.hpp"
@@ -25,13 +26,21 @@ Init constant(double value);
 Init gaussian(double deviation);
 Init uniform_within(double bound);  // [-bound, bound)
 
+// How a parameter is cut over tp: seen as [outer, size, inner], each rank holds size / tp of the middle dim.
+struct TpSplit {
+  std::int64_t outer = 1, size = 1, inner = 1;
+};
+
 class ParameterStore;
 struct Parameter {
   std::string name;  // the original's state-dict name: in log, checkpoint, safetensors and reference file
   Shape shape;       // global
   Init init;
-  Axes replicated_on =
-      Axes(Axis::dp) | Axis::cp | Axis::tp;  // where ranks hold the same numbers and gradients are partial
+  std::optional<TpSplit> split;  // none: every rank of tp holds it whole
+  Shape local;                   // what this rank holds
+  // Where ranks hold the same numbers and gradients are partial.
+  Axes replicated_on = Axes(Axis::dp) | Axis::cp | Axis::tp;
+  bool here = true;  // false: on another stage of the pipeline
   ParameterStore* store = nullptr;
   std::size_t bucket = 0;  // place of the flat numbers
   Range range;
@@ -43,42 +52,69 @@ struct Parameter {
 
 class ParameterStore {
  public:
+  // Flat numbers of parameters with one replication set. Gradients and moments of `shard`, in elements, are this rank's
+  // to sum and to step (ZeRO-1, Rajbhandari et al. 2020): the shards of the ranks that hold the bucket are disjoint and
+  // complete.
   struct Bucket {
     Axes replicated_on;
-    Tensor value, gradient, first, second;  // flat; moments appear with the optimizer
+    Tensor value, gradient;
+    Range shard;
+    Tensor first, second;                // of the shard; moments appear with the optimizer
+    std::int64_t handed = 0, fired = 0;  // leaves given out by forward passes, and gradients that came back
+    Work gathering;                      // new values on their way
   };
 
-  ParameterStore() = default;
+  // `tp` ranks share the parameters that layers declare as split.
+  explicit ParameterStore(int tp = 1) : tp_(tp) {}
   ParameterStore(const ParameterStore&) = delete;
   ParameterStore& operator=(const ParameterStore&) = delete;
 
   const Parameter& add(Parameter p);  // a name may stand once
-  // Allocates the buckets, one per replication set, padded to 64 x ranks, and initialises from the seed.
+  // Allocates the buckets, per replication set, padded to 64 x ranks, and initialises from the seed.
   void lay_out(Device& d, Mesh& m, std::uint64_t seed, DType t = DType::f32);
   // A tracked value whose gradient is added to the bucket; a constant without a tape.
   Var use(Ctx& c, const Parameter& p);
-  void zero_gradients();
-  void add_moments();  // zero first and second moments beside the values
+  void zero_gradients() { begin_step(0); }
+  void add_moments();  // zero first and second moments of the shards
+  void settle();       // waits for values on their way: before anybody else than use() reads them
+  // A step of so many forward passes: no gradients yet. Each pass counts the leaves it hands out, a checkpointed
+  // block's too, so that it is known when the last gradient of a bucket has come back.
+  void begin_step(std::int64_t forwards);
+  void begin_forward() { counting_ = true; }
+  void end_forward() { counting_ = false, --forwards_left_; }
+  bool complete(const Bucket& b) const { return forwards_left_ == 0 && b.fired == b.handed; }
+  void on_gradient(std::function<void()> fired) { fired_ = std::move(fired); }  // told after each one
+  // Parameters of other stages of a pipeline have no numbers here. Before lay_out().
+  void keep(const std::function<bool(const Parameter&)>& is_here);
 
+  int tp() const { return tp_; }
   const std::deque<Parameter>& parameters() const { return parameters_; }
   const Parameter* find(const std::string& name) const;
   std::vector<Bucket>& buckets() { return buckets_; }
   Tensor value(const Parameter& p) { return piece(buckets_[p.bucket].value, p); }
   Tensor gradient(const Parameter& p) { return piece(buckets_[p.bucket].gradient, p); }
-  static Tensor piece(const Tensor& flat, const Parameter& p) { return flat.cut(0, p.range).view(p.shape); }
+  static Tensor piece(const Tensor& flat, const Parameter& p) { return flat.cut(0, p.range).view(p.local); }
   std::int64_t count() const;  // numbers in all parameters
 
  private:
+  int tp_;
+  bool counting_ = false;
+  std::int64_t forwards_left_ = 0;
+  std::function<void()> fired_;
   std::deque<Parameter> parameters_;  // a deque: layers hold references
   std::map<std::string, const Parameter*> by_name_;
   std::vector<Bucket> buckets_;
 };
 
+// The place in the whole parameter of element `i` of the piece that rank `at` of `tp` holds.
+std::int64_t whole_index(const Parameter& p, int at, int tp, std::int64_t i);
+
 class Scope {  // hands out names; a layer's constructor takes one and nothing global
  public:
   explicit Scope(ParameterStore& store, std::string prefix = "") : store_(&store), prefix_(std::move(prefix)) {}
   Scope operator/(std::string_view child) const;
-  const Parameter& parameter(std::string_view name, Shape s, Init i) const;
+  const Parameter& parameter(std::string_view name, Shape s, Init i, std::optional<TpSplit> split = {}) const;
+  int tp() const { return store_->tp(); }
 
  private:
   ParameterStore* store_;

@@ -35,18 +35,35 @@ std::int64_t hidden_of(const TttConfig& cfg) {
 
 }  // namespace
 
+namespace {
+
+// Learned fast weights [heads, rows, columns], cut over tp by heads, or by their hidden width.
+const Parameter& fast_weight(Scope s, std::string_view name, const Shape& shape, bool cut_heads, int hidden_dim) {
+  auto size = [&shape](int from, int to) { return count_of({shape.begin() + from, shape.begin() + to}); };
+  TpSplit split{1, shape[0], size(1, 3)};
+  if (!cut_heads) split = {size(0, hidden_dim), shape[std::size_t(hidden_dim)], size(hidden_dim + 1, 3)};
+  return s.parameter(name, shape, gaussian(std::sqrt(2.0 / double(shape[1]))), split);
+}
+
+}  // namespace
+
 Ttt::Ttt(Scope s, std::int64_t dim, const TttConfig& cfg, InitScale init)
-    : heads_(heads_of(dim, cfg)),
+    : hidden_cut_(heads_of(dim, cfg) % s.tp() != 0),
+      heads_(heads_of(dim, cfg) / (hidden_cut_ ? 1 : s.tp())),
       head_dim_(cfg.head_dim),
+      mode_(cfg.cp_mode),
       rate_shift_(inverse_softplus(cfg.base_lr)),
       rule_{.orthogonalise = NewtonSchulz::view_synthesis(cfg.muon_update_steps), .detach_targets = true},
-      w0_(s.parameter("w0", {heads_, cfg.head_dim, hidden_of(cfg)}, gaussian(std::sqrt(2.0 / double(cfg.head_dim))))),
-      w1_(s.parameter("w1", {heads_, hidden_of(cfg), cfg.head_dim}, gaussian(std::sqrt(2.0 / double(hidden_of(cfg)))))),
-      w2_(s.parameter("w2", {heads_, cfg.head_dim, hidden_of(cfg)}, gaussian(std::sqrt(2.0 / double(cfg.head_dim))))),
-      to_qkv_(s / "to_qkv", dim, 3 * dim, gaussian(init.linear), cfg.bias),
-      lr_fc_(s / "lr_fc", dim, 3 * heads_, gaussian(init.linear), true),
+      w0_(fast_weight(s, "w0", {dim / cfg.head_dim, cfg.head_dim, hidden_of(cfg)}, !hidden_cut_, 2)),
+      w1_(fast_weight(s, "w1", {dim / cfg.head_dim, hidden_of(cfg), cfg.head_dim}, !hidden_cut_, 1)),
+      w2_(fast_weight(s, "w2", {dim / cfg.head_dim, cfg.head_dim, hidden_of(cfg)}, !hidden_cut_, 2)),
+      to_qkv_(s / "to_qkv", dim, 3 * dim, gaussian(init.linear), cfg.bias,
+              hidden_cut_ ? LinearCut::none : LinearCut::columns, 3),
+      lr_fc_(s / "lr_fc", dim, 3 * (dim / cfg.head_dim), gaussian(init.linear), true,
+             hidden_cut_ ? LinearCut::none : LinearCut::columns, 3),
       o_norm_(s / "o_norm", cfg.head_dim, 1e-5),
-      c_proj_(s / "c_proj", dim, dim, gaussian(init.projection), cfg.bias) {}
+      c_proj_(s / "c_proj", dim, dim, gaussian(init.projection), cfg.bias,
+              hidden_cut_ ? LinearCut::none : LinearCut::rows) {}
 
 FastWeights Ttt::learned(Ctx& c, std::int64_t batch) const {
   return {tiled(use(c, w0_), batch), tiled(use(c, w1_), batch), tiled(use(c, w2_), batch)};
@@ -65,11 +82,31 @@ FastWeightTokens Ttt::project(Ctx& c, const Var& x) const {
           .momentum = {}};
 }
 
-Ttt::Result Ttt::operator()(Ctx& c, const Var& x, const TttPlan& plan, const FastWeights* initial) const {
-  std::int64_t batch = x.dim(0);
-  FastWeightRun run = run_fast_weights(c, initial ? *initial : learned(c, batch), project(c, x), plan, rule_);
+namespace {
+
+// The tokens of all ranks of tp, in one exchange.
+FastWeightTokens gathered(Ctx& c, const FastWeightTokens& x, std::int64_t tokens) {
+  if (c.mesh.along(Axis::tp).size() == 1) return x;
+  const std::int64_t d = x.q.dim(2);
+  Var all = gather_tokens(c, join({x.q, x.k, x.v, x.rate0, x.rate1, x.rate2}, 2), tokens);
+  auto part = [&](std::int64_t at, std::int64_t width) { return cut(all, 2, {at, at + width}); };
+  return {part(0, d), part(d, d), part(2 * d, d), part(3 * d, 1), part(3 * d + 1, 1), part(3 * d + 2, 1), {}};
+}
+
+}  // namespace
+
+Ttt::Result Ttt::operator()(Ctx& c, const Var& rows, const TttPlan& plan, const TokenCut& cut,
+                            const FastWeights* initial) const {
+  const std::int64_t batch = rows.dim(0);
+  const FastWeightCut how{.tokens = &cut, .by_heads = mode_ == CpMode::heads, .hidden = hidden_cut_};
+  FastWeights w = initial ? *initial : learned(c, batch);
+  FastWeightTokens x =
+      hidden_cut_ ? gathered(c, project(c, rows), cut.held()) : project(c, gather_tokens(c, rows, cut.held()));
+  FastWeightRun run = run_fast_weights(c, w, x, plan, rule_, how);
   if (!run.out) return {{}, run.state};
-  return {c_proj_(c, join_heads({o_norm_(c, unfold_heads(run.out, batch))})), run.state};
+  if (hidden_cut_) run.out = scatter_tokens(c, run.out);
+  Var y = c_proj_(c, join_heads({o_norm_(c, unfold_heads(run.out, batch))}));
+  return {hidden_cut_ ? y : scatter_tokens(c, y), run.state};
 }
 
 }  // namespace lact

@@ -1,6 +1,7 @@
 #include "layers/ttt_plan.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.hpp"
 
@@ -28,6 +29,34 @@ TttPlan clipped(const TttPlan& plan, std::int64_t tokens) {
     e.tokens.end = std::clamp<std::int64_t>(e.tokens.end, 0, tokens);
     e.tokens.begin = std::clamp<std::int64_t>(e.tokens.begin, 0, e.tokens.end);
   }
+  return out;
+}
+
+std::vector<Range> share(const TttPlan& plan, std::int64_t tokens, int rank, int ranks) {
+  std::set<std::int64_t> borders{0, tokens};
+  for (const TttEvent& e : clipped(plan, tokens)) borders.insert({e.tokens.begin, e.tokens.end});
+  std::vector<Range> mine;
+  std::int64_t begin = 0;
+  for (std::int64_t end : borders) {
+    std::int64_t n = end - begin;
+    Range part{begin + n * rank / ranks, begin + n * (rank + 1) / ranks};
+    if (!part.empty() && !mine.empty() && mine.back().end == part.begin)
+      mine.back().end = part.end;
+    else if (!part.empty())
+      mine.push_back(part);
+    begin = end;
+  }
+  return mine;
+}
+
+TttPlan cut_to(const TttPlan& plan, std::span<const Range> mine) {
+  auto place = [mine](std::int64_t token) {  // held tokens before it
+    std::int64_t n = 0;
+    for (const Range& r : mine) n += std::clamp(token - r.begin, std::int64_t(0), r.size());
+    return n;
+  };
+  TttPlan out = plan;
+  for (TttEvent& e : out) e.tokens = {place(e.tokens.begin), place(e.tokens.end)};
   return out;
 }
 

@@ -1,5 +1,6 @@
 // The order of updates and applications of a fast-weight layer, as data: printed in reports, tested without tensors.
 #pragma once
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,13 @@ TttPlan plan_causal(std::int64_t tokens,
                     std::int64_t chunk);  // A U A U ... A: a chunk is applied before it updates, the last only applied
 // Ranges cut to [0, tokens), as the originals do with an end beyond the sequence.
 TttPlan clipped(const TttPlan& plan, std::int64_t tokens);
+// The tokens of a rank: an even part of every segment between two borders of events, so that all ranks work in every
+// event. An update token costs about twice an applied one and a segment's tokens take part in the same events, so the
+// parts are balanced within one token per segment. Whole views wherever a segment's views divide over the ranks.
+// Ascending; empty parts are left out.
+std::vector<Range> share(const TttPlan& plan, std::int64_t tokens, int rank, int ranks);
+// The plan in places of the concatenated ranges `mine`; keeps every event, also an empty one.
+TttPlan cut_to(const TttPlan& plan, std::span<const Range> mine);
 std::string text_of(const TttPlan& plan);  // "U[0,40) A[0,60)"
 
 }  // namespace lact

@@ -1,5 +1,6 @@
 #include "models/view_synthesis.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/broadcast.hpp"
@@ -79,8 +80,32 @@ void ViewSynthesisConfig::check_values(std::int64_t height, std::int64_t width) 
   }
 }
 
-ViewSynthesis::ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg)
+std::vector<SubLayerShape> sub_layers(const ViewSynthesisConfig& cfg) {
+  std::vector<SubLayerShape> out;
+  for (const BlockConfig& b : cfg.block_config.empty() ? ViewSynthesisConfig::default_blocks() : cfg.block_config) {
+    const BlockParams& p = b.params;
+    if (b.type == mlp_type) {
+      out.push_back({.kind = SubLayerShape::mlp, .hidden = std::int64_t(double(cfg.dim) * multiple(b))});
+    } else if (b.type == attention_type) {
+      out.push_back({.kind = SubLayerShape::attention,
+                     .per_view = b.length_dim == "l",
+                     .qk_norm = p.use_qk_norm,
+                     .heads = cfg.dim / p.head_dim,
+                     .head_dim = p.head_dim});
+    } else {
+      out.push_back({.kind = SubLayerShape::fast_weights,
+                     .heads = cfg.dim / p.head_dim,
+                     .head_dim = p.head_dim,
+                     .hidden = std::int64_t(double(p.head_dim) * multiple(b)),
+                     .newton_schulz_steps = p.muon_update_steps});
+    }
+  }
+  return out;
+}
+
+ViewSynthesis::ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg, CpMode mode)
     : cfg_(cfg),
+      cp_mode_(mode),
       input_linear_(Scope(store) / "input_linear", channels * cfg.patch_size * cfg.patch_size, cfg.dim, gaussian(0.02)),
       input_layernorm_(Scope(store) / "input_layernorm", cfg.dim),
       decoder_norm_(Scope(store) / "image_token_decoder.0", cfg.dim),
@@ -105,23 +130,50 @@ ViewSynthesis::SubLayer ViewSynthesis::make_sub_layer(Scope s, const BlockConfig
     return {per_view, ln, SelfAttention(f, cfg_.dim, {p.head_dim, p.use_qk_norm, p.causal, false}, init)};
   if (b.type == mlp_type) return {false, ln, Mlp(f, cfg_.dim, multiple(b), false, init)};
   check(b.type == ttt_type, "model.block_config: unknown type '{}'", b.type);
-  return {false, ln, Ttt(f, cfg_.dim, {p.head_dim, multiple(b), p.base_lr, p.muon_update_steps, false}, init)};
+  return {false, ln,
+          Ttt(f, cfg_.dim, {p.head_dim, multiple(b), p.base_lr, p.muon_update_steps, false, cp_mode_}, init)};
 }
 
-Var ViewSynthesis::embed_tokens(Ctx& c, const Tensor& tokens) { return input_layernorm_(c, input_linear_(c, tokens)); }
+ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w,
+                                                TttPlan plan) const {
+  Sequence seq;
+  seq.tokens_per_view = per_view(h, w);
+  seq.plan = std::move(plan);
+  seq.cut = TokenCut::of(seq.plan, poses.dim(1) * seq.tokens_per_view, c.mesh);
+  return seq;
+}
+
+ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Batch& b) const {
+  std::int64_t h = b.images.dim(3), w = b.images.dim(4), n = per_view(h, w);
+  return sequence(c, b.poses, h, w, plan_views(b.input_views * n, b.target_views * n));
+}
+
+// The tokens of this rank's rows; views without a row here are not touched.
+Var ViewSynthesis::embed_rows(Ctx& c, const Sequence& seq, const Batch& b, std::int64_t h, std::int64_t w) {
+  const std::int64_t n = seq.tokens_per_view;
+  std::vector<Var> parts;
+  for (const Range& r : seq.cut.rows()) {
+    Range views{r.begin / n, (r.end + n - 1) / n}, given{views.begin, std::min(views.end, b.input_views)};
+    Tensor pictures = b.images.defined() && !given.empty() ? dense(b.images.cut(1, given)) : Tensor();
+    Tensor tokens =
+        view_tokens(dense(b.intrinsics.cut(1, views)), dense(b.poses.cut(1, views)), pictures, h, w, cfg_.patch_size);
+    parts.emplace_back(tokens.cut(1, {r.begin - views.begin * n, r.end - views.begin * n}));
+  }
+  if (parts.empty())
+    parts.emplace_back(Tensor::zeros(c.device, {b.poses.dim(0), 0, channels * cfg_.patch_size * cfg_.patch_size}));
+  return input_layernorm_(c, input_linear_(c, dense(join(parts, 1).value())));
+}
 
 Var ViewSynthesis::run_block(Ctx& c, int i, Var x, const Sequence& seq) {
-  Shape whole = x.shape();
   std::size_t ttt_index = 0;
   for (const SubLayer& sub : blocks_[std::size_t(i)]) {
     Var y = sub.ln(c, x);
     if (const auto* attend = std::get_if<SelfAttention>(&sub.f)) {
-      if (sub.per_view) y = view(y, {whole[0] * whole[1] / seq.tokens_per_view, seq.tokens_per_view, whole[2]});
-      y = view((*attend)(c, y), whole);
+      y = (*attend)(c, y, seq.cut, sub.per_view ? seq.tokens_per_view : seq.cut.tokens);
     } else if (const auto* mlp = std::get_if<Mlp>(&sub.f)) {
-      y = (*mlp)(c, y);
+      y = (*mlp)(c, y, seq.cut);
     } else {
-      Ttt::Result r = std::get<Ttt>(sub.f)(c, y, seq.plan, seq.initial ? &(*seq.initial)[ttt_index] : nullptr);
+      Ttt::Result r = std::get<Ttt>(sub.f)(c, y, seq.plan, seq.cut, seq.initial ? &(*seq.initial)[ttt_index] : nullptr);
       if (seq.final_states) seq.final_states->push_back(r.state);
       y = r.y;
       ++ttt_index;
@@ -132,33 +184,56 @@ Var ViewSynthesis::run_block(Ctx& c, int i, Var x, const Sequence& seq) {
 }
 
 std::int64_t ViewSynthesis::tokens(const Batch& b) const {
-  std::int64_t per_view = b.images.dim(3) * b.images.dim(4) / (cfg_.patch_size * cfg_.patch_size);
-  return b.poses.dim(0) * b.poses.dim(1) * per_view;
+  return b.poses.dim(0) * b.poses.dim(1) * per_view(b.images.dim(3), b.images.dim(4));
+}
+
+std::int64_t ViewSynthesis::place_of(const std::string& parameter) const {
+  constexpr std::string_view of_block = "blocks.", of_head = "image_token_decoder.";
+  if (parameter.starts_with(of_block)) return std::stoll(parameter.substr(of_block.size()));
+  return parameter.starts_with(of_head) ? blocks() : -1;
+}
+
+Tensor ViewSynthesis::hidden(const Ctx& c, const Batch& b) const {
+  return Tensor::empty(c.device, {b.poses.dim(0), total(sequence(c, b).cut.rows()), cfg_.dim});
 }
 
 Var ViewSynthesis::embed(Ctx& c, const Batch& b) {
-  Tensor inputs = dense(b.images.cut(1, {0, b.input_views}));
-  return embed_tokens(c, view_tokens(b.intrinsics, b.poses, inputs, b.images.dim(3), b.images.dim(4), cfg_.patch_size));
+  return embed_rows(c, sequence(c, b), b, b.images.dim(3), b.images.dim(4));
 }
 
-Var ViewSynthesis::block(Ctx& c, int i, const Var& x, const Batch& b) {
-  std::int64_t per_view = x.dim(1) / (b.input_views + b.target_views);
-  Sequence seq;
-  seq.tokens_per_view = per_view;
-  seq.plan = plan_views(b.input_views * per_view, b.target_views * per_view);
-  return run_block(c, i, x, seq);
+Var ViewSynthesis::block(Ctx& c, int i, const Var& x, const Batch& b) { return run_block(c, i, x, sequence(c, b)); }
+
+// The loss of the rows that this rank holds of the targets, token by token.
+Var ViewSynthesis::head(Ctx& c, const Var& x, const Batch& b) {
+  const Sequence seq = sequence(c, b);
+  const std::int64_t n = seq.tokens_per_view, h = b.images.dim(3), w = b.images.dim(4);
+  std::int64_t row = 0, inputs = 0;
+  std::vector<Var> wanted{Tensor::zeros(c.device, {x.dim(0), 0, 3 * cfg_.patch_size * cfg_.patch_size})};
+  for (const Range& r : seq.cut.rows()) {
+    row += r.size();
+    Range targets{std::max(r.begin, b.input_views * n), r.end};
+    if (targets.empty()) {
+      inputs = row;
+      continue;
+    }
+    inputs += targets.begin - r.begin;
+    Range views{targets.begin / n, (targets.end + n - 1) / n};
+    Tensor patches = patched(b.images.cut(1, views), h, w, cfg_.patch_size);
+    wanted.emplace_back(patches.cut(1, {targets.begin - views.begin * n, targets.end - views.begin * n}));
+  }
+  Var y = decoded(c, cut(x, 1, {inputs, row}));
+  return scale(sum(square(sub(y, join(wanted, 1)))), 1 / b.valid);
+}
+
+Var ViewSynthesis::images(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h, std::int64_t w) {
+  Var all = whole_sequence(c, x, seq.cut);
+  std::int64_t n = seq.tokens_per_view;
+  return unpatched(decoded(c, cut(all, 1, {views.begin * n, views.end * n})), views.size(), h, w, cfg_.patch_size);
 }
 
 Var ViewSynthesis::images_of(Ctx& c, const Var& x, const Batch& b) {
-  std::int64_t target_tokens = x.dim(1) / (b.input_views + b.target_views) * b.target_views;
-  Var y = cut(x, 1, {x.dim(1) - target_tokens, x.dim(1)});
-  y = sigmoid(decoder_(c, decoder_norm_(c, y)));
-  return unpatched(y, b.target_views, b.images.dim(3), b.images.dim(4), cfg_.patch_size);
-}
-
-Var ViewSynthesis::head(Ctx& c, const Var& x, const Batch& b) {
-  Var target = b.images.cut(1, {b.input_views, b.input_views + b.target_views});
-  return scale(sum(square(sub(images_of(c, x, b), target))), 1 / b.valid);
+  Range targets{b.input_views, b.input_views + b.target_views};
+  return images(c, x, sequence(c, b), targets, b.images.dim(3), b.images.dim(4));
 }
 
 Var ViewSynthesis::predict(Ctx& c, const Batch& b) {
@@ -168,12 +243,12 @@ Var ViewSynthesis::predict(Ctx& c, const Batch& b) {
 }
 
 ViewSynthesis::States ViewSynthesis::reconstruct(Ctx& c, const Batch& inputs) {
-  Var x = embed(c, inputs);
+  const std::int64_t h = inputs.images.dim(3), w = inputs.images.dim(4);
+  Range all{0, inputs.input_views * per_view(h, w)};
+  Sequence seq = sequence(c, inputs.poses, h, w, {{TttEvent::update, all}, {TttEvent::apply, all}});
+  Var x = embed_rows(c, seq, inputs, h, w);
   States states(blocks_.size());
   for (int i = 0; i < blocks(); ++i) {
-    Sequence seq;
-    seq.tokens_per_view = x.dim(1) / inputs.input_views;
-    seq.plan = {{TttEvent::update, {0, x.dim(1)}}, {TttEvent::apply, {0, x.dim(1)}}};
     seq.final_states = &states[std::size_t(i)];
     x = run_block(c, i, x, seq);
   }
@@ -182,41 +257,49 @@ ViewSynthesis::States ViewSynthesis::reconstruct(Ctx& c, const Batch& inputs) {
 
 Var ViewSynthesis::render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h,
                           std::int64_t w) {
-  Var x = embed_tokens(c, view_tokens(intrinsics, poses, {}, h, w, cfg_.patch_size));
+  Batch views;
+  views.intrinsics = intrinsics, views.poses = poses;
+  Sequence seq = sequence(c, poses, h, w, {{TttEvent::apply, {0, poses.dim(1) * per_view(h, w)}}});
+  Var x = embed_rows(c, seq, views, h, w);
   for (int i = 0; i < blocks(); ++i) {
-    Sequence seq;
-    seq.tokens_per_view = x.dim(1) / poses.dim(1);
-    seq.plan = {{TttEvent::apply, {0, x.dim(1)}}};
     seq.initial = &states[std::size_t(i)];
     x = run_block(c, i, x, seq);
   }
-  return unpatched(sigmoid(decoder_(c, decoder_norm_(c, x))), poses.dim(1), h, w, cfg_.patch_size);
+  return images(c, x, seq, {0, poses.dim(1)}, h, w);
 }
 
-Flops ViewSynthesis::forward_flops(const Batch& b) const {
-  auto p2 = double(cfg_.patch_size * cfg_.patch_size), d = double(cfg_.dim), n = double(tokens(b));
-  double views = double(b.input_views + b.target_views), items = double(b.poses.dim(0));
-  double per_view = n / (items * views), updated = n / views * double(b.input_views);
-  Flops f;
-  f.linear = 2 * n * channels * p2 * d + 2 * n / views * double(b.target_views) * 3 * p2 * d;
-  for (const BlockConfig& s : cfg_.block_config) {
-    double head = double(s.params.head_dim), layers = double(cfg_.layers);
-    if (s.type == attention_type) {
-      f.linear += layers * 8 * n * d * d;
-      f.attention += layers * 4 * n * (s.length_dim == "l" ? per_view : per_view * views) * d;
-    } else if (s.type == mlp_type) {
-      f.linear += layers * 4 * n * d * std::floor(d * multiple(s));
+FlopsOfParts forward_flops(const ViewSynthesisConfig& cfg, const SampleShape& s) {
+  auto p2 = double(cfg.patch_size * cfg.patch_size), d = double(cfg.dim), n = double(s.tokens());
+  double views = double(s.input_views + s.target_views), per_view = double(s.tokens_per_view);
+  double updated = double(s.samples * s.input_views) * per_view;
+  FlopsOfParts f;
+  f.embed.linear = 2 * n * channels * p2 * d;
+  f.head.linear = 2 * double(s.samples * s.target_views) * per_view * 3 * p2 * d;
+  for (const SubLayerShape& sub : sub_layers(cfg)) {
+    auto heads = double(sub.heads), head = double(sub.head_dim), dh = double(sub.hidden);
+    if (sub.kind == SubLayerShape::attention) {
+      f.block.linear += 8 * n * d * d;
+      f.block.attention += 4 * n * (sub.per_view ? per_view : per_view * views) * d;
+    } else if (sub.kind == SubLayerShape::mlp) {
+      f.block.linear += 4 * n * d * dh;
     } else {
-      double dh = std::floor(head * multiple(s)), heads = d / head, small = std::min(head, dh),
-             large = std::max(head, dh);
-      f.linear += layers * (8 * n * d * d + 6 * n * d * heads);
-      f.update += layers * 12 * updated * heads * head * dh;  // two forward, one backward, three gradient products
-      f.apply += layers * 6 * n * heads * head * dh;
-      f.newton_schulz += layers * items * heads * 3 * double(s.params.muon_update_steps) *
-                         (4 * small * small * large + 2 * small * small * small);
+      double small = std::min(head, dh), large = std::max(head, dh);
+      f.block.linear += 8 * n * d * d + 6 * n * d * heads;
+      f.block.update += 12 * updated * heads * head * dh;  // two forward, one backward, three gradient products
+      f.block.apply += 6 * n * heads * head * dh;
+      f.block.newton_schulz += double(s.samples) * heads * 3 * double(sub.newton_schulz_steps) *
+                               (4 * small * small * large + 2 * small * small * small);
     }
   }
   return f;
+}
+
+Flops ViewSynthesis::forward_flops(const Batch& b) const {
+  std::int64_t items = b.poses.dim(0), views = b.input_views + b.target_views;
+  FlopsOfParts parts = lact::forward_flops(cfg_, {items, b.input_views, b.target_views, tokens(b) / (items * views)});
+  Flops f = parts.embed;
+  for (int i = 0; i < blocks(); ++i) f += parts.block;
+  return f += parts.head;
 }
 
 }  // namespace lact

@@ -1,6 +1,7 @@
 #include "parallel/communicator.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <exception>
 #include <numeric>
 
@@ -105,10 +106,11 @@ Work Communicator::begin(Collective call) {
   } else {
     bytes = elements_sent(op, rank(), size(), call.counts, call.owner) * size_of(call.out.dtype());
   }
+  if (compare_ && op != Op::exchange && size() > 1) compare(call);
   const bool empty = op == Op::exchange ? call.messages.empty() : total_of(call.counts) == 0;
   std::uint64_t sequence = 0;
   if (watched_ && op != Op::exchange && !empty) sequence = ++watched_->lines[std::size_t(line_)].begun;
-  auto state = empty ? nullptr : start(std::move(call));
+  auto state = empty && !comes_empty() ? nullptr : start(std::move(call));
   Traffic::Row& row = traffic_->of(op);
   ++row.calls, row.bytes += bytes;
   row.begin_seconds += steady_seconds() - started;
@@ -117,6 +119,32 @@ Work Communicator::begin(Collective call) {
     return {};
   }
   return Work(std::make_shared<Tracked>(std::move(state), traffic_, watched_, line_, sequence, op));
+}
+
+void Communicator::compare(const Collective& call) {
+  static const auto host = Device::open(Backend::cpu);
+  constexpr std::size_t words = 6;
+  std::int64_t parts = 0;  // of the counts, in order
+  for (std::int64_t c : call.counts) parts = (parts ^ c) * 0x9E3779B1 % 0x7FFFFFFF;
+  const std::int64_t bytes = total_of(call.counts) * size_of(call.out.dtype());
+  const std::array<std::int64_t, words> mine{
+      ++compared_, std::int64_t(call.op), bytes, std::int64_t(call.reduce), call.owner, parts};
+  const auto record = std::int64_t(sizeof mine);
+  const Tensor in = Tensor::empty(*host, {record}, DType::u8), out = Tensor::empty(*host, {record * size()}, DType::u8);
+  std::memcpy(in.raw(), mine.data(), sizeof mine);
+  auto counts = std::vector<std::int64_t>(std::size_t(size()), record);
+  if (const auto state = host_ranks().start({Op::all_gather, out, in, Reduce::sum, 0, std::move(counts), {}}))
+    state->wait();
+  std::vector<std::array<std::int64_t, words>> all(static_cast<std::size_t>(size()));
+  std::memcpy(all.data(), out.raw(), all.size() * sizeof mine);
+  const auto most = *std::ranges::max_element(all, {}, [&](const auto& r) { return std::ranges::count(all, r); });
+  const auto odd = std::ranges::find_if(all, [&](const auto& r) { return r != most; });
+  if (odd == all.end()) return;
+  auto said = [](const auto& r) {
+    return sentence("{} number {} ({} bytes, owner {})", name_of(Op(r[1])), r[0], r[2], r[4]);
+  };
+  fail("along '{}' rank {} is about to call {} where others call {}{}", label_, odd - all.begin(), said(*odd),
+       said(most), said(*odd) == said(most) ? ", with other parts" : "");
 }
 
 Work Communicator::in_place(Op op, Tensor inout, Reduce reduce, int owner) {

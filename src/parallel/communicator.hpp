@@ -73,17 +73,28 @@ class Communicator {
   Activity* activity() const { return watched_; }
   const Traffic& traffic() const { return *traffic_; }
   void reset_traffic() { *traffic_ = {}; }
+  // Before each collective the ranks compare what they are about to call, and all of them refuse when they differ, with
+  // a sentence that names who. Off by default: it costs a small gather each time. Communicators split off inherit it.
+  void compare_calls(bool on) { compare_ = on; }
+  bool compares_calls() const { return compare_; }
 
  protected:
   // Begins the call; what it returns waits for it. Empty: it is already done.
   virtual std::shared_ptr<Work::State> start(Collective call) = 0;
+  // Whether calls that move nothing on this rank are begun all the same.
+  virtual bool comes_empty() const { return false; }
+  // The same ranks for numbers of the CPU.
+  virtual Communicator& host_ranks() { return *this; }
 
  private:
+  void compare(const Collective& call);
   Work begin(Collective call);
   Work in_place(Op op, Tensor inout, Reduce reduce, int owner);
   std::string label_;
   Activity* watched_;
   int line_ = -1;
+  bool compare_ = false;
+  std::int64_t compared_ = 0;  // calls
   std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();
 };
 

@@ -10,6 +10,7 @@
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "parallel/launcher.hpp"
+#include "parallel/staged.hpp"
 #include "parallel/transfer.hpp"
 #include "parallel/watchdog.hpp"
 #include "parallel/window.hpp"
@@ -227,7 +228,11 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
     ok(MPI_Comm_split(comm_, color, key, &part), "MPI_Comm_split");
     int size = 1;
     MPI_Comm_size(part, &size);
-    if (size > 1) return std::make_unique<MpiCommunicator>(session_, part, label, transport);
+    if (size > 1) {
+      auto line = std::make_unique<MpiCommunicator>(session_, part, label, transport);
+      line->compare_calls(compares_calls());
+      return line;
+    }
     MPI_Comm_free(&part);
     return self_communicator(label);
   }
@@ -241,9 +246,9 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
 
  protected:
   std::shared_ptr<Work::State> start(Collective call) override {
+    if (Staged::needed(call))
+      return std::make_shared<Staged>(std::move(call), [this](Collective c) { return start(c); });
     const bool messages = call.op == Op::exchange;
-    if (!messages) check_host(call.out), check_host(call.in);
-    for (const Message& m : call.messages) check_host(m.body);
     if (window_ && !messages) return window_->begin(std::move(call));
     // Calls in flight are told apart by their tag; messages of exchanges follow each other between two ranks.
     const int tag = messages ? 0 : 1 + int(calls_++ % 32000);
@@ -262,10 +267,6 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
       session->progress.until([this] { return transfer->done(); });
     }
   };
-  static void check_host(const Tensor& t) {
-    check(t.device().backend() == Backend::cpu, "MPI carries numbers of the CPU, and these live on {}",
-          t.device().name());
-  }
   static std::vector<int> ranks_in_world(const Session& session, MPI_Comm comm) {
     int mine = 0;
     MPI_Comm_rank(session.world(), &mine);

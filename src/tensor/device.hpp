@@ -8,21 +8,31 @@
 
 namespace lact {
 
-enum class Backend : std::uint8_t { cpu, cuda };
+enum class Backend : std::uint8_t { cpu, cuda, paper };  // paper: shapes and costs only, see device_paper.hpp
+const char* name_of(Backend b);
 
 class Event {  // a point in a stream; cheap to copy; an empty one has already happened
  public:
-  bool happened() const { return native_ == nullptr; }
+  struct Point {
+    virtual ~Point() = default;
+    virtual bool happened() const = 0;
+  };
+  Event() = default;
+  explicit Event(std::shared_ptr<Point> point) : point_(std::move(point)) {}
+  bool happened() const { return point_ == nullptr || point_->happened(); }
+  Point* point() const { return point_.get(); }
 
  private:
-  std::shared_ptr<void> native_;
+  std::shared_ptr<Point> point_;
 };
 
 class Stream {  // on the CPU a stream is the calling thread, and wait() returns at once
  public:
-  Event mark() { return {}; }
-  void wait(const Event&) {}
-  void finish() {}
+  virtual ~Stream() = default;
+  virtual Event mark() { return {}; }
+  virtual void wait(const Event&) {}                // what comes later in this stream waits; the host goes on
+  virtual void finish() {}                          // the host waits for all that was asked of this stream
+  virtual void* native() const { return nullptr; }  // cudaStream_t
 };
 
 struct MemoryUse {
@@ -34,15 +44,31 @@ class Device {
   virtual ~Device() = default;
   // Opens a device. A backend this program was built without, or an index that is not there, is an error.
   static std::unique_ptr<Device> open(Backend b, int index = 0);
+  // Devices that open() would find: 1 for the CPU; 0 for cuda without a driver, a GPU, or CUDA in this program.
+  static int present(Backend b);
   virtual Backend backend() const = 0;
   virtual std::string name() const = 0;
   virtual Stream& compute() = 0;
   virtual Stream& comm() = 0;
-  // Pooled, 64-byte aligned, not cleared. Freed blocks return to the pool, which lives as long as the last block.
+  virtual int index() const { return 0; }
+  virtual Device& host() = 0;  // the CPU beside it, where numbers are staged; the CPU itself is its own host
+  // Pooled, 64-byte aligned, not cleared. Freed blocks return to the pool, which lives as long as the last block. On a
+  // GPU a freed block may be handed out at once: what uses it next comes later in the compute stream.
   virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
   virtual MemoryUse memory() const = 0;
   virtual void reset_peak() = 0;
+  // Bytes, in the order of the compute stream. The copies from and to host memory are done when they return.
+  virtual void clear(std::byte* to, std::size_t bytes) = 0;
+  virtual void copy(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
+  virtual void copy_in(std::byte* to, const void* host, std::size_t bytes) = 0;
+  virtual void copy_out(void* host, const std::byte* from, std::size_t bytes) = 0;
 };
+
+// "cpu", "cuda", or "best": cuda where a GPU is present. Another name is an error.
+Backend backend_named(const std::string& name);
+
+std::unique_ptr<Device> open_cuda(int index);  // what open() calls; absent_cuda.cpp refuses
+int cuda_devices();
 
 // Worker threads of the CPU kernels of this process (OpenMP; oneDNN uses the same pool). 0 asks for the cores this
 // process may use.

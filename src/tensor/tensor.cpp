@@ -93,8 +93,8 @@ void each_offset(const Tensor& t, F&& f) {  // row-major walk over a strided vie
 }
 template <class T>
 Tensor from_host(Device& d, Shape s, std::span<const T> values, DType t) {
-  check(d.backend() == Backend::cpu, "host numbers are written to CPU tensors only");
   check(count_of(s) == std::int64_t(values.size()), "{} numbers for a tensor of shape {}", values.size(), text_of(s));
+  if (d.backend() != Backend::cpu) return from_host(d.host(), std::move(s), values, t).on(d);
   Tensor out = Tensor::empty(d, std::move(s), t);
   if (std::is_same_v<T, float> && t == DType::f32) {
     std::memcpy(out.raw(), values.data(), values.size_bytes());
@@ -135,9 +135,8 @@ Tensor Tensor::empty(Device& d, Shape s, DType t) {
 }
 
 Tensor Tensor::zeros(Device& d, Shape s, DType t) {
-  check(d.backend() == Backend::cpu, "zeros() writes on the host");
   Tensor x = empty(d, std::move(s), t);
-  std::memset(x.raw(), 0, std::size_t(x.count_ * size_of(t)));
+  d.clear(x.raw(), std::size_t(x.count_ * size_of(t)));
   return x;
 }
 
@@ -229,24 +228,42 @@ Tensor Tensor::expand(const Shape& s) const {
   return t;
 }
 
+Tensor Tensor::on(Device& d) const {
+  if (&d == device_) return *this;
+  check(device_->backend() != d.backend(), "a copy from {} to {} goes through the host", device_->name(), d.name());
+  std::int64_t extent = count_ > 0 ? 1 : 0;  // elements from the first to the last, whatever lies between
+  for (std::size_t i = 0; count_ > 0 && i < shape_.size(); ++i) extent += (shape_[i] - 1) * strides_[i];
+  auto bytes = std::size_t(extent * size_of(dtype_));
+  Tensor t = *this;
+  t.device_ = &d;
+  t.offset_ = 0;
+  t.bytes_ = d.allocate(bytes);
+  if (d.backend() == Backend::cpu)
+    device_->copy_out(t.bytes_.get(), raw(), bytes);
+  else
+    d.copy_in(t.bytes_.get(), raw(), bytes);
+  return t;
+}
+
 std::vector<double> Tensor::to_doubles() const {
-  check(device_->backend() == Backend::cpu, "numbers of another device are copied to the host first");
+  Tensor here = on_host(*this);
   std::vector<double> out;
   out.reserve(std::size_t(count_));
-  each_offset(*this, [&](std::int64_t o) { out.push_back(number_at(*this, o)); });
+  each_offset(here, [&](std::int64_t o) { out.push_back(number_at(here, o)); });
   return out;
 }
 
 std::vector<float> Tensor::to_floats() const {
+  Tensor here = on_host(*this);
   std::vector<float> out;
   out.reserve(std::size_t(count_));
-  each_offset(*this, [&](std::int64_t o) { out.push_back(float(number_at(*this, o))); });
+  each_offset(here, [&](std::int64_t o) { out.push_back(float(number_at(here, o))); });
   return out;
 }
 
 double Tensor::item() const {
   check(count_ == 1, "a tensor of shape {} is not one number", text_of(shape_));
-  return number_at(*this, 0);
+  return number_at(on_host(*this), 0);
 }
 
 Tensor like(const Tensor& t) { return Tensor::empty(t.device(), t.shape(), t.dtype()); }
@@ -256,9 +273,14 @@ void copy_bytes(Tensor to, const Tensor& from) {
   check(to.count() == from.count() && to.dtype() == from.dtype() && to.contiguous() && from.contiguous(),
         "a byte copy needs equal contiguous tensors, not {} {} and {} {}", name_of(to.dtype()), text_of(to.shape()),
         name_of(from.dtype()), text_of(from.shape()));
-  check(to.device().backend() == Backend::cpu && from.device().backend() == Backend::cpu,
-        "a byte copy between devices");
-  std::memcpy(to.raw(), from.raw(), std::size_t(to.count() * size_of(to.dtype())));
+  auto bytes = std::size_t(to.count() * size_of(to.dtype()));
+  Device &there = to.device(), &here = from.device();
+  if (there.backend() == here.backend())
+    there.copy(to.raw(), from.raw(), bytes);
+  else if (there.backend() == Backend::cpu)
+    here.copy_out(to.raw(), from.raw(), bytes);
+  else
+    there.copy_in(to.raw(), from.raw(), bytes);
 }
 
 std::uint16_t to_bf16(float x) {

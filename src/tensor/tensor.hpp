@@ -60,6 +60,8 @@ class Tensor {
   std::byte* raw() const { return bytes_.get() + offset_ * size_of(dtype_); }
   bool sole_owner() const { return bytes_.use_count() == 1; }  // nobody else can see these bytes
 
+  Tensor on(Device& d) const;  // itself, or a copy with the same shape and strides
+
   // The numbers on the host, converted, row-major: for tests, files and reports, not for hot paths.
   std::vector<double> to_doubles() const;
   std::vector<float> to_floats() const;
@@ -76,6 +78,7 @@ class Tensor {
 Tensor like(const Tensor& t);                    // same shape, type and device, uninitialised, contiguous
 Tensor like(const Tensor& t, Shape s);           // same type and device
 void copy_bytes(Tensor to, const Tensor& from);  // same shape and dtype, both contiguous, any devices
+inline Tensor on_host(const Tensor& t) { return t.on(t.device().host()); }
 
 // bf16: the upper half of a float, rounded to nearest, ties to even; NaN stays NaN.
 std::uint16_t to_bf16(float x);

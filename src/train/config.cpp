@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "base/check.hpp"
-#include "parallel/grid.hpp"
 
 namespace lact {
 
@@ -32,7 +31,7 @@ void RunConfig::ModelSection::fields(Fields& f) {
 }
 
 void RunConfig::Compute::fields(Fields& f) {
-  f("device", device, "cpu");
+  f("device", device, "cpu, cuda, or best: cuda where there is a GPU");
   f("threads", threads, "threads of a rank; 0: the cores this process may use");
 }
 
@@ -41,6 +40,7 @@ void RunConfig::Parallel::fields(Fields& f) {
   f("dp", dp, "ranks along the samples; 0: those left over by the others");
   f("cp", cp, "ranks along the tokens of a sample");
   f("tp", tp, "ranks along heads and hidden widths");
+  f("interleave", interleave, "pieces of consecutive blocks per rank of the pipeline; more than 1 interleaves them");
   f("timeout", timeout, "seconds after which a rank that does not answer ends the job");
 }
 
@@ -67,12 +67,13 @@ void RunConfig::check_values() const {
         "train.eval_every, train.checkpoint_every and train.checkpoint_seconds must not be negative");
   check(train.keep_checkpoints > 0, "train.keep_checkpoints={} would keep none", train.keep_checkpoints);
   check(train.seed >= 0, "train.seed={} is negative", train.seed);
-  check(compute.device == "cpu", "compute.device={}: this program computes on cpu", compute.device);
+  backend_named(compute.device);
   check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads",
         compute.threads);
+  check(parallel.interleave > 0 && parallel.interleave <= 32768, "parallel.interleave={} is not a number of pieces",
+        parallel.interleave);
   for (std::int64_t size : {parallel.pp, parallel.dp, parallel.cp, parallel.tp})
     check(size >= 0 && size <= 32768, "parallel: an axis of {} ranks; between 1 and 32768 are possible", size);
-  Grid::of(1, int(parallel.pp), int(parallel.dp), int(parallel.cp), int(parallel.tp));
 }
 
 namespace {

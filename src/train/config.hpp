@@ -26,12 +26,12 @@ struct RunConfig {
   DataConfig data;
   TrainConfig train;
   struct Compute {
-    std::string device = "cpu";
+    std::string device = "best";
     std::int64_t threads = 0;
     void fields(Fields& f);
   } compute;
   struct Parallel {
-    std::int64_t pp = 1, dp = 0, cp = 1, tp = 1, timeout = 60;
+    std::int64_t pp = 1, dp = 0, cp = 1, tp = 1, interleave = 1, timeout = 60;
     void fields(Fields& f);
   } parallel;
 

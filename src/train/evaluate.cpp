@@ -19,10 +19,11 @@ std::vector<float> picture(const Tensor& images, std::int64_t view) {  // [1, v,
 }
 
 std::int64_t nearest_input(const Batch& b, std::int64_t target) {
-  const float* poses = b.poses.data<float>();
+  const std::vector<float> poses = b.poses.to_floats();
   auto distance = [&](std::int64_t i) {
     double sum = 0;
-    for (std::int64_t k : {3, 7, 11}) sum += std::pow(double(poses[i * 16 + k]) - double(poses[target * 16 + k]), 2);
+    for (std::int64_t k : {3, 7, 11})
+      sum += std::pow(double(poses[std::size_t(i * 16 + k)]) - double(poses[std::size_t(target * 16 + k)]), 2);
     return sum;
   };
   std::int64_t best = 0;
@@ -34,8 +35,8 @@ std::int64_t nearest_input(const Batch& b, std::int64_t target) {
 // The mean colour of all inputs, everywhere.
 std::vector<float> mean_picture(const Batch& b, std::size_t plane) {
   std::array<double, 3> sum{};
-  const float* pixels = b.images.data<float>();
-  for (std::size_t i = 0; i < std::size_t(b.input_views) * 3 * plane; ++i) sum[i / plane % 3] += pixels[i];
+  const std::vector<float> pixels = b.images.cut(1, {0, b.input_views}).to_floats();
+  for (std::size_t i = 0; i < pixels.size(); ++i) sum[i / plane % 3] += pixels[i];
   std::vector<float> out(3 * plane);
   for (std::size_t i = 0; i < out.size(); ++i)
     out[i] = float(sum[i / plane] / double(std::size_t(b.input_views) * plane));

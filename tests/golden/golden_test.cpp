@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/check.hpp"
+#include "ops/pairs.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {
@@ -18,11 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 const std::string root = "tests/golden";  // tests run in the repository's root
 
-Device& cpu() {
-  static const auto device = Device::open(Backend::cpu);
-  return *device;
-}
-golden::Row verified(const std::string& path, const std::string& data = "") { return golden::run(path, cpu(), data); }
+golden::Row verified(const std::string& path, const std::string& data = "") { return golden::run(path, tested(), data); }
 
 std::vector<std::string> all_files() {
   return fs::exists(root) ? golden::files_at({root}) : std::vector<std::string>{};
@@ -66,7 +63,7 @@ struct File {
   explicit File(const std::string& path) {
     const SafetensorsFile file(path);
     metadata = file.metadata();
-    for (const std::string& name : file.names()) tensors.emplace_back(name, file.read(name, cpu()));
+    for (const std::string& name : file.names()) tensors.emplace_back(name, file.read(name, tested().host()));
   }
   Tensor& operator[](const std::string& name) {
     for (auto& [n, t] : tensors)
@@ -111,7 +108,7 @@ TEST(ChangedGolden, AnExtraTensorIsNamed) {
         "lact/05_lvsm_model", "lact/06_data_gso_character", "lact/06_inference_cameras", "lact/07_causal_nomuon_mom",
         "ttt/adamw", "ttt/attn_full", "ttt/cosine_schedule", "ttt/grad_clip"}) {
     File f = file_of(name);
-    f.tensors.emplace_back("surprise.y2", Tensor::zeros(cpu(), {3}));
+    f.tensors.emplace_back("surprise.y2", Tensor::zeros(tested().host(), {3}));
     EXPECT_TRUE(names(f.failure("tests/data"), "surprise.y2")) << name << ": " << f.failure("tests/data");
   }
 }
@@ -293,7 +290,7 @@ TEST(ChangedGolden, TensorsOfAnotherShape) {
                                      {"ttt/adamw", "in.grads"}}) {
     File f = file_of(file);
     Tensor& t = f[tensor];
-    t = Tensor::of(cpu(), {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
+    t = Tensor::of(tested().host(), {2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6});
     EXPECT_NE(f.failure(), "") << file << " " << tensor;
   }
 }

@@ -1,6 +1,5 @@
 // Element-wise kernels, sums, norms, rows of scores and the optimizer: f32 judged by f64.
 #include "base/check.hpp"
-#include "kernels/cpu/loops/loops.hpp"
 #include "kernels/table.hpp"
 #include "ops/pairs.hpp"
 
@@ -20,7 +19,7 @@ bool wants_positive(Unary f) { return f == Unary::sqrt || f == Unary::log; }
 Tensor positive(const Tensor& x) {
   auto v = x.to_doubles();
   for (double& e : v) e = std::abs(e) + 1e-3f;
-  return Tensor::of(cpu(), x.shape(), std::span<const double>(v), x.dtype());
+  return Tensor::of(tested(), x.shape(), std::span<const double>(v), x.dtype());
 }
 
 Tensor on_unary(Unary f, const Tensor& x) {
@@ -51,8 +50,8 @@ TEST(Pointwise, UnaryIsAccurateNumberByNumber) {
     const int n = 20001;
     std::vector<float> v;
     for (int i = 0; i < n; ++i) v.push_back(float(c.low + (c.high - c.low) * i / (n - 1)));
-    const auto y = on_unary(c.f, Tensor::of(cpu(), {n}, std::span<const float>(v))).to_doubles();
-    const auto judge = on_unary(c.f, Tensor::of(cpu(), {n}, std::span<const float>(v), DType::f64)).to_doubles();
+    const auto y = on_unary(c.f, Tensor::of(tested(), {n}, std::span<const float>(v))).to_doubles();
+    const auto judge = on_unary(c.f, Tensor::of(tested(), {n}, std::span<const float>(v), DType::f64)).to_doubles();
     double worst = 0;
     for (std::size_t i = 0; i < y.size(); ++i)
       worst = std::max(worst, judge[i] == 0 ? 0 : std::abs(y[i] / judge[i] - 1));
@@ -63,7 +62,7 @@ TEST(Pointwise, UnaryIsAccurateNumberByNumber) {
 TEST(Pointwise, EdgesOfTheNumberLine) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
   const std::vector<float> v{-inf, -200, -0.f, 0, 88.5f, 89.5f, 200, inf, nan};
-  const Tensor x = Tensor::of(cpu(), {9}, std::span<const float>(v));
+  const Tensor x = Tensor::of(tested(), {9}, std::span<const float>(v));
   for (Unary f : unaries)
     EXPECT_TRUE(std::isnan(on_unary(f, x).to_doubles().back())) << "unary " << int(f) << " swallows NaN";
   const auto e = on_unary(Unary::exp, x).to_doubles();
@@ -115,15 +114,15 @@ TEST(Pointwise, CopyTakesAnyStridesAndTypes) {
       const Tensor source = x.permute(from);
       Shape stored(4);
       for (std::size_t i = 0; i < 4; ++i) stored[std::size_t(to[i])] = source.shape()[i];
-      const Tensor y = Tensor::empty(cpu(), stored).permute(to);
+      const Tensor y = Tensor::empty(tested(), stored).permute(to);
       kernels::unary(Unary::copy, y, source);
       EXPECT_TRUE(same_bits(y, source));
     }
   for (DType to : {DType::f32, DType::bf16, DType::f64, DType::i32, DType::u8})
     for (DType from : {DType::f32, DType::bf16, DType::f64, DType::i32, DType::u8}) {
-      const Tensor source = Tensor::empty(cpu(), {33, 40}, from);
+      const Tensor source = Tensor::empty(tested(), {33, 40}, from);
       kernels::unary(Unary::copy, source, x.select(0, 0).select(0, 1).transpose());
-      const Tensor y = Tensor::empty(cpu(), {33, 40}, to);
+      const Tensor y = Tensor::empty(tested(), {33, 40}, to);
       kernels::unary(Unary::copy, y, source);
       const auto a = source.to_doubles(), b = y.to_doubles();
       for (std::size_t i = 0; i < a.size(); ++i) {
@@ -134,8 +133,8 @@ TEST(Pointwise, CopyTakesAnyStridesAndTypes) {
         ASSERT_EQ(b[i], want) << name_of(from) << " to " << name_of(to);
       }
     }
-  Tensor filled = Tensor::zeros(cpu(), {3, 4});
-  kernels::unary(Unary::copy, filled.cut(1, {1, 3}), Tensor::of(cpu(), {1}, std::vector<float>{2}).expand({3, 2}));
+  Tensor filled = Tensor::zeros(tested(), {3, 4});
+  kernels::unary(Unary::copy, filled.cut(1, {1, 3}), Tensor::of(tested(), {1}, std::vector<float>{2}).expand({3, 2}));
   EXPECT_EQ(filled.to_floats(), (std::vector<float>{0, 2, 2, 0, 0, 2, 2, 0, 0, 2, 2, 0}));
 }
 
@@ -177,27 +176,6 @@ TEST(Pointwise, SlopesOfSiluAndGelu) {
   }
 }
 
-TEST(Pointwise, EveryInstructionSetAgrees) {
-  for (kernels::Isa isa : {kernels::Isa::baseline, kernels::Isa::avx2, kernels::Isa::avx512}) {
-    if (!kernels::has(isa)) continue;
-    const auto& loops = kernels::loops_for(isa);
-    for (std::int64_t n : lengths) {
-      Pair x = Pair::random({n}, "x").with(positive), y = Pair::random({n}, "y");
-      for (Unary f : unaries) {
-        Pair r = Pair::result({n});
-        loops.f32.unary(f, r.f32.data<float>(), x.f32.data<float>(), n, 0.5f);
-        loops.f64.unary(f, r.f64.data<double>(), x.f64.data<double>(), n, 0.5);
-        expect_agrees(r, 8, sentence("unary {} of {} in {}", int(f), n, int(isa)));
-      }
-      const double sum = loops.f64.sum(y.f64.data<double>(), n);
-      EXPECT_NEAR(double(loops.f32.sum(y.f32.data<float>(), n)), sum, eps32 * double(n) * 3);
-      // sums have one order in all instruction sets
-      EXPECT_EQ(sum, kernels::best_loops().f64.sum(y.f64.data<double>(), n));
-      EXPECT_EQ(loops.f32.sum(y.f32.data<float>(), n), kernels::best_loops().f32.sum(y.f32.data<float>(), n));
-    }
-  }
-}
-
 TEST(Sums, ToEveryShape) {
   const Pair x = Pair::random({3, 70, 5, 17}, "x");
   const std::vector<std::vector<int>> orders{{0, 1, 2, 3}, {3, 2, 1, 0}, {0, 2, 1, 3}, {1, 0, 3, 2}};
@@ -222,13 +200,13 @@ TEST(Sums, ToEveryShape) {
         want[at] += numbers[i];
       }
       const double terms = double(x.f64.count()) / double(count_of(s));
-      EXPECT_LE(difference(y.f64, Tensor::of(cpu(), s, std::span<const double>(want), DType::f64)),
+      EXPECT_LE(difference(y.f64, Tensor::of(tested(), s, std::span<const double>(want), DType::f64)),
                 1e-14 * std::sqrt(terms));
       EXPECT_LE(difference(y.f32, y.f64),
                 eps32 * std::sqrt(terms) * std::sqrt(terms) / largest(y.f64.to_doubles()) + 4 * eps32);
     }
   const Pair empty = Pair::result({1, 4});
-  kernels::sum_to(empty.f32, Tensor::empty(cpu(), {0, 4}));
+  kernels::sum_to(empty.f32, Tensor::empty(tested(), {0, 4}));
   EXPECT_EQ(empty.f32.to_floats(), std::vector<float>(4, 0.f));
 }
 
@@ -252,12 +230,12 @@ TEST(Sums, SquaredNormOfJoinedBlocksIsTheSumOfTheirs) {
     double want = 0;
     for (double v : x.f64.to_doubles()) want += v * v;
     for (auto t : {&Pair::f32, &Pair::f64}) {
-      const Tensor y = Tensor::empty(cpu(), {1}, DType::f64);
+      const Tensor y = Tensor::empty(tested(), {1}, DType::f64);
       kernels::squared_norm(y, x.*t);
       EXPECT_NEAR(y.item(), want, 1e-12 * want);
     }
   }
-  const Tensor x = random_tensor({32768}, "x", DType::f32), y = Tensor::empty(cpu(), {1}, DType::f64);
+  const Tensor x = random_tensor({32768}, "x", DType::f32), y = Tensor::empty(tested(), {1}, DType::f64);
   auto norm = [&](std::int64_t a, std::int64_t b) {
     kernels::squared_norm(y, x.cut(0, {a, b}));
     return y.item();
@@ -266,7 +244,8 @@ TEST(Sums, SquaredNormOfJoinedBlocksIsTheSumOfTheirs) {
 }
 
 Tensor adamw_steps(DType t) {
-  Tensor p = random_tensor({1001}, "p", t), m = Tensor::zeros(cpu(), {1001}, t), v = Tensor::zeros(cpu(), {1001}, t);
+  Tensor p = random_tensor({1001}, "p", t), m = Tensor::zeros(tested(), {1001}, t),
+         v = Tensor::zeros(tested(), {1001}, t);
   for (std::int64_t step = 1; step <= 3; ++step)
     kernels::adamw(
         p, m, v, random_tensor({1001}, "g", t),
@@ -276,8 +255,9 @@ Tensor adamw_steps(DType t) {
 TEST(Update, AdamW) {
   expect_agrees({adamw_steps(DType::f32), adamw_steps(DType::f64)}, 8, "adamw");
   // one step by hand: m = 0.1 g, v = 0.05 g^2, both corrected to g and g^2
-  Tensor p = Tensor::of(cpu(), {1}, std::vector<double>{2}, DType::f64), m = Tensor::zeros(cpu(), {1}, DType::f64),
-         v = Tensor::zeros(cpu(), {1}, DType::f64), g = Tensor::of(cpu(), {1}, std::vector<double>{-4}, DType::f64);
+  Tensor p = Tensor::of(tested(), {1}, std::vector<double>{2}, DType::f64),
+         m = Tensor::zeros(tested(), {1}, DType::f64), v = Tensor::zeros(tested(), {1}, DType::f64),
+         g = Tensor::of(tested(), {1}, std::vector<double>{-4}, DType::f64);
   kernels::adamw(p, m, v, g,
                  {.rate = 0.1, .beta1 = 0.9, .beta2 = 0.95, .eps = 0, .decay = 0.5, .gradient_scale = 0.25, .step = 1});
   EXPECT_NEAR(p.item(), 2 * 0.95 + 0.1, 1e-14);
@@ -285,7 +265,7 @@ TEST(Update, AdamW) {
 
 TEST(Kernels, ThreadsChangeNoBit) {
   const Tensor x = random_tensor({300, 1037}, "x", DType::f32), y = random_tensor({300, 1037}, "y", DType::f32);
-  auto empty = [](const Shape& s, DType t = DType::f32) { return Tensor::empty(cpu(), s, t); };
+  auto empty = [](const Shape& s, DType t = DType::f32) { return Tensor::empty(tested(), s, t); };
   expect_thread_independent([&] { return on_unary(Unary::gelu, x); }, "gelu");
   expect_thread_independent([&] { return on_unary(Unary::exp, x.transpose()); }, "exp of a transposed view");
   for (const Shape& s : {Shape{1, 1037}, Shape{300, 1}, Shape{1, 1}})
@@ -315,15 +295,15 @@ TEST(Kernels, ThreadsChangeNoBit) {
 }
 
 TEST(Kernels, WrongUseIsOneSentence) {
-  const Tensor x = Tensor::zeros(cpu(), {2, 3}), y = Tensor::zeros(cpu(), {3, 2}),
-               whole = Tensor::zeros(cpu(), {2, 3}, DType::i32);
+  const Tensor x = Tensor::zeros(tested(), {2, 3}), y = Tensor::zeros(tested(), {3, 2}),
+               whole = Tensor::zeros(tested(), {2, 3}, DType::i32);
   EXPECT_THROW(kernels::unary(Unary::exp, y, x), Error);
   EXPECT_THROW(kernels::unary(Unary::exp, y.transpose(), x), Error);
   EXPECT_THROW(kernels::unary(Unary::exp, whole, whole), Error);
   EXPECT_THROW(kernels::unary(Unary::exp, {}, x), Error);
   EXPECT_THROW(kernels::binary(Binary::add, x, x, {}), Error);
-  EXPECT_THROW(kernels::sum_to(Tensor::zeros(cpu(), {2, 2}), x), Error);
-  EXPECT_THROW(kernels::squared_norm(Tensor::zeros(cpu(), {1}), x), Error);
+  EXPECT_THROW(kernels::sum_to(Tensor::zeros(tested(), {2, 2}), x), Error);
+  EXPECT_THROW(kernels::squared_norm(Tensor::zeros(tested(), {1}), x), Error);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ inline Var centred(const Var& x) { return sub(x, scale(row_sum(x), 1.0 / double(
 inline Tensor indices(std::int64_t n) {  // a class of five per row; the second row has none
   std::vector<std::int32_t> index;
   for (std::int64_t i = 0; i < n; ++i) index.push_back(i == 1 ? -100 : std::int32_t(i * 2 % 5));
-  return Tensor::of(cpu(), {n}, std::span<const std::int32_t>(index));
+  return Tensor::of(tested(), {n}, std::span<const std::int32_t>(index));
 }
 
 inline std::vector<Row> element_wise() {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <functional>
 #include <limits>
 
@@ -13,16 +14,28 @@ namespace lact {
 
 constexpr double eps32 = 1.2e-7;  // distance of 1 to the next float
 
-inline Device& cpu() {
-  static const std::unique_ptr<Device> device = Device::open(Backend::cpu);
+// The device under test: the CPU, or what LACT_TEST_DEVICE names; tests/CMakeLists.txt starts programs once for each.
+inline Device& tested() {
+  static const std::unique_ptr<Device> device = [] {
+    const char* name = std::getenv("LACT_TEST_DEVICE");
+    return Device::open(backend_named(name == nullptr ? "cpu" : name));
+  }();
   return *device;
+}
+inline bool on_cpu() { return tested().backend() == Backend::cpu; }
+
+// Gives every number of a contiguous tensor a new value: f(place, value).
+inline void rewrite(const Tensor& t, const std::function<double(std::int64_t, double)>& f) {
+  std::vector<double> v = t.to_doubles();
+  for (std::size_t i = 0; i < v.size(); ++i) v[i] = f(std::int64_t(i), v[i]);
+  copy_bytes(t, Tensor::of(t.device(), t.shape(), std::span<const double>(v), t.dtype()));
 }
 
 inline Tensor random_tensor(const Shape& s, const char* name, DType t = DType::f64, double scale = 1) {
   const auto key = random_key(7, name);
   std::vector<double> values;
   for (std::int64_t i = 0; i < count_of(s); ++i) values.push_back(double(float(scale * normal(key, i))));
-  return Tensor::of(cpu(), s, std::span<const double>(values), t);
+  return Tensor::of(tested(), s, std::span<const double>(values), t);
 }
 
 struct Pair {
@@ -32,8 +45,8 @@ struct Pair {
   }
   static Pair result(const Shape& s) {  // filled with NaN: a kernel that leaves a place unwritten is seen
     const std::vector<double> nan(std::size_t(count_of(s)), std::nan(""));
-    return {Tensor::of(cpu(), s, std::span<const double>(nan)),
-            Tensor::of(cpu(), s, std::span<const double>(nan), DType::f64)};
+    return {Tensor::of(tested(), s, std::span<const double>(nan)),
+            Tensor::of(tested(), s, std::span<const double>(nan), DType::f64)};
   }
   Pair with(const std::function<Tensor(const Tensor&)>& view) const { return {view(f32), view(f64)}; }
 };
@@ -91,8 +104,8 @@ inline void expect_slope(const std::function<double(const Tensor&)>& f, const Te
     claimed += slope[i] * d;
     size += std::abs(slope[i] * d);
   }
-  const double measured = (f(Tensor::of(cpu(), x.shape(), std::span<const double>(up), DType::f64)) -
-                           f(Tensor::of(cpu(), x.shape(), std::span<const double>(down), DType::f64))) /
+  const double measured = (f(Tensor::of(tested(), x.shape(), std::span<const double>(up), DType::f64)) -
+                           f(Tensor::of(tested(), x.shape(), std::span<const double>(down), DType::f64))) /
                           (2 * h);
   // truncation h^2 f''' and rounding 1e-16 |f| / h are both near 1e-9 of the terms here
   EXPECT_NEAR(measured, claimed, 1e-7 * (size + 1)) << what;

@@ -1,6 +1,5 @@
 // Matrix products and attention.
 #include "base/check.hpp"
-#include "kernels/cpu/loops/loops.hpp"
 #include "kernels/table.hpp"
 #include "ops/pairs.hpp"
 
@@ -20,10 +19,6 @@ std::vector<double> product(const Tensor& a, const Tensor& b, double alpha, doub
   }
   return y;
 }
-Tensor product(const Tensor& a, const Tensor& b, double alpha) {
-  const Tensor none = Tensor::zeros(cpu(), {a.dim(-2), b.dim(-1)}, DType::f64);
-  return Tensor::of(cpu(), none.shape(), std::span<const double>(product(a, b, alpha, 0, none)), DType::f64);
-}
 Tensor stored(const Shape& s, bool transposed, const char* name, DType t) {
   if (!transposed) return random_tensor(s, name, t);
   Shape turned = s;
@@ -31,7 +26,7 @@ Tensor stored(const Shape& s, bool transposed, const char* name, DType t) {
   return random_tensor(turned, name, t).transpose();
 }
 Tensor as(const Tensor& x, DType t) {
-  Tensor y = Tensor::empty(cpu(), x.shape(), t);
+  Tensor y = Tensor::empty(tested(), x.shape(), t);
   kernels::unary(kernels::Unary::copy, y, x);
   return y;
 }
@@ -61,17 +56,17 @@ TEST(Matmul, EveryTransposeSizeAndFactor) {
 TEST(Matmul, NothingToSumOrToWrite) {
   for (DType t : {DType::f32, DType::f64, DType::bf16}) {
     const DType out = t == DType::bf16 ? DType::f32 : t;
-    const Tensor a = Tensor::empty(cpu(), {2, 3, 0}, t), b = Tensor::empty(cpu(), {2, 0, 5}, t);
-    Tensor y = Tensor::of(cpu(), {2, 3, 5}, std::vector<double>(30, std::nan("")), out);
+    const Tensor a = Tensor::empty(tested(), {2, 3, 0}, t), b = Tensor::empty(tested(), {2, 0, 5}, t);
+    Tensor y = Tensor::of(tested(), {2, 3, 5}, std::vector<double>(30, std::nan("")), out);
     kernels::matmul(y, a, b);
     EXPECT_EQ(y.to_doubles(), std::vector<double>(30, 0.0));
-    y = Tensor::of(cpu(), {2, 3, 5}, std::vector<double>(30, 3.0), out);
+    y = Tensor::of(tested(), {2, 3, 5}, std::vector<double>(30, 3.0), out);
     kernels::matmul(y, a, b, 1, 0.5);
     EXPECT_EQ(y.to_doubles(), std::vector<double>(30, 1.5));
-    kernels::matmul(Tensor::empty(cpu(), {2, 0, 5}, out), Tensor::empty(cpu(), {2, 0, 4}, t),
-                    Tensor::empty(cpu(), {2, 4, 5}, t));
-    kernels::matmul(Tensor::empty(cpu(), {0, 3, 5}, out), Tensor::empty(cpu(), {0, 3, 4}, t),
-                    Tensor::empty(cpu(), {0, 4, 5}, t));
+    kernels::matmul(Tensor::empty(tested(), {2, 0, 5}, out), Tensor::empty(tested(), {2, 0, 4}, t),
+                    Tensor::empty(tested(), {2, 4, 5}, t));
+    kernels::matmul(Tensor::empty(tested(), {0, 3, 5}, out), Tensor::empty(tested(), {0, 3, 4}, t),
+                    Tensor::empty(tested(), {0, 4, 5}, t));
   }
 }
 
@@ -81,20 +76,22 @@ TEST(Matmul, ViewsOfBatches) {
     // heads between rows, as attention has them: [b, t, h, d] seen as [b, h, t, d]
     const Tensor q = random_tensor({2, 20, 3, 17}, "q", t).permute({0, 2, 1, 3}),
                  k = random_tensor({2, 21, 3, 17}, "k", t).permute({0, 2, 1, 3});
-    expect_product(Tensor::zeros(cpu(), {2, 3, 20, 21}, t), q, k.transpose(), 0.25, 0, unit);
+    expect_product(Tensor::zeros(tested(), {2, 3, 20, 21}, t), q, k.transpose(), 0.25, 0, unit);
     // the result is a view with gaps
-    Tensor wide = Tensor::zeros(cpu(), {2, 20, 3, 40}, t);
+    Tensor wide = Tensor::zeros(tested(), {2, 20, 3, 40}, t);
     expect_product(wide.cut(3, {5, 26}).permute({0, 2, 1, 3}), q, k.transpose(), 1, 1, unit);
     EXPECT_EQ(wide.cut(3, {0, 5}).to_doubles(), std::vector<double>(600, 0.0));
     EXPECT_EQ(wide.cut(3, {26, 40}).to_doubles(), std::vector<double>(1680, 0.0));
     // one matrix for all items; one row or one column repeated; a cut of a wider matrix
     const Tensor x = random_tensor({4, 30, 17}, "x", t), w = random_tensor({17, 9}, "w", t);
-    expect_product(Tensor::zeros(cpu(), {4, 30, 9}, t), x, w.expand({4, 17, 9}), 1, 0, unit);
-    expect_product(Tensor::zeros(cpu(), {4, 17, 9}, t), x.transpose(), random_tensor({4, 30, 9}, "z", t), 1, 0, unit);
-    expect_product(Tensor::zeros(cpu(), {30, 9}, t), random_tensor({1, 17}, "row", t).expand({30, 17}), w, 1, 0, unit);
-    expect_product(Tensor::zeros(cpu(), {17, 9}, t), random_tensor({17, 1}, "column", t).expand({17, 30}),
+    expect_product(Tensor::zeros(tested(), {4, 30, 9}, t), x, w.expand({4, 17, 9}), 1, 0, unit);
+    expect_product(Tensor::zeros(tested(), {4, 17, 9}, t), x.transpose(), random_tensor({4, 30, 9}, "z", t), 1, 0,
+                   unit);
+    expect_product(Tensor::zeros(tested(), {30, 9}, t), random_tensor({1, 17}, "row", t).expand({30, 17}), w, 1, 0,
+                   unit);
+    expect_product(Tensor::zeros(tested(), {17, 9}, t), random_tensor({17, 1}, "column", t).expand({17, 30}),
                    random_tensor({30, 9}, "z", t), 1, 0, unit);
-    expect_product(Tensor::zeros(cpu(), {4, 30, 5}, t), x.cut(2, {3, 10}),
+    expect_product(Tensor::zeros(tested(), {4, 30, 5}, t), x.cut(2, {3, 10}),
                    w.cut(0, {1, 8}).cut(1, {2, 7}).expand({4, 7, 5}), 1, 0, unit);
   }
 }
@@ -116,7 +113,7 @@ TEST(Matmul, ThreadsChangeNoBit) {
   const Tensor x = random_tensor({1536, 128}, "x", DType::f32), w = random_tensor({128, 384}, "w", DType::f32),
                dy = random_tensor({1536, 384}, "dy", DType::f32);
   auto times = [](const Tensor& a, const Tensor& b) {
-    Tensor y = Tensor::empty(cpu(), {a.dim(0), b.dim(1)});
+    Tensor y = Tensor::empty(tested(), {a.dim(0), b.dim(1)});
     kernels::matmul(y, a, b);
     return y;
   };
@@ -126,7 +123,7 @@ TEST(Matmul, ThreadsChangeNoBit) {
 }
 
 TEST(Matmul, WrongUseIsOneSentence) {
-  auto z = [](const Shape& s, DType t = DType::f32) { return Tensor::zeros(cpu(), s, t); };
+  auto z = [](const Shape& s, DType t = DType::f32) { return Tensor::zeros(tested(), s, t); };
   EXPECT_THROW(kernels::matmul(z({2, 3}), z({2, 4}), z({5, 3})), Error);
   EXPECT_THROW(kernels::matmul(z({2, 3}), z({2, 4}), z({1, 4, 3})), Error);
   EXPECT_THROW(kernels::matmul(z({2, 3}), z({2, 4}), z({4, 3}, DType::f64)), Error);
@@ -182,8 +179,8 @@ TEST(Attention, TiledAgreesWithTheFormula) {
 
 TEST(Attention, FormulaEqualsSoftmaxOfScores) {
   const Attention a = attend(13, 11, 5, 6, {true, 4});
-  Tensor scores = Tensor::empty(cpu(), {2, 3, 13, 11}, DType::f64), weights = like(scores),
-         o = Tensor::empty(cpu(), {2, 3, 13, 6}, DType::f64);
+  Tensor scores = Tensor::empty(tested(), {2, 3, 13, 11}, DType::f64), weights = like(scores),
+         o = Tensor::empty(tested(), {2, 3, 13, 6}, DType::f64);
   kernels::matmul(scores, a.q.f64, a.k.f64.transpose());
   kernels::softmax(weights, scores, 0.3, {true, 4});
   kernels::matmul(o, weights, a.v.f64);
@@ -197,7 +194,8 @@ TEST(Attention, GradientsMatchDifferences) {
   for (kernels::Mask mask : {kernels::Mask{}, kernels::Mask{true, 5}}) {
     const Attention a = attend(9, 8, 4, 3, mask);
     auto value = [&](const Tensor& q, const Tensor& k, const Tensor& v) {
-      Tensor o = Tensor::empty(cpu(), {2, 3, 9, 3}, DType::f64), lse = Tensor::empty(cpu(), {2, 3, 9}, DType::f64);
+      Tensor o = Tensor::empty(tested(), {2, 3, 9, 3}, DType::f64),
+             lse = Tensor::empty(tested(), {2, 3, 9}, DType::f64);
       kernels::attention(o, lse, q, k, v, 0.3, mask);
       return inner(o, a.dout.f64);
     };
@@ -215,55 +213,10 @@ TEST(Attention, ThreadsChangeNoBit) {
 TEST(Attention, LargeScoresDoNotOverflow) {
   const Tensor q = random_tensor({1, 1, 70, 8}, "q", DType::f32, 40),
                k = random_tensor({1, 1, 90, 8}, "k", DType::f32, 40), v = random_tensor({1, 1, 90, 8}, "v", DType::f32);
-  Tensor o = like(q), lse = Tensor::empty(cpu(), {1, 1, 70});
+  Tensor o = like(q), lse = Tensor::empty(tested(), {1, 1, 70});
   kernels::attention(o, lse, q, k, v, 1);
   for (double x : o.to_doubles()) EXPECT_TRUE(std::isfinite(x));
   EXPECT_LE(largest(o.to_doubles()), largest(v.to_doubles()) * (1 + 4 * eps32));  // a mean of values
-}
-
-TEST(Loops, EveryInstructionSetAgrees) {
-  const std::int64_t m = 23, n = 48, k = 37;
-  const Pair a = Pair::random({m, k}, "a"), b = Pair::random({k, n}, "b");
-  for (kernels::Isa isa : {kernels::Isa::baseline, kernels::Isa::avx2, kernels::Isa::avx512}) {
-    if (!kernels::has(isa)) continue;
-    Pair y = Pair::result({m, n}), turned = Pair::result({k, m});
-    const auto& l = kernels::loops_for(isa);
-    l.f32.product(y.f32.data<float>(), n, a.f32.data<float>(), k, 1, b.f32.data<float>(), n, m, n, k, false);
-    l.f64.product(y.f64.data<double>(), n, a.f64.data<double>(), k, 1, b.f64.data<double>(), n, m, n, k, false);
-    expect_agrees(y, 8, sentence("product in {}", int(isa)));
-    const Tensor once = product(a.f64, b.f64, 1), twice = product(a.f64, b.f64, 2);
-    EXPECT_LE(difference(y.f64, once), 1e-14);
-    l.f64.product(y.f64.data<double>(), n, a.f64.data<double>(), k, 1, b.f64.data<double>(), n, m, n, k, true);
-    EXPECT_LE(difference(y.f64, twice), 1e-14);
-    l.f32.turn(turned.f32.data<float>(), m, a.f32.data<float>(), k, m, k);
-    l.f64.turn(turned.f64.data<double>(), m, a.f64.data<double>(), k, m, k);
-    EXPECT_TRUE(same_bits(turned.f32, a.f32.transpose()) && same_bits(turned.f64, a.f64.transpose()));
-  }
-}
-
-TEST(Loops, AttentionInEveryInstructionSet) {
-  const std::int64_t queries = 70, keys = 85, d = 19, dv = 21;
-  const Pair q = Pair::random({1, 1, queries, d}, "q"), k = Pair::random({1, 1, keys, d}, "k"),
-             v = Pair::random({1, 1, keys, dv}, "v"), dout = Pair::random({1, 1, queries, dv}, "dout"),
-             o = Pair::result(dout.f64.shape()), lse = Pair::result({1, 1, queries}), dq = Pair::result(q.f64.shape()),
-             dk = Pair::result(k.f64.shape()), dvs = Pair::result(v.f64.shape());
-  const kernels::Mask mask{true, 30};
-  kernels::attention(o.f64, lse.f64, q.f64, k.f64, v.f64, 0.25, mask);
-  kernels::attention_grad(dq.f64, dk.f64, dvs.f64, dout.f64, q.f64, k.f64, v.f64, o.f64, lse.f64, 0.25, mask);
-  auto f = [](const Pair& p) { return p.f32.data<float>(); };
-  const kernels::AttentionHead head{f(q), f(k), f(v), d, d, dv, queries, keys, d, dv, 0.25f, true, 30};
-  const kernels::AttentionGrads grads{f(dout), f(o), f(lse), f(dq), f(dk), f(dvs), dv, dv, d, d, dv};
-  const Tensor scratch = Tensor::empty(cpu(), {kernels::attention_grad_scratch(keys, d, dv)});
-  for (kernels::Isa isa : {kernels::Isa::baseline, kernels::Isa::avx2, kernels::Isa::avx512}) {
-    if (!kernels::has(isa)) continue;
-    const auto& l = kernels::loops_for(isa).attention;
-    for (const Pair* p : {&o, &lse, &dq, &dk, &dvs}) kernels::fill(p->f32, std::nan(""));
-    for (std::int64_t first = 0; first < queries; first += kernels::attention_tile)
-      l.forward(head, f(o), dv, f(lse), first, std::min(kernels::attention_tile, queries - first),
-                scratch.data<float>());
-    l.backward(head, grads, scratch.data<float>());
-    for (const Pair* p : {&o, &lse, &dq, &dk, &dvs}) expect_agrees(*p, 64, sentence("attention in {}", int(isa)));
-  }
 }
 
 }  // namespace

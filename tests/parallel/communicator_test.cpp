@@ -7,18 +7,21 @@
 #include <numeric>
 
 #include "parallel/tree_sum.hpp"
+#include "support/far_device.hpp"
 #include "support/ranks.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {
 namespace {
 
-enum class Kind : std::uint8_t { self, messages, window };
+enum class Kind : std::uint8_t { self, messages, window, staged };
 using Counts = std::vector<std::int64_t>;
 
+bool far = false;  // where the numbers of this test live
 Device& device() {
-  static const auto d = Device::open(Backend::cpu);
-  return *d;
+  static const auto here = Device::open(Backend::cpu);
+  static FarDevice there;
+  return far ? there : *here;
 }
 // What rank r holds at position i: small whole numbers, so that every order of summation gives the same.
 double held(int r, std::int64_t i) { return double((i * 7 + r * 31 + 3) % 101); }
@@ -42,7 +45,9 @@ class Contract : public testing::TestWithParam<Kind> {
     const Transport t = GetParam() == Kind::messages ? Transport::messages : Transport::best;
     c_ = GetParam() == Kind::self ? self_communicator() : with_transport(world(), t, "test");
     n_ = c_->size(), me_ = c_->rank();
+    far = GetParam() == Kind::staged;
   }
+  void TearDown() override { far = false; }
   // Sizes: none, one, odd, and more than all slots of a window together.
   static constexpr std::int64_t sizes[] = {0, 1, 5, 1000, 400'003};
   double sum_at(std::int64_t i) const {
@@ -53,10 +58,12 @@ class Contract : public testing::TestWithParam<Kind> {
   std::unique_ptr<Communicator> c_;
   int n_ = 1, me_ = 0;
 };
-INSTANTIATE_TEST_SUITE_P(
-    Transports, Contract, testing::Values(Kind::self, Kind::messages, Kind::window), [](const auto& p) {
-      return std::string(p.param == Kind::self ? "self" : p.param == Kind::messages ? "messages" : "window");
-    });
+const char* name_of(Kind k) {
+  constexpr std::array names{"self", "messages", "window", "staged"};
+  return names[std::size_t(k)];
+}
+INSTANTIATE_TEST_SUITE_P(Transports, Contract, testing::Values(Kind::self, Kind::messages, Kind::window, Kind::staged),
+                         [](const auto& p) { return std::string(name_of(p.param)); });
 
 TEST_P(Contract, ATransportIsWhatWasAskedFor) {
   const std::string found = c_->transport();
@@ -373,6 +380,32 @@ TEST_P(Contract, WhatCannotBeDoneIsRefusedBeforeAnyRankWaits) {
   EXPECT_THROW(c_->all_to_all(wide, wide, Counts(std::size_t(n_ * n_), 7)), Error);
   EXPECT_THROW(c_->exchange(std::vector<Message>{{x, n_, true}}), Error);
   c_->all_reduce(x).wait();
+}
+
+TEST_P(Contract, RanksThatCallDifferentThingsAreNamedBeforeAnythingBegins) {
+  c_->compare_calls(true);
+  const auto line = c_->split(0, me_, "odd");
+  EXPECT_EQ(line->compares_calls(), n_ > 1);
+  const Tensor x = numbers_of(me_, 12), all = blank(12 * n_);
+  line->all_reduce(x).wait();
+  for (std::int64_t i = 0; i < 12; ++i) EXPECT_EQ(x.data<float>()[i], sum_at(i));
+  if (n_ < 3) return;  // of two it cannot be said who is wrong
+  const bool odd = me_ == n_ - 1;
+  auto said = [&](auto&& one, auto&& other) { return sentence_of([&] { odd ? other().wait() : one().wait(); }); };
+  const std::string who = "along 'odd' rank " + std::to_string(n_ - 1) + " is about to call ";
+  EXPECT_EQ(said([&] { return line->all_reduce(x); }, [&] { return line->all_gather(all, x); }),
+            who + "all_gather number 2 (" + std::to_string(48 * n_) + " bytes, owner 0) where others call all_reduce " +
+                "number 2 (48 bytes, owner 0)");
+  EXPECT_TRUE(said([&] { return line->broadcast(x, 0); }, [&] { return line->broadcast(x, 1); }).starts_with(who));
+  EXPECT_TRUE(
+      said([&] { return line->all_reduce(x); }, [&] { return line->all_reduce(x, Reduce::max); }).starts_with(who));
+  Counts two = even_counts(12, n_), other = two;
+  std::swap(other.front(), other.back());
+  other.front() += 1, other[1] -= 1;
+  EXPECT_TRUE(said([&] { return line->all_gather(blank(12), blank(two[std::size_t(me_)]), two); },
+                   [&] { return line->all_gather(blank(12), blank(other[std::size_t(me_)]), other); })
+                  .ends_with("with other parts"));
+  line->broadcast(x, 1).wait();
 }
 
 }  // namespace

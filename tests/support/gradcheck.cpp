@@ -8,7 +8,7 @@ using Scalar = std::function<double(const Tensors&)>;
 Tensor moved(const Tensor& x, const std::vector<double>& direction, std::size_t from, double t) {
   std::vector<double> v = x.to_doubles();
   for (std::size_t i = 0; i < v.size(); ++i) v[i] += t * direction[from + i];
-  return Tensor::of(cpu(), x.shape(), std::span<const double>(v), DType::f64);
+  return Tensor::of(tested(), x.shape(), std::span<const double>(v), DType::f64);
 }
 
 Slope slope(const Scalar& f, const Tensors& x, const std::vector<double>& direction) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <sstream>
@@ -25,6 +26,11 @@ std::string bytes_of(const Tensor& t) {
 
 }  // namespace
 
+std::string tested_device() {
+  const char* name = std::getenv("LACT_TEST_DEVICE");
+  return name == nullptr ? "cpu" : name;
+}
+
 std::string tiny_model() {
   return R"({patch_size: 8, dim: 16, layers: 1, block_config: [
   {type: model.SelfAttention, length_dim: l, params: {head_dim: 16}},
@@ -44,8 +50,8 @@ data:
 train:
   {steps: 12, batch_size: 2, accumulate: 2, lr: 1.0e-3, warmup: 2, free_steps: -1, activation_checkpointing: true,
    checkpoint_seconds: 0}
-compute: {threads: 1}
-)";
+compute: {threads: 1, device: )" +
+         tested_device() + "}\n";
 }
 
 std::vector<Json> rows_of(const std::string& run) {

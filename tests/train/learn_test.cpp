@@ -29,7 +29,7 @@ data:
   {image_size: [16, 16], num_all_views: 8, num_input_views: 6, num_target_views: 4, held_out: [44, 45, 46, 47],
    synthetic: {scenes: 1, views: 48, resolution: 16}}
 train: {steps: 800, batch_size: 2, lr: 2.0e-3, warmup: 40, free_steps: -1, skip_norm: 0, checkpoint_seconds: 0}
-compute: {threads: 1}
+compute: {threads: 1, device: )" + tested_device() + R"(}
 )");
     const Outcome o = run_lact({"train", config, "run.dir=" + run_});
     ASSERT_EQ(o.status, 0) << o.err;

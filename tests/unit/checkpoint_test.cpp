@@ -14,10 +14,10 @@ class Recomputed : public testing::Test {
       : mlp_(Scope(store_) / "mlp", 12, 2, true, {}),
         ttt_(Scope(store_) / "ttt", 12, {.head_dim = 6, .inter_multi = 1.5, .base_lr = 0.1, .muon_update_steps = 3},
              {}) {
-    store_.lay_out(cpu(), mesh_, 5);
+    store_.lay_out(tested(), mesh_, 5);
   }
   std::vector<Var> body(Tape* tape, std::span<const Var> in) {
-    Ctx c{tape, cpu(), mesh_};
+    Ctx c{tape, tested(), mesh_};
     const Var x = add(in[0], mlp_(c, in[0]));
     const Ttt::Result r = ttt_(c, x, plan_views(4, 3));
     return {add(r.y, in[1]), r.state.w0, scale(in[1], 2)};
@@ -84,7 +84,7 @@ TEST_F(Recomputed, ParametersLearnWithoutAnyInput) {
     store_.zero_gradients();
     Tape tape;
     auto f = [this](Tape* t, std::span<const Var>) {
-      Ctx c{t, cpu(), mesh_};
+      Ctx c{t, tested(), mesh_};
       return std::vector<Var>{square(mlp_(c, random_tensor({3, 12}, "constant", DType::f32)))};
     };
     const Var y = recompute ? checkpoint(&tape, {}, f)[0] : f(&tape, {})[0];

@@ -18,7 +18,7 @@ struct Inputs {
     auto positive = [t](const char* name) {
       auto x = random_tensor({items, length, 1}, name).to_doubles();
       for (double& e : x) e = double(float(0.1 + 0.1 * std::abs(e)));
-      return Tensor::of(cpu(), {items, length, 1}, std::span<const double>(x), t);
+      return Tensor::of(tested(), {items, length, 1}, std::span<const double>(x), t);
     };
     return {r("w0", {items, width, hidden}),
             r("w1", {items, hidden, width}),
@@ -37,7 +37,7 @@ struct Inputs {
 struct Machine {
   Mesh mesh = Mesh::alone();
   FastWeightRun run(const std::vector<Var>& x, const TttPlan& plan, const FastWeightRule& rule, bool momentum = false) {
-    Ctx c{nullptr, cpu(), mesh};
+    Ctx c{nullptr, tested(), mesh};
     FastWeightTokens t{x[3], x[4], x[5], x[6], x[7], x[8], momentum ? x[9] : Var()};
     return run_fast_weights(c, {x[0], x[1], x[2]}, t, plan, rule);
   }
@@ -131,9 +131,7 @@ TEST(FastWeightPlan, AnUpdateSeesItsRangeAndTheStateBefore) {
   EXPECT_FALSE(same_bits(r.state.w0.value(), run(in, {update(2, 6), update(0, 4)}).state.w0.value()))
       << "their order counts";
   for (Tensor* t : {&in.k, &in.v})  // tokens outside of every update's range do not matter
-    for (std::int64_t item = 0; item < items; ++item)
-      for (std::int64_t row = 6; row < length; ++row)
-        for (std::int64_t i = 0; i < width; ++i) t->data<double>()[(item * length + row) * width + i] = 1e30;
+    rewrite(*t, [](std::int64_t i, double v) { return i / width % length >= 6 ? 1e30 : v; });
   expect_same(run(in, plan).state, r.state);
   EXPECT_TRUE(same_bits(run(in, plan).out.value(), r.out.value()));
 }
@@ -174,7 +172,7 @@ TEST(FastWeightPlan, ColumnsKeepTheirFirstNorms) {
 TEST(FastWeightPlan, WithoutTokensOrRatesOnlyTheNormalisationActs) {
   const Inputs in = Inputs::random();
   Inputs idle = in;
-  idle.rate0 = idle.rate1 = idle.rate2 = Tensor::zeros(cpu(), {items, length, 1}, DType::f64);
+  idle.rate0 = idle.rate1 = idle.rate2 = Tensor::zeros(tested(), {items, length, 1}, DType::f64);
   const Tensors start{in.w0, in.w1, in.w2};
   for (const FastWeightRule& rule : {FastWeightRule{},
                                      {.orthogonalise = NewtonSchulz::view_synthesis(0)},
@@ -240,7 +238,7 @@ class ThroughTheInnerStep : public testing::TestWithParam<std::pair<const char*,
       if (rule.detach_targets)
         for (std::size_t i = 0; i < 3; ++i) {
           Tensor norms = like(in[i].value(), {items, 1, in[i].dim(2)});
-          for (std::int64_t n = 0; n < norms.count(); ++n) norms.data<double>()[n] = 1.5 + 0.1 * double(n);
+          rewrite(norms, [](std::int64_t n, double) { return 1.5 + 0.1 * double(n); });
           in[i] = keep_column_norm(in[i], norms, 0);
         }
       const FastWeightRun r = Machine().run(in, plan, rule, momentum);

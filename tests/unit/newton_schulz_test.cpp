@@ -114,7 +114,7 @@ TEST(NewtonSchulz, ZeroStaysZeroWithAFiniteGradient) {
   for (const Variant& v : variants)
     for (DType t : {DType::f32, DType::f64}) {
       Tape tape;
-      const Var x = tape.leaf(Tensor::zeros(cpu(), {2, 5, 7}, t));
+      const Var x = tape.leaf(Tensor::zeros(tested(), {2, 5, 7}, t));
       const Var y = v.ns(x);
       EXPECT_EQ(largest(y.value().to_doubles()), 0);
       for (bool differentiable : {false, true})
@@ -136,7 +136,7 @@ TEST(NewtonSchulz, DerivativesMatchDifferences) {
 }
 
 TEST(NewtonSchulz, EmptyBatches) {
-  EXPECT_EQ(NewtonSchulz::language()(Tensor::zeros(cpu(), {0, 5, 7})).shape(), (Shape{0, 5, 7}));
+  EXPECT_EQ(NewtonSchulz::language()(Tensor::zeros(tested(), {0, 5, 7})).shape(), (Shape{0, 5, 7}));
 }
 
 }  // namespace

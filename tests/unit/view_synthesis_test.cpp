@@ -102,7 +102,7 @@ Tensor numbers(const Shape& s, const char* name, bool in_unit = false) {
   std::vector<double> v = random_tensor(s, name).to_doubles();
   for (double& e : v)
     if (in_unit) e = 0.5 + 0.5 * std::tanh(e);
-  return Tensor::of(cpu(), s, std::span<const double>(v));
+  return Tensor::of(tested(), s, std::span<const double>(v));
 }
 
 Batch views(std::int64_t items, std::int64_t inputs, std::int64_t targets, std::int64_t h, std::int64_t w) {
@@ -111,11 +111,9 @@ Batch views(std::int64_t items, std::int64_t inputs, std::int64_t targets, std::
   b.images = numbers({items, v, 3, h, w}, "images", true);
   b.poses = numbers({items, v, 4, 4}, "poses");
   b.intrinsics = numbers({items, v, 4}, "intrinsics");
-  for (std::int64_t i = 0; i < items * v; ++i) {
-    float* k = b.intrinsics.data<float>() + 4 * i;
-    k[0] = float(w) * (1 + 0.1f * k[0]), k[1] = float(w) * (1 + 0.1f * k[1]), k[2] = 0.5f * float(w) + k[2],
-    k[3] = 0.5f * float(h) + k[3];
-  }
+  rewrite(b.intrinsics, [h, w](std::int64_t i, double k) {  // fx fy cx cy
+    return i % 4 < 2 ? double(w) * (1 + 0.1 * k) : 0.5 * double(i % 4 == 2 ? w : h) + k;
+  });
   b.input_views = inputs, b.target_views = targets;
   b.valid = double(items * targets * 3 * h * w);
   return b;
@@ -133,14 +131,13 @@ struct Fixture {
   ViewSynthesis model;
   explicit Fixture(std::int64_t steps, std::int64_t layers = 2)
       : model(store, {.patch_size = 4, .dim = 24, .layers = layers, .block_config = blocks(steps)}) {
-    store.lay_out(cpu(), mesh, 3);
+    store.lay_out(tested(), mesh, 3);
     for (const Parameter& p : store.parameters()) {  // the published start is nearly linear; this is not
-      Tensor v = store.value(p);
-      for (std::int64_t i = 0; i < p.count(); ++i)
-        v.data<float>()[i] *= p.name.find("weight") != std::string::npos && p.shape.size() == 2 ? 6 : 1;
+      const double factor = p.name.find("weight") != std::string::npos && p.shape.size() == 2 ? 6 : 1;
+      rewrite(store.value(p), [factor](std::int64_t, double v) { return factor * v; });
     }
   }
-  Ctx on(Tape* t) { return {t, cpu(), mesh}; }
+  Ctx on(Tape* t) { return {t, tested(), mesh}; }
 };
 
 // The same sums in other shapes: f32 roundings, which Newton-Schulz amplifies by up to 3.44^5 = 485 in small singular
@@ -247,7 +244,7 @@ TEST(ViewSynthesis, InitialisationAsPublished) {
   list[1].params.head_dim = 32;
   const std::int64_t layers = 3;
   const ViewSynthesis model(store, {.patch_size = 8, .dim = 64, .layers = layers, .block_config = list});
-  store.lay_out(cpu(), mesh, 0);
+  store.lay_out(tested(), mesh, 0);
   int seen = 0;
   for (const Parameter& p : store.parameters()) {
     const auto v = store.value(p).to_doubles();
@@ -291,11 +288,12 @@ TEST(ViewSynthesis, FlopsGrowWithWhatIsComputed) {
 
 TEST(Embedding, RaysOfASimpleCamera) {
   const std::vector<float> k{2, 4, 1.5, 1}, pose{1, 0, 0, 10, 0, 1, 0, 20, 0, 0, 1, 30, 0, 0, 0, 1};
-  const Tensor r = rays(Tensor::of(cpu(), {1, 1, 4}, std::span<const float>(k)),
-                        Tensor::of(cpu(), {1, 1, 4, 4}, std::span<const float>(pose)), 2, 3);
+  const Tensor r = rays(Tensor::of(tested(), {1, 1, 4}, std::span<const float>(k)),
+                        Tensor::of(tested(), {1, 1, 4, 4}, std::span<const float>(pose)), 2, 3);
   ASSERT_EQ(r.shape(), (Shape{1, 1, 9, 2, 3}));
+  const auto numbers_of_r = r.to_doubles();
   auto at = [&](std::int64_t channel, std::int64_t row, std::int64_t column) {
-    return double(r.data<float>()[channel * 6 + row * 3 + column]);
+    return numbers_of_r[std::size_t(channel * 6 + row * 3 + column)];
   };
   for (std::int64_t row = 0; row < 2; ++row)
     for (std::int64_t column = 0; column < 3; ++column) {
@@ -317,7 +315,7 @@ TEST(Embedding, PatchesGoThereAndBack) {
   const Tensor tokens = view_tokens(b.intrinsics, b.poses, copied(b.images.cut(1, {0, 3})), 6, 4, p);
   ASSERT_EQ(tokens.shape(), (Shape{2, 4 * 6, 12 * 4}));
   // the colours of each token, in the decoder's order of features
-  Tensor colours = Tensor::empty(cpu(), {2, 24, 12});
+  Tensor colours = Tensor::empty(tested(), {2, 24, 12});
   kernels::unary(kernels::Unary::copy, colours.view({2, 24, 4, 3}), tokens.view({2, 24, 4, 12}).cut(3, {9, 12}));
   const auto back = unpatched(colours, 4, 6, 4, p).value().to_doubles(), want = b.images.to_doubles();
   const std::size_t view = 3 * 6 * 4;

@@ -42,7 +42,7 @@ void adamw_case(Case& c) {
   const Parameter& p = Scope(store).parameter("param", {1, n}, constant(0));  // two dims, so that it decays
   store.lay_out(c.device(), c.mesh(), 0);
   copy_bytes(store.value(p).view({n}), start);
-  AdamW optimizer(store, cfg);
+  AdamW optimizer(store, c.mesh(), cfg);
   std::vector<double> params, first, second;
   auto append = [](std::vector<double>& to, const Tensor& t) {
     std::vector<double> v = t.to_doubles();
@@ -132,9 +132,10 @@ void bf16_case(Case& c) {
   Tensor want = c.input("out.bits_bf16", DType::i32), value = c.input("in.value");
   std::int64_t n = bits.count();
   check(is_nan.count() == n && want.count() == n && value.count() == n, "the four tensors differ in size");
-  Tensor got = like(want), exact = Tensor::empty(c.device(), {n});
+  bits = on_host(bits), is_nan = on_host(is_nan), want = on_host(want), value = on_host(value);
+  Tensor got = like(want), exact = Tensor::empty(bits.device(), {n});
   for (std::int64_t i = 0; i < n; ++i) exact.data<std::int32_t>()[i] = bits.data<std::int32_t>()[i];
-  Tensor rounded = cast(exact, DType::bf16).value();
+  Tensor rounded = on_host(cast(exact.on(c.device()), DType::bf16).value());
   for (std::int64_t i = 0; i < n; ++i) {
     std::int32_t out = rounded.data<std::uint16_t>()[i];
     bool nan = is_nan.data<std::int32_t>()[i] != 0;

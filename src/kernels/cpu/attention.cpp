@@ -3,10 +3,10 @@
 #include <vector>
 
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/cpu/layout.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
-#include "kernels/cpu/visible.hpp"
+#include "kernels/layout.hpp"
+#include "kernels/visible.hpp"
 
 namespace lact::kernels::cpu {
 namespace {

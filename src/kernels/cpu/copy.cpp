@@ -3,9 +3,9 @@
 #include <numeric>
 
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/cpu/layout.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
+#include "kernels/layout.hpp"
 
 namespace lact::kernels::cpu {
 namespace {
@@ -13,17 +13,6 @@ namespace {
 static_assert(int(DType::f32) == 0 && int(DType::bf16) == 1 && int(DType::f64) == 2 && int(DType::i32) == 3 &&
                   int(DType::u8) == 4,
               "Conversions are indexed in this order");
-
-// Both views' dims in the order in which y lies in memory, so that writing is as sequential as it can be.
-Layout<2> layout_by_y(const Tensor& y, const Tensor& x) {
-  std::vector<std::size_t> order(y.shape().size());
-  std::iota(order.begin(), order.end(), std::size_t(0));
-  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return y.strides()[a] > y.strides()[b]; });
-  Layout<2> l;
-  for (auto d : order) l.push(y.shape()[d], {y.strides()[d], x.strides()[d]});
-  l.close();
-  return l;
-}
 
 // All dims of l but two.
 Layout<2> others(const Layout<2>& l, std::size_t a, std::size_t b) {

@@ -39,6 +39,11 @@ void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const T
 void log_sum_exp(Tensor y, const Tensor& x);
 void pick(Tensor y, const Tensor& x, const Tensor& index);
 void place(Tensor dx, const Tensor& dy, const Tensor& index);
+void has_index(Tensor y, const Tensor& index);
+
+void rays(Tensor y, const Tensor& intrinsics, const Tensor& poses);
+void view_tokens(Tensor y, const Tensor& intrinsics, const Tensor& poses, const Tensor& images, std::int64_t h,
+                 std::int64_t w, std::int64_t p);
 
 void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a);
 

@@ -8,92 +8,12 @@
 
 #include "kernels/cpu/cpu.hpp"
 #include "kernels/cpu/loops/loops.hpp"
-#include "kernels/cpu/product.hpp"
 #include "kernels/cpu/split.hpp"
+#include "kernels/product.hpp"
 
 namespace lact::kernels {
-namespace {
-
-std::int64_t row_step(const Tensor& t) { return t.strides().end()[-2]; }
-std::int64_t column_step(const Tensor& t) { return t.strides().end()[-1]; }
-
-void check_fit(const Tensor& y, const Tensor& a, const Tensor& b) {
-  check(a.defined() && b.defined() && y.dims() >= 2 && a.dims() == y.dims() && b.dims() == y.dims(),
-        "matmul takes matrices with equal leading dims, not {} x {} -> {}", text_of(a.shape()), text_of(b.shape()),
-        text_of(y.shape()));
-  bool fits = a.dim(-2) == y.dim(-2) && b.dim(-2) == a.dim(-1) && b.dim(-1) == y.dim(-1);
-  for (int d = 0; d + 2 < y.dims(); ++d) fits = fits && a.dim(d) == y.dim(d) && b.dim(d) == y.dim(d);
-  check(fits, "matmul: shapes {} x {} -> {} do not fit", text_of(a.shape()), text_of(b.shape()), text_of(y.shape()));
-  check(column_step(y) == 1 || y.dim(-1) <= 1, "matmul: the rows of the result must be contiguous");
-  for (const Tensor* t : {&a, &b})
-    check(row_step(*t) == 1 || column_step(*t) == 1 || t->dim(-2) <= 1 || t->dim(-1) <= 1,
-          "matmul: one of the last two strides must be 1, not {} of shape {}", text_of(t->strides()),
-          text_of(t->shape()));
-  const bool low =
-      a.dtype() == DType::bf16 && b.dtype() == DType::bf16 && (y.dtype() == DType::f32 || y.dtype() == DType::bf16);
-  const bool same =
-      a.dtype() == y.dtype() && b.dtype() == y.dtype() && (y.dtype() == DType::f32 || y.dtype() == DType::f64);
-  check(low || same, "matmul: there is no product of types {} x {} -> {}", name_of(a.dtype()), name_of(b.dtype()),
-        name_of(y.dtype()));
-}
-
-// Writes t as BLAS takes it; t becomes a copy where its strides do not fit (one repeated row, say).
-Operand operand_of(Tensor& t) {
-  const std::int64_t rows = t.dim(-2), columns = t.dim(-1);
-  if (column_step(t) == 1 || columns <= 1) {
-    if (rows <= 1) return {std::max<std::int64_t>(columns, 1), false};
-    if (row_step(t) >= std::max<std::int64_t>(columns, 1)) return {row_step(t), false};
-  }
-  if (row_step(t) == 1 || rows <= 1) {
-    if (columns <= 1) return {std::max<std::int64_t>(rows, 1), true};
-    if (column_step(t) >= std::max<std::int64_t>(rows, 1)) return {column_step(t), true};
-  }
-  Tensor flat = like(t);
-  cpu::copy(flat, t);
-  t = flat;
-  return {std::max<std::int64_t>(columns, 1), false};
-}
-
-}  // namespace
-
-Product product_of(const Tensor& y, const Tensor& a, const Tensor& b, double alpha, double beta) {
-  check_fit(y, a, b);
-  Product p{.y = y, .a = a, .b = b, .m = y.dim(-2), .n = y.dim(-1), .k = a.dim(-1), .alpha = alpha, .beta = beta};
-  p.left = operand_of(p.a);
-  p.right = operand_of(p.b);
-  p.y_row = p.m > 1 ? row_step(y) : std::max<std::int64_t>(p.n, 1);
-  check(p.y_row >= p.n, "matmul: the rows of the result overlap (stride {}, {} columns)", p.y_row, p.n);
-  for (std::size_t d = 0; d + 2 < y.shape().size(); ++d)
-    p.items.push(y.shape()[d], {p.y.strides()[d], p.a.strides()[d], p.b.strides()[d]});
-  p.items.close();
-  // One matrix b for all items, and items of a and y below each other: one tall product.
-  const auto& step = p.items.step;
-  if (p.items.dims == 1 && p.items.size[0] > 1 && step[2][0] == 0 && !p.left.transposed &&
-      step[1][0] == p.m * p.left.step && step[0][0] == p.m * p.y_row) {
-    p.m *= p.items.size[0];
-    p.items = {};
-    p.items.close();
-  }
-  return p;
-}
-
 namespace cpu {
 namespace {
-
-struct Item {
-  std::int64_t y, a, b;  // offsets
-};
-Item item_at(const Layout<3>& l, std::int64_t i) {
-  Item at{0, 0, 0};
-  for (std::size_t d = std::size_t(l.dims); d-- > 0;) {
-    const std::int64_t j = i % l.size[d];
-    i /= l.size[d];
-    at.y += j * l.step[0][d];
-    at.a += j * l.step[1][d];
-    at.b += j * l.step[2][d];
-  }
-  return at;
-}
 
 // y *= beta, for products over nothing.
 template <class T>
@@ -133,7 +53,7 @@ void multiply_f32(const Product& p) {
   split(items * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
     const OneThread one;
     for (std::int64_t i = begin; i < end; ++i) {
-      const Item at = item_at(p.items, i / pieces);
+      const ItemPlace at = item_at(p.items, i / pieces);
       const std::int64_t first = i % pieces * piece, size = std::min(piece, length - first);
       const float* a = p.a.data<float>() + at.a + (tall ? first * (p.left.transposed ? 1 : p.left.step) : 0);
       const float* b = p.b.data<float>() + at.b + (tall ? 0 : first * (p.right.transposed ? p.right.step : 1));
@@ -156,7 +76,7 @@ void multiply_f64(const Product& p) {
   split(p.items.count() * strips, rows_worth(500000, p.m * wide * p.k), [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> packed(static_cast<std::size_t>(p.k * wide)), sums(static_cast<std::size_t>(tall * wide));
     for (std::int64_t i = begin; i < end; ++i) {
-      const Item at = item_at(p.items, i / strips);
+      const ItemPlace at = item_at(p.items, i / strips);
       const std::int64_t first = i % strips * wide, n = std::min(wide, p.n - first);
       const double *a = p.a.data<double>() + at.a, *b = p.b.data<double>() + at.b + first * b_column;
       for (std::int64_t l = 0; l < p.k; ++l)

@@ -4,7 +4,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "kernels/cpu/product.hpp"
+#include "kernels/product.hpp"
 #include "tensor/device.hpp"
 
 namespace lact::kernels {

@@ -1,9 +1,9 @@
 // Rows of scores: softmax, its gradient, log-sum-exp, and picking one number per row.
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/cpu/layout.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
-#include "kernels/cpu/visible.hpp"
+#include "kernels/layout.hpp"
+#include "kernels/visible.hpp"
 
 namespace lact::kernels::cpu {
 namespace {
@@ -64,6 +64,16 @@ void log_sum_exp(Tensor y, const Tensor& x) {
     split(x.dim(0), rows_worth(enough, n), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) y.data<T>()[i] = loops<T>().log_sum_exp(x.data<T>() + i * n, n);
     });
+  });
+}
+
+void has_index(Tensor y, const Tensor& index) {
+  check(index.defined() && index.dtype() == DType::i32 && index.count() == y.count(), "has_index needs i32 indices");
+  check_contiguous(y, "has_index");
+  check_contiguous(index, "has_index");
+  for_type(y, "has_index", [&](auto t) {
+    using T = decltype(t);
+    for (std::int64_t i = 0; i < y.count(); ++i) y.data<T>()[i] = T(index.data<std::int32_t>()[i] >= 0);
   });
 }
 

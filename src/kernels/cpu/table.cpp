@@ -30,6 +30,9 @@ const Table& cpu_table() {
       .log_sum_exp = cpu::log_sum_exp,
       .pick = cpu::pick,
       .place = cpu::place,
+      .has_index = cpu::has_index,
+      .rays = cpu::rays,
+      .view_tokens = cpu::view_tokens,
       .adamw = cpu::adamw,
   };
   return table;

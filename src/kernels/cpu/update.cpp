@@ -1,10 +1,8 @@
 // The optimizer on a flat shard.
-#include <cmath>
-
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/cpu/layout.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
+#include "kernels/layout.hpp"
 
 namespace lact::kernels::cpu {
 
@@ -13,14 +11,7 @@ void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a) {
   check(a.step >= 1, "adamw counts its steps from 1, not {}", a.step);
   for_type(p, "adamw", [&](auto t) {
     using T = decltype(t);
-    const AdamWStep<T> step{T(1 - a.rate * a.decay),
-                            T(a.beta1),
-                            T(a.beta2),
-                            T(a.gradient_scale),
-                            T(a.rate),
-                            T(1 / (1 - std::pow(a.beta1, double(a.step)))),
-                            T(1 / (1 - std::pow(a.beta2, double(a.step)))),
-                            T(a.eps)};
+    const auto step = step_of<T>(a);
     split(p.count(), 8192, [&](std::int64_t i, std::int64_t end) {
       loops<T>().adamw(p.data<T>() + i, m.data<T>() + i, v.data<T>() + i, g.data<T>() + i, end - i, step);
     });

@@ -44,7 +44,7 @@ constexpr Loops<T> loops_of() {
 template <class To>
 constexpr void set_conversions(Conversions::Convert (&row)[5]) {
   row[0] = convert_loop<To, float>;
-  row[1] = convert_loop<To, Bf16>;
+  row[1] = convert_loop<To, scalar::Bf16>;
   row[2] = convert_loop<To, double>;
   row[3] = convert_loop<To, std::int32_t>;
   row[4] = convert_loop<To, std::uint8_t>;
@@ -52,7 +52,7 @@ constexpr void set_conversions(Conversions::Convert (&row)[5]) {
 constexpr AllLoops all_loops() {
   AllLoops a{loops_of<float>(), loops_of<double>(), {}, {attention_loop, attention_grad_loop}};
   set_conversions<float>(a.conversions.at[0]);
-  set_conversions<Bf16>(a.conversions.at[1]);
+  set_conversions<scalar::Bf16>(a.conversions.at[1]);
   set_conversions<double>(a.conversions.at[2]);
   set_conversions<std::int32_t>(a.conversions.at[3]);
   set_conversions<std::uint8_t>(a.conversions.at[4]);

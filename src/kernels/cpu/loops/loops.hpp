@@ -4,15 +4,9 @@
 #pragma once
 #include <cstdint>
 
-#include "kernels/formula.hpp"
+#include "kernels/functors.hpp"
 
 namespace lact::kernels {
-
-template <class T>
-struct AdamWStep {
-  T keep, beta1, beta2, gradient_scale;  // keep = 1 - rate decay
-  T rate, inverse1, inverse2, eps;       // inverse1 = 1 / (1 - beta1^step)
-};
 
 // One (batch, head) of attention in f32; *_row are elements between rows, whose numbers are contiguous.
 struct AttentionHead {
@@ -40,7 +34,7 @@ struct Loops {
   void (*swiglu_grad)(T* dg, T* dh, const T* g, const T* h, const T* dm, Int n);
   void (*swiglu_grad_grad)(T* g_bar, T* h_bar, T* dm_bar, const T* g, const T* h, const T* dm, const T* a, const T* b,
                            Int n);
-  void (*adamw)(T* p, T* m, T* v, const T* g, Int n, const AdamWStep<T>& a);
+  void (*adamw)(T* p, T* m, T* v, const T* g, Int n, const scalar::AdamWStep<T>& a);
 
   // Rows of n numbers. Sums run in 64-byte lanes and then along a fixed tree, the same in every instruction set.
   T (*sum)(const T* x, Int n);

@@ -21,33 +21,33 @@ template <class T>
 void unary_loop(Unary f, T* y, const T* x, Int n, T c) {
   switch (f) {
     case Unary::copy:
-      return each(y, x, n, [](T v) { return v; });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::copy>(v, c); });
     case Unary::scale:
-      return each(y, x, n, [c](T v) { return c * v; });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::scale>(v, c); });
     case Unary::shift:
-      return each(y, x, n, [c](T v) { return v + c; });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::shift>(v, c); });
     case Unary::square:
-      return each(y, x, n, [](T v) { return v * v; });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::square>(v, c); });
     case Unary::sqrt:
-      return each(y, x, n, [](T v) { return scalar::sqrt(v); });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::sqrt>(v, c); });
     case Unary::inverse:
-      return each(y, x, n, [](T v) { return v == T(0) ? T(0) : T(1) / v; });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::inverse>(v, c); });
     case Unary::exp:
-      return each(y, x, n, [](T v) { return scalar::exp(v); });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::exp>(v, c); });
     case Unary::log:
-      return each(y, x, n, [](T v) { return scalar::log(v); });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::log>(v, c); });
     case Unary::tanh:
-      return each(y, x, n, [](T v) { return scalar::tanh(v); });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::tanh>(v, c); });
     case Unary::erf:
-      return each(y, x, n, [](T v) { return scalar::erf(v); });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::erf>(v, c); });
     case Unary::sigmoid:
-      return each(y, x, n, [](T v) { return scalar::sigmoid(v); });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::sigmoid>(v, c); });
     case Unary::silu:
-      return each(y, x, n, [](T v) { return scalar::silu(v); });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::silu>(v, c); });
     case Unary::softplus:
-      return each(y, x, n, [](T v) { return scalar::softplus(v); });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::softplus>(v, c); });
     case Unary::gelu:
-      return each(y, x, n, [](T v) { return scalar::gelu(v); });
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::gelu>(v, c); });
   }
 }
 
@@ -55,15 +55,15 @@ template <class T>
 void binary_loop(Binary f, T* y, const T* a, const T* b, Int n) {
   switch (f) {
     case Binary::add:
-      return each(y, a, b, n, [](T u, T v) { return u + v; });
+      return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::add>(u, v); });
     case Binary::subtract:
-      return each(y, a, b, n, [](T u, T v) { return u - v; });
+      return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::subtract>(u, v); });
     case Binary::multiply:
-      return each(y, a, b, n, [](T u, T v) { return u * v; });
+      return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::multiply>(u, v); });
     case Binary::silu_grad:
-      return each(y, a, b, n, [](T x, T dy) { return dy * scalar::silu_slope(x); });
+      return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::silu_grad>(u, v); });
     case Binary::gelu_grad:
-      return each(y, a, b, n, [](T x, T dy) { return dy * scalar::gelu_slope(x); });
+      return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::gelu_grad>(u, v); });
   }
 }
 
@@ -81,9 +81,9 @@ template <class T>
 void swiglu_grad_loop(T* dg, T* dh, const T* g, const T* h, const T* dm, Int n) {
 #pragma GCC ivdep
   for (Int i = 0; i < n; ++i) {
-    const T s = scalar::sigmoid(g[i]), u = g[i], up = h[i], d = dm[i];
-    dg[i] = d * up * (s * (T(1) + u * (T(1) - s)));
-    dh[i] = d * (u * s);
+    const auto d = scalar::swiglu_first(g[i], h[i], dm[i]);
+    dg[i] = d.dg;
+    dh[i] = d.dh;
   }
 }
 
@@ -100,56 +100,19 @@ void swiglu_grad_grad_loop(T* g_bar, T* h_bar, T* dm_bar, const T* g, const T* h
 }
 
 template <class T>
-void adamw_loop(T* p, T* m, T* v, const T* g, Int n, const AdamWStep<T>& s) {
-  const AdamWStep<T> a = s;
+void adamw_loop(T* p, T* m, T* v, const T* g, Int n, const scalar::AdamWStep<T>& s) {
+  const scalar::AdamWStep<T> a = s;
 #pragma GCC ivdep
   for (Int i = 0; i < n; ++i) {
-    const T gradient = a.gradient_scale * g[i];
-    const T m1 = a.beta1 * m[i] + (T(1) - a.beta1) * gradient;
-    const T v1 = a.beta2 * v[i] + (T(1) - a.beta2) * gradient * gradient;
+    T p1 = p[i], m1 = m[i], v1 = v[i];
+    scalar::adamw(p1, m1, v1, g[i], a);
     m[i] = m1;
     v[i] = v1;
-    p[i] = p[i] * a.keep - a.rate * (m1 * a.inverse1) / (scalar::sqrt(v1 * a.inverse2) + a.eps);
+    p[i] = p1;
   }
 }
 
 // ---- conversions --------------------------------------------------------------------------------------------------
-
-struct Bf16 {  // the upper half of a float; rounding as to_bf16 in tensor.hpp
-  std::uint16_t bits;
-};
-LACT_BOTH double widened(double x) { return x; }
-LACT_BOTH float widened(float x) { return x; }
-LACT_BOTH float widened(Bf16 x) { return __builtin_bit_cast(float, std::uint32_t(x.bits) << 16); }
-LACT_BOTH std::int32_t widened(std::int32_t x) { return x; }
-LACT_BOTH std::int32_t widened(std::uint8_t x) { return x; }
-
-LACT_BOTH double rounded(double x, double low, double high) {  // NaN becomes low
-  const double y = __builtin_rint(x);
-  return y > low ? (y < high ? y : high) : low;
-}
-template <class S>
-LACT_BOTH void put(double& y, S x) {
-  y = double(x);
-}
-template <class S>
-LACT_BOTH void put(float& y, S x) {
-  y = float(x);
-}
-template <class S>
-LACT_BOTH void put(Bf16& y, S x) {
-  const auto u = __builtin_bit_cast(std::uint32_t, float(x));
-  const bool nan = (u & 0x7fffffffu) > 0x7f800000u;
-  y.bits = std::uint16_t(nan ? (u >> 16) | 0x40u : (u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
-}
-template <class S>
-LACT_BOTH void put(std::int32_t& y, S x) {
-  y = std::int32_t(rounded(double(x), -2147483648.0, 2147483647.0));
-}
-template <class S>
-LACT_BOTH void put(std::uint8_t& y, S x) {
-  y = std::uint8_t(rounded(double(x), 0.0, 255.0));
-}
 
 template <class To, class From>
 void convert_loop(void* to, Int to_row, Int to_step, const void* from, Int from_row, Int from_step, Int rows, Int n) {
@@ -158,9 +121,9 @@ void convert_loop(void* to, Int to_row, Int to_step, const void* from, Int from_
     const auto* x = static_cast<const From*>(from) + r * from_row;
     if (to_step == 1 && from_step == 1) {
 #pragma GCC ivdep
-      for (Int i = 0; i < n; ++i) put(y[i], widened(x[i]));
+      for (Int i = 0; i < n; ++i) scalar::put(y[i], scalar::widened(x[i]));
     } else {
-      for (Int i = 0; i < n; ++i) put(y[i * to_step], widened(x[i * from_step]));
+      for (Int i = 0; i < n; ++i) scalar::put(y[i * to_step], scalar::widened(x[i * from_step]));
     }
   }
 }

@@ -90,23 +90,18 @@ void layer_norm_grad_loop(T* dx, T* dw, const T* dy, const T* x, const T* w, T m
 }
 
 template <class T>
-LACT_BOTH T inverse_or_zero(T x) {
-  return x == T(0) ? T(0) : T(1) / x;
-}
-
-template <class T>
 void l2_norm_loop(T* y, T* norm, const T* x, Int n, T eps) {
   const T length = scalar::sqrt(sum_lanes(n, x, [](auto v) { return v * v; }));
   *norm = length;
-  const T s = inverse_or_zero(length + eps);
+  const T s = scalar::inverse_or_zero(length + eps);
 #pragma GCC ivdep
   for (Int i = 0; i < n; ++i) y[i] = x[i] * s;
 }
 
 template <class T>
 void l2_norm_grad_loop(T* dx, const T* dy, const T* x, T norm, Int n, T eps) {
-  const T s = inverse_or_zero(norm + eps);
-  const T c = sum_lanes(n, dy, x, [](auto g, auto v) { return g * v; }) * inverse_or_zero(norm) * s * s;
+  const T s = scalar::inverse_or_zero(norm + eps);
+  const T c = sum_lanes(n, dy, x, [](auto g, auto v) { return g * v; }) * scalar::inverse_or_zero(norm) * s * s;
 #pragma GCC ivdep
   for (Int i = 0; i < n; ++i) dx[i] = dy[i] * s - x[i] * c;
 }

@@ -1,6 +1,6 @@
 // A batch of products with everything checked and as few batch dims as possible.
 #pragma once
-#include "kernels/cpu/layout.hpp"
+#include "kernels/layout.hpp"
 
 namespace lact::kernels {
 
@@ -16,6 +16,21 @@ struct Product {
   Layout<3> items;  // batch: steps of y, a, b
   double alpha = 1, beta = 0;
 };
+
+struct ItemPlace {       // of one product of the batch
+  std::int64_t y, a, b;  // offsets
+};
+inline ItemPlace item_at(const Layout<3>& l, std::int64_t i) {
+  ItemPlace at{0, 0, 0};
+  for (std::size_t d = std::size_t(l.dims); d-- > 0;) {
+    const std::int64_t j = i % l.size[d];
+    i /= l.size[d];
+    at.y += j * l.step[0][d];
+    at.a += j * l.step[1][d];
+    at.b += j * l.step[2][d];
+  }
+  return at;
+}
 
 Product product_of(const Tensor& y, const Tensor& a, const Tensor& b, double alpha, double beta);
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <numeric>
+#include <vector>
 
 #include "base/check.hpp"
 #include "tensor/tensor.hpp"
@@ -58,6 +60,17 @@ inline Layout<1> layout_of(const Tensor& x, int dims) {
   return l;
 }
 inline Layout<1> layout_of(const Tensor& x) { return layout_of(x, x.dims()); }
+
+// Both views' dims in the order in which y lies in memory, so that writing is as sequential as it can be.
+inline Layout<2> layout_by_y(const Tensor& y, const Tensor& x) {
+  std::vector<std::size_t> order(y.shape().size());
+  std::iota(order.begin(), order.end(), std::size_t(0));
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return y.strides()[a] > y.strides()[b]; });
+  Layout<2> l;
+  for (auto d : order) l.push(y.shape()[d], {y.strides()[d], x.strides()[d]});
+  l.close();
+  return l;
+}
 
 // Where the i-th number (or row) begins, i in row-major order.
 inline std::int64_t offset_of(const Layout<1>& l, std::int64_t i) {

@@ -1,0 +1,366 @@
+// Norms of rows and of columns, and their gradients.
+#include "kernels/cuda/cuda.hpp"
+#include "kernels/cuda/sums.cuh"
+
+namespace lact::kernels::cuda {
+namespace {
+
+enum class Norm { rms, layer, l2 };
+
+template <class T>
+struct View {  // rows of stride 1
+  T* base;
+  Places<1> places;
+  explicit View(const Tensor& t) : base(t.data<T>()), places(layout_of(t, std::max(0, t.dims() - 1))) {}
+  __device__ T* operator[](std::int64_t row) const { return base + places.of(row).at[0]; }
+};
+
+// V numbers at a time of a row of n that W threads share.
+template <int V, int W, class F>
+__device__ __forceinline__ void each_pack(int lane, std::int64_t n, F f) {
+  for (std::int64_t i = std::int64_t(lane) * V; i < n; i += W * V) f(i);
+}
+
+template <Norm N, class T, int V>
+struct Forward {
+  using A = Computed<T>;
+  View<T> y, x;
+  A *mean, *r;  // per row; r holds the norm of l2
+  const A* w;   // or null
+  std::int64_t n;
+  A eps;
+  template <int W>
+  __device__ void at(std::int64_t row, int lane, bool mine) const {
+    const T* from = x[row];
+    A m = 0, s;
+    if constexpr (N == Norm::layer) {
+      A total = 0;
+      each_pack<V, W>(lane, n, [&](std::int64_t i) {
+        A v[V];
+        take<V>(v, from + i);
+#pragma unroll
+        for (int j = 0; j < V; ++j) total += v[j];
+      });
+      m = sum<W>(total) / A(n);
+    }
+    A squares = 0;
+    each_pack<V, W>(lane, n, [&](std::int64_t i) {
+      A v[V];
+      take<V>(v, from + i);
+#pragma unroll
+      for (int j = 0; j < V; ++j) squares += (v[j] - m) * (v[j] - m);
+    });
+    squares = sum<W>(squares);
+    A kept;
+    if constexpr (N == Norm::l2) {
+      kept = scalar::sqrt(squares);
+      s = scalar::inverse_or_zero(kept + eps);
+    } else {
+      kept = s = A(1) / scalar::sqrt(squares / A(n) + eps);
+    }
+    if (!mine) return;
+    if (lane == 0) {
+      r[row] = kept;
+      if constexpr (N == Norm::layer) mean[row] = m;
+    }
+    T* to = y[row];
+    each_pack<V, W>(lane, n, [&](std::int64_t i) {
+      A v[V], u[V];
+      take<V>(v, from + i);
+      if (w != nullptr) take<V>(u, w + i);
+#pragma unroll
+      for (int j = 0; j < V; ++j) v[j] = (v[j] - m) * s * (w != nullptr ? u[j] : A(1));
+      give<V>(to + i, v);
+    });
+  }
+};
+
+// With g = dy w and u = (x - mean) r: dx = r (g - mean(g) - u mean(g u)); without the mean for rms. For l2, with
+// s = 1 / (norm + eps): dx = dy s - x sum(dy x) s^2 / norm.
+template <Norm N, class T, int V>
+struct Backward {
+  using A = Computed<T>;
+  View<T> dx, dy, x;
+  const A *mean, *r, *w;
+  std::int64_t n;
+  A eps;
+  template <int W>
+  __device__ void at(std::int64_t row, int lane, bool mine) const {
+    const T *from = x[row], *back = dy[row];
+    const A m = N == Norm::layer ? mean[row] : A(0), kept = r[row];
+    A total = 0, dot = 0;
+    each_pack<V, W>(lane, n, [&](std::int64_t i) {
+      A v[V], g[V], u[V];
+      take<V>(v, from + i);
+      take<V>(g, back + i);
+      if (w != nullptr) take<V>(u, w + i);
+#pragma unroll
+      for (int j = 0; j < V; ++j) {
+        const A gj = w != nullptr ? g[j] * u[j] : g[j];
+        total += gj;
+        dot += gj * (v[j] - m);
+      }
+    });
+    if constexpr (N == Norm::layer) total = sum<W>(total) / A(n);
+    dot = sum<W>(dot);
+    A straight, back_by, shift = 0;
+    if constexpr (N == Norm::l2) {
+      straight = scalar::inverse_or_zero(kept + eps);
+      back_by = dot * scalar::inverse_or_zero(kept) * straight * straight;
+    } else {
+      straight = kept;
+      back_by = kept * kept * kept * dot / A(n);
+      if constexpr (N == Norm::layer) shift = kept * total;
+    }
+    if (!mine) return;
+    T* to = dx[row];
+    each_pack<V, W>(lane, n, [&](std::int64_t i) {
+      A v[V], g[V], u[V];
+      take<V>(v, from + i);
+      take<V>(g, back + i);
+      if (w != nullptr) take<V>(u, w + i);
+#pragma unroll
+      for (int j = 0; j < V; ++j) g[j] = (w != nullptr ? g[j] * u[j] : g[j]) * straight - shift - (v[j] - m) * back_by;
+      give<V>(to + i, g);
+    });
+  }
+};
+
+template <Norm N, class T>
+struct WeightTerm {  // dy (x - mean) r, whose sum over rows is a weight's gradient
+  View<T> dy, x;
+  const Computed<T>*mean, *r;
+  __device__ Computed<T> operator()(std::int64_t column, std::int64_t row) const {
+    const Computed<T> m = N == Norm::layer ? mean[row] : Computed<T>(0);
+    return scalar::widened(dy[row][column]) * (scalar::widened(x[row][column]) - m) * r[row];
+  }
+};
+
+DType computed_type(const Tensor& x) { return x.dtype() == DType::bf16 ? DType::f32 : x.dtype(); }
+
+void check_rows(const Tensor& x, const Tensor& like, const char* kernel) {
+  check_same(like, x, kernel);
+  check(x.dims() >= 1, "{} needs rows, not a scalar", kernel);
+  check(x.dim(-1) <= 1 || x.strides().back() == 1, "{}: the rows of a view must be contiguous", kernel);
+}
+void check_per_row(const Tensor& r, const Tensor& x, const char* kernel) {
+  Shape want = x.shape();
+  want.pop_back();
+  check(r.defined() && r.count() == count_of(want) && r.dtype() == computed_type(x),
+        "{}: per-row numbers of shape {} for rows of {}", kernel, text_of(r.shape()), text_of(x.shape()));
+  check_contiguous(r, kernel);
+}
+template <class A>
+A* numbers_of(const Tensor& w, const Tensor& x, const char* kernel) {
+  if (!w.defined()) return nullptr;
+  check(w.count() == x.dim(-1) && w.dtype() == computed_type(x), "{}: {} weights of shape {} for rows of {}", kernel,
+        name_of(w.dtype()), text_of(w.shape()), text_of(x.shape()));
+  check_contiguous(w, kernel);
+  return w.data<A>();
+}
+std::int64_t rows_of(const Tensor& x) { return x.dim(-1) == 0 ? 0 : x.count() / x.dim(-1); }
+
+// Whether rows of n can be read V numbers at a time in all of the views.
+bool rows_fit(std::initializer_list<const Tensor*> views, std::int64_t wide_by) {
+  for (const Tensor* t : views) {
+    if (!t->defined()) continue;
+    const auto bytes = std::min<std::uintptr_t>(16, std::uintptr_t(wide_by * size_of(t->dtype())));
+    if (t->dim(-1) % wide_by != 0 || reinterpret_cast<std::uintptr_t>(t->raw()) % bytes != 0) return false;
+    for (int d = 0; d + 1 < t->dims(); ++d)
+      if (t->dim(d) > 1 && t->strides()[std::size_t(d)] % wide_by != 0) return false;
+  }
+  return true;
+}
+
+template <Norm N>
+void forward(const Tensor& y, const Tensor& mean, const Tensor& r, const Tensor& x, const Tensor& w, double eps,
+             const char* kernel) {
+  check_rows(x, y, kernel);
+  check_rows(y, x, kernel);
+  check_per_row(r, x, kernel);
+  if (N == Norm::layer) check_per_row(mean, x, kernel);
+  for_stored(y, kernel, [&](auto t) {
+    using T = decltype(t);
+    using A = Computed<T>;
+    const A* weights = numbers_of<A>(w, x, kernel);
+    auto go = [&](auto width) {
+      constexpr int V = decltype(width)::value;
+      const Forward<N, T, V> f{
+          View<T>(y), View<T>(x), N == Norm::layer ? mean.data<A>() : nullptr, r.data<A>(), weights, x.dim(-1), A(eps)};
+      start_rows(y, kernel, rows_of(x), x.dim(-1), V, f);
+    };
+    if (rows_fit({&y, &x, &w}, wide<T>))
+      go(std::integral_constant<int, wide<T>>{});
+    else
+      go(std::integral_constant<int, 1>{});
+  });
+}
+
+template <Norm N>
+void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor& x, const Tensor& w,
+              const Tensor& mean, const Tensor& r, double eps, const char* kernel) {
+  for (const Tensor* t : {&dx, &dy, &x}) check_rows(*t, x, kernel);
+  check_per_row(r, x, kernel);
+  if (N == Norm::layer) check_per_row(mean, x, kernel);
+  for_stored(x, kernel, [&](auto t) {
+    using T = decltype(t);
+    using A = Computed<T>;
+    const A *weights = numbers_of<A>(w, x, kernel), *means = N == Norm::layer ? mean.data<A>() : nullptr;
+    auto go = [&](auto width) {
+      constexpr int V = decltype(width)::value;
+      const Backward<N, T, V> f{View<T>(dx), View<T>(dy), View<T>(x), means, r.data<A>(), weights, x.dim(-1), A(eps)};
+      start_rows(dx, kernel, rows_of(x), x.dim(-1), V, f);
+    };
+    // first: dx may be dy itself
+    if (A* to = numbers_of<A>(dw, x, kernel)) {
+      if (rows_of(x) == 0)
+        fill(dw, 0);
+      else
+        sum_up<A>(dw, to, Along::outputs, x.dim(-1), rows_of(x),
+                  WeightTerm<N, T>{View<T>(dy), View<T>(x), means, r.data<A>()});
+    }
+    if (rows_fit({&dx, &dy, &x, &w}, wide<T>))
+      go(std::integral_constant<int, wide<T>>{});
+    else
+      go(std::integral_constant<int, 1>{});
+  });
+}
+
+// ---- columns of [B, m, n]
+// --------------------------------------------------------------------------------------------
+
+template <class T>
+struct ProductTerm {  // a b at row i of a column; outputs count (item, column)
+  const T *a, *b;
+  std::int64_t rows, n;
+  __device__ T operator()(std::int64_t output, std::int64_t i) const {
+    const std::int64_t at = (output / n * rows + i) * n + output % n;
+    return a[at] * b[at];
+  }
+};
+struct Root {
+  template <class A>
+  __device__ A operator()(A x) const {
+    return scalar::sqrt(x);
+  }
+};
+
+template <class T>
+struct Keep {  // w / (norm + eps) target
+  T* y;
+  const T *w, *norm, *target;
+  std::int64_t rows, n;
+  T eps;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+#pragma unroll
+    for (int j = 0; j < V; ++j) {
+      const std::int64_t at = i + j, column = at / (rows * n) * n + at % n;
+      y[at] = w[at] * (scalar::inverse_or_zero(norm[column] + eps) * target[column]);
+    }
+  }
+};
+
+// With s = 1 / (norm + eps) and dot = sum of dy w over a column: dtarget = dot s, dw = dy target s - w target dot s^2 /
+// norm.
+template <class T>
+struct KeepGrad {
+  T* dw;
+  const T *dy, *w, *norm, *target, *dots;
+  std::int64_t rows, n;
+  T eps;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+#pragma unroll
+    for (int j = 0; j < V; ++j) {
+      const std::int64_t at = i + j, column = at / (rows * n) * n + at % n;
+      const T s = scalar::inverse_or_zero(norm[column] + eps);
+      const T back = dots[column] * target[column] * s * s * scalar::inverse_or_zero(norm[column]);
+      dw[at] = dy[at] * target[column] * s - w[at] * back;
+    }
+  }
+};
+template <class T>
+struct TargetGrad {
+  T* y;
+  const T *dots, *norm;
+  T eps;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+    y[i] = dots[i] * scalar::inverse_or_zero(norm[i] + eps);
+  }
+};
+
+void check_columns(const Tensor& r, const Tensor& w, const char* kernel) {
+  check(w.defined() && w.dims() == 3, "{} takes matrices [B, m, n], not {}", kernel, text_of(w.shape()));
+  check_contiguous(w, kernel);
+  check(r.defined() && r.shape() == Shape{w.dim(0), 1, w.dim(2)} && r.dtype() == w.dtype(),
+        "{}: {} numbers of shape {} for the columns of {}", kernel, name_of(r.dtype()), text_of(r.shape()),
+        text_of(w.shape()));
+  check_contiguous(r, kernel);
+}
+
+}  // namespace
+
+void rms_norm(Tensor y, Tensor r, const Tensor& x, const Tensor& w, double eps) {
+  forward<Norm::rms>(y, {}, r, x, w, eps, "rms_norm");
+}
+void rms_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& r) {
+  backward<Norm::rms>(dx, dw, dy, x, w, {}, r, 0, "rms_norm_grad");
+}
+void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& w, double eps) {
+  forward<Norm::layer>(y, mean, r, x, w, eps, "layer_norm");
+}
+void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& mean,
+                     const Tensor& r) {
+  backward<Norm::layer>(dx, dw, dy, x, w, mean, r, 0, "layer_norm_grad");
+}
+void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) {
+  forward<Norm::l2>(y, {}, norm, x, {}, eps, "l2_norm");
+}
+void l2_norm_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
+  backward<Norm::l2>(dx, {}, dy, x, {}, {}, norm, eps, "l2_norm_grad");
+}
+
+void column_norm(Tensor norm, const Tensor& w) {
+  check_columns(norm, w, "column_norm");
+  for_type(w, "column_norm", [&](auto t) {
+    using T = decltype(t);
+    sum_up<T>(norm, norm.data<T>(), Along::outputs, w.dim(0) * w.dim(2), w.dim(1),
+              ProductTerm<T>{w.data<T>(), w.data<T>(), w.dim(1), w.dim(2)}, Root{});
+  });
+}
+
+void keep_column_norm(Tensor y, Tensor norm, const Tensor& w, const Tensor& target, double eps) {
+  check_columns(target, w, "keep_column_norm");
+  check_flat({&w, &y}, "keep_column_norm");
+  column_norm(norm, w);
+  for_type(w, "keep_column_norm", [&](auto t) {
+    using T = decltype(t);
+    start_flat<wide<T>>(
+        {&y, &w}, "keep_column_norm",
+        Keep<T>{y.data<T>(), w.data<T>(), norm.data<T>(), target.data<T>(), w.dim(1), w.dim(2), T(eps)});
+  });
+}
+
+void keep_column_norm_grad(Tensor dw, Tensor dtarget, const Tensor& dy, const Tensor& w, const Tensor& norm,
+                           const Tensor& target, double eps) {
+  check_columns(norm, w, "keep_column_norm_grad");
+  check_columns(target, w, "keep_column_norm_grad");
+  check_flat({&w, &dw, &dy}, "keep_column_norm_grad");
+  if (dtarget.defined()) check_columns(dtarget, w, "keep_column_norm_grad");
+  for_type(w, "keep_column_norm_grad", [&](auto t) {
+    using T = decltype(t);
+    const Tensor dots = like(norm);
+    sum_up<T>(dots, dots.data<T>(), Along::outputs, w.dim(0) * w.dim(2), w.dim(1),
+              ProductTerm<T>{dy.data<T>(), w.data<T>(), w.dim(1), w.dim(2)});
+    if (dtarget.defined())
+      start<1>(dtarget, "keep_column_norm_grad", dots.count(),
+               TargetGrad<T>{dtarget.data<T>(), dots.data<T>(), norm.data<T>(), T(eps)});
+    start_flat<wide<T>>({&dw, &dy, &w}, "keep_column_norm_grad",
+                        KeepGrad<T>{dw.data<T>(), dy.data<T>(), w.data<T>(), norm.data<T>(), target.data<T>(),
+                                    dots.data<T>(), w.dim(1), w.dim(2), T(eps)});
+  });
+}
+
+}  // namespace lact::kernels::cuda

@@ -1,0 +1,83 @@
+// Rays and tokens of posed views, and the optimizer on a flat shard.
+#include "kernels/cuda/cuda.hpp"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/rays.hpp"
+
+namespace lact::kernels::cuda {
+namespace {
+
+struct RayOf {
+  float* y;
+  const float *intrinsics, *poses;
+  std::int64_t h, w;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+    const std::int64_t item = i / (h * w), at = i % (h * w);
+    const Ray r = ray_of(intrinsics + item * 4, poses + item * 16, at % w, at / w);
+#pragma unroll
+    for (int c = 0; c < 9; ++c) y[(item * 9 + c) * h * w + at] = float(r.channels[c]);
+  }
+};
+
+struct TokenOf {
+  float* y;
+  const float *intrinsics, *poses, *images;
+  std::int64_t views, given, h, w, p;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+    const std::int64_t plane = h * w, item = i / plane, row = i % plane / w, column = i % w, view = item % views;
+    const Ray r = ray_of(intrinsics + item * 4, poses + item * 16, column, row);
+    float* pixel = y + item * plane * token_channels + place_of_pixel(row, column, w, p);
+#pragma unroll
+    for (int c = 0; c < 9; ++c) pixel[c] = float(r.channels[c]);
+    const float* image = images + (item / views * given + view) * 3 * plane + row * w + column;
+    for (int c = 0; c < 3; ++c) pixel[9 + c] = view < given ? image[c * plane] * 2 - 1 : 0;
+  }
+};
+
+template <class T>
+struct AdamWOf {
+  T *p, *m, *v;
+  const T* g;
+  scalar::AdamWStep<T> step;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+    T pi[V], mi[V], vi[V], gi[V];
+    take<V>(pi, p + i);
+    take<V>(mi, m + i);
+    take<V>(vi, v + i);
+    take<V>(gi, g + i);
+#pragma unroll
+    for (int j = 0; j < V; ++j) scalar::adamw(pi[j], mi[j], vi[j], gi[j], step);
+    give<V>(p + i, pi);
+    give<V>(m + i, mi);
+    give<V>(v + i, vi);
+  }
+};
+
+}  // namespace
+
+void rays(Tensor y, const Tensor& intrinsics, const Tensor& poses) {
+  start<1>(y, "rays", y.count() / 9,
+           RayOf{y.data<float>(), intrinsics.data<float>(), poses.data<float>(), y.dim(3), y.dim(4)});
+}
+
+void view_tokens(Tensor y, const Tensor& intrinsics, const Tensor& poses, const Tensor& images, std::int64_t h,
+                 std::int64_t w, std::int64_t p) {
+  const std::int64_t given = images.defined() ? images.dim(1) : 0;
+  start<1>(y, "view_tokens", y.count() / token_channels,
+           TokenOf{y.data<float>(), intrinsics.data<float>(), poses.data<float>(),
+                   given > 0 ? images.data<float>() : nullptr, poses.dim(1), given, h, w, p});
+}
+
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a) {
+  check_flat({&p, &m, &v, &g}, "adamw");
+  check(a.step >= 1, "adamw counts its steps from 1, not {}", a.step);
+  for_type(p, "adamw", [&](auto t) {
+    using T = decltype(t);
+    start_flat<wide<T>>({&p, &m, &v, &g}, "adamw",
+                        AdamWOf<T>{p.data<T>(), m.data<T>(), v.data<T>(), g.data<T>(), step_of<T>(a)});
+  });
+}
+
+}  // namespace lact::kernels::cuda

@@ -1,0 +1,131 @@
+// A GPU through the CUDA runtime.
+#include <cuda_runtime.h>
+
+#include "base/check.hpp"
+#include "tensor/pool.hpp"
+
+namespace lact {
+namespace {
+
+void worked(cudaError_t status, const char* what) {
+  check(status == cudaSuccess, "cuda: {} failed: {}", what, cudaGetErrorString(status));
+}
+
+struct CudaPoint final : Event::Point {
+  CudaPoint() { worked(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event"); }
+  ~CudaPoint() override { cudaEventDestroy(event); }
+  CudaPoint(const CudaPoint&) = delete;
+  CudaPoint& operator=(const CudaPoint&) = delete;
+  bool happened() const override {
+    cudaError_t status = cudaEventQuery(event);
+    if (status == cudaErrorNotReady) return false;
+    worked(status, "the work before an event");
+    return true;
+  }
+  cudaEvent_t event{};
+};
+
+class CudaStream final : public Stream {
+ public:
+  CudaStream() { worked(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream"); }
+  ~CudaStream() override { cudaStreamDestroy(stream_); }
+  CudaStream(const CudaStream&) = delete;
+  CudaStream& operator=(const CudaStream&) = delete;
+  Event mark() override {
+    auto point = std::make_shared<CudaPoint>();
+    worked(cudaEventRecord(point->event, stream_), "recording an event");
+    return Event(point);
+  }
+  void wait(const Event& e) override {
+    if (auto* point = dynamic_cast<CudaPoint*>(e.point()))
+      worked(cudaStreamWaitEvent(stream_, point->event), "waiting for an event");
+  }
+  void finish() override { worked(cudaStreamSynchronize(stream_), "the work of a stream"); }
+  void* native() const override { return stream_; }
+
+ private:
+  cudaStream_t stream_{};
+};
+
+std::byte* device_block(std::size_t size) {
+  void* p = nullptr;
+  if (cudaMalloc(&p, size) == cudaSuccess) return static_cast<std::byte*>(p);
+  cudaGetLastError();  // it is answered by the caller
+  return nullptr;
+}
+
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(int index) : index_(index), host_(Device::open(Backend::cpu)) {
+    cudaDeviceProp about{};
+    worked(cudaGetDeviceProperties(&about, index), "asking for the GPU's name");
+    name_ = about.name;
+  }
+  Backend backend() const override { return Backend::cuda; }
+  std::string name() const override { return name_; }
+  int index() const override { return index_; }
+  Device& host() override { return *host_; }
+  Stream& compute() override { return compute_; }
+  Stream& comm() override { return comm_; }
+  std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
+    std::size_t size = Pool::size_class(bytes);
+    std::byte* block = pool_->take(size);
+    if (block == nullptr) out_of_memory(size);
+    return {block, [pool = pool_, size](std::byte* p) { pool->give(p, size); }};
+  }
+  MemoryUse memory() const override { return pool_->use(); }
+  void reset_peak() override { pool_->reset_peak(); }
+  void clear(std::byte* to, std::size_t bytes) override {
+    worked(cudaMemsetAsync(to, 0, bytes, native()), "clearing memory");
+  }
+  void copy(std::byte* to, const std::byte* from, std::size_t bytes) override {
+    worked(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, native()), "copying on the GPU");
+  }
+  void copy_in(std::byte* to, const void* host, std::size_t bytes) override {
+    worked(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, native()), "copying to the GPU");
+    compute_.finish();
+  }
+  void copy_out(void* host, const std::byte* from, std::size_t bytes) override {
+    worked(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, native()), "copying from the GPU");
+    compute_.finish();
+  }
+
+ private:
+  cudaStream_t native() const { return static_cast<cudaStream_t>(compute_.native()); }
+  [[noreturn]] void out_of_memory(std::size_t size) const {
+    std::size_t left = 0, all = 0;
+    cudaMemGetInfo(&left, &all);
+    fail(
+        "out of memory on {}: {} MB asked, {} MB in use, {} MB of {} MB free; train.activation_checkpointing=true, "
+        "more "
+        "train.accumulate, or more ranks along parallel.cp need less",
+        name_, size >> 20, pool_->use().now >> 20, left >> 20, all >> 20);
+  }
+
+  int index_;
+  std::unique_ptr<Device> host_;
+  std::string name_;
+  std::shared_ptr<Pool> pool_ = std::make_shared<Pool>(device_block, [](std::byte* p) { cudaFree(p); });
+  CudaStream compute_, comm_;
+};
+
+}  // namespace
+
+int cuda_devices() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) {  // no driver, or no GPU
+    cudaGetLastError();
+    return 0;
+  }
+  return count;
+}
+
+std::unique_ptr<Device> open_cuda(int index) {
+  int count = cuda_devices();
+  check(count > 0, "there is no GPU that CUDA can use; set compute.device=cpu");
+  check(index >= 0 && index < count, "GPU {} of {}", index, count);
+  worked(cudaSetDevice(index), "choosing the GPU");
+  return std::make_unique<CudaDevice>(index);
+}
+
+}  // namespace lact
