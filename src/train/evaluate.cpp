@@ -22,7 +22,8 @@ std::int64_t nearest_input(const Batch& b, std::int64_t target) {
   const std::vector<float> poses = b.poses.to_floats();
   auto distance = [&](std::int64_t i) {
     double sum = 0;
-    for (std::int64_t k : {3, 7, 11}) sum += std::pow(double(poses[std::size_t(i * 16 + k)]) - double(poses[std::size_t(target * 16 + k)]), 2);
+    for (std::int64_t k : {3, 7, 11})
+      sum += std::pow(double(poses[std::size_t(i * 16 + k)]) - double(poses[std::size_t(target * 16 + k)]), 2);
     return sum;
   };
   std::int64_t best = 0;

@@ -19,7 +19,9 @@ struct LoadedModel {
   std::unique_ptr<Mesh> mesh;
   ParameterStore store;
   ViewSynthesis model;
-  Ctx context(Tape* tape = nullptr) { return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0}; }
+  Ctx context(Tape* tape = nullptr) {
+    return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0, config.train.activations()};
+  }
 };
 
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
