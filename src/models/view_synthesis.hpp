@@ -98,7 +98,7 @@ class ViewSynthesis final : public Model {
   Sequence sequence(const Ctx& c, const Batch& b) const;  // inputs update, all are applied
   std::int64_t per_view(std::int64_t h, std::int64_t w) const { return h * w / (cfg_.patch_size * cfg_.patch_size); }
   Var embed_rows(Ctx& c, const Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w);
-  Var decoded(Ctx& c, const Var& x) { return sigmoid(decoder_(c, decoder_norm_(c, x))); }
+  Var decoded(Ctx& c, const Var& x) { return sigmoid(widened(decoder_(c, decoder_norm_(c, x)))); }
   Var images(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h, std::int64_t w);
 
   ViewSynthesisConfig cfg_;

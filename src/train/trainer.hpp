@@ -22,7 +22,9 @@ struct LoadedModel {
   std::vector<Range> stages;  // blocks of each stage of the pipeline, in turn on its ranks
   ParameterStore store;
   ViewSynthesis model;
-  Ctx context(Tape* tape = nullptr) { return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0}; }
+  Ctx context(Tape* tape = nullptr) {
+    return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0, config.train.activations()};
+  }
   bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
