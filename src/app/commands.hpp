@@ -21,6 +21,7 @@ int eval_command(Arguments args, double above_baselines, bool json);
 int render_command(Arguments args);
 int verify_golden_command(Arguments args, bool json);
 int bench_comm_command(const Arguments& args, bool json);
+int plan_command(Arguments args, bool json);
 int convert_weights_command(const Arguments& args);
 int convert_synthetic_command(const Arguments& args);
 int inspect_command(const std::string& path, bool json);
