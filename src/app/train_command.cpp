@@ -52,8 +52,7 @@ class StopSignals {
 int train_command(const std::string& config, const Arguments& args) {
   check(args.plain.empty(), "'{}' is not of the form key=value", args.plain.empty() ? "" : args.plain[0]);
   StopSignals signals;
-  Trainer trainer(RunConfig::load(config, args.overrides));
-  return trainer.run(signals.asked()) == Ended::finished ? exit_done : exit_stopped;
+  return train(RunConfig::load(config, args.overrides), signals.asked()) == Ended::finished ? exit_done : exit_stopped;
 }
 
 std::string help_config() {

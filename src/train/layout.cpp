@@ -123,4 +123,26 @@ int stage_of(std::int64_t block, const std::vector<Range>& stages) {
   return stage;
 }
 
+Grid finest_layout(const RunConfig& cfg, const Grid& grid) {
+  constexpr int most = 8;
+  const std::int64_t samples = cfg.train.batch_size / cfg.train.accumulate;
+  int dp = 1;
+  while (dp < most && samples % (2 * dp) == 0) dp *= 2;
+  Grid finest = grid;
+  finest.size[std::size_t(Axis::dp)] = dp, finest.size[std::size_t(Axis::cp)] = most;
+  bool part = grid.size[std::size_t(Axis::pp)] == 1;
+  for (Axis a : {Axis::dp, Axis::cp}) part = part && finest.size[std::size_t(a)] % grid.size[std::size_t(a)] == 0;
+  check(part,
+        "train.deterministic=true repeats the bits of layouts with pp=1 and powers of two for dp (up to {}) and cp "
+        "(up to {}), and this one is {}",
+        dp, most, text_of(grid));
+  return finest;
+}
+
+int player_of(int rank, const Grid& finest, const Grid& grid) {
+  std::array<int, 4> place = finest.place(rank);
+  for (std::size_t a = 0; a < 4; ++a) place[a] = place[a] * grid.size[a] / finest.size[a];
+  return grid.rank_at(place);
+}
+
 }  // namespace lact

@@ -12,6 +12,8 @@
 #include "io/progress.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/pointwise.hpp"
+#include "parallel/together.hpp"
+#include "parallel/virtual_ranks.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
 #include "train/metrics.hpp"
@@ -84,10 +86,7 @@ void check_same_run(const RunConfig& now_wanted) {
 
 namespace {
 
-std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, Ranks ranks) {
-  if (ranks == Ranks::one) return std::make_unique<Mesh>(Mesh::alone());
-  auto world = open_world(double(cfg.parallel.timeout));
-  log::set_rank(world->rank(), world->size());
+std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, std::unique_ptr<Communicator> world) {
   Grid grid = layout_of(cfg, world->size());
   return std::make_unique<Mesh>(grid, std::move(world));
 }
@@ -107,8 +106,11 @@ std::unique_ptr<Device> device_of(const RunConfig& cfg) {
 
 }  // namespace
 
-// Braces: the mesh comes first, for it knows which device is this rank's.
-LoadedModel::LoadedModel(const RunConfig& cfg, Ranks ranks) : LoadedModel{cfg, mesh_of(cfg, ranks), device_of(cfg)} {}
+LoadedModel::LoadedModel(const RunConfig& cfg)
+    : LoadedModel(cfg, std::make_unique<Mesh>(Mesh::alone()), device_of(cfg)) {}
+
+LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Communicator> world)
+    : LoadedModel(cfg, mesh_of(cfg, std::move(world)), device_of(cfg)) {}
 
 LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::unique_ptr<Device> d)
     : config(cfg),
@@ -131,11 +133,11 @@ RunConfig config_of_run(const std::string& run_folder, const std::vector<std::st
 }
 
 TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
-  std::vector<std::string> all = checkpoints_in(run_folder);
+  std::vector<std::string> all = same_everywhere(s.mesh->world(), checkpoints_in(run_folder));
   std::string problems;
   for (std::size_t i = all.size(); i-- > 0;) {
     try {
-      TrainState state = read_checkpoint(all[i], s.store, *s.device);
+      TrainState state = read_checkpoint(all[i], s.store, *s.mesh);
       if (!problems.empty()) log::warning("{}; {} is used instead", problems, all[i]);
       return state;
     } catch (const Error& e) {
@@ -148,16 +150,45 @@ TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
   return none;
 }
 
-Trainer::Trainer(const RunConfig& cfg)
+Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
     : cfg_((check_folder_is_usable(cfg.run.dir), check_same_run(cfg), cfg)),
       source_(open_views(cfg.data)),
-      loaded_(cfg, Ranks::all),
+      loaded_(cfg, std::move(world)),
       learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
                loaded_.stages),
       loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device) {
   alone_ = loaded_.mesh->world().size() == 1;
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();
+}
+
+namespace {
+
+// Trains on ranks that are played by threads, so that the sums of every layout run along one tree.
+Ended train_finest(const RunConfig& cfg, Communicator& processes, const Grid& grid, const Grid& finest,
+                   const std::atomic<bool>& stop) {
+  RunConfig fine = cfg;
+  fine.parallel.dp = finest.size[std::size_t(Axis::dp)], fine.parallel.cp = finest.size[std::size_t(Axis::cp)];
+  fine.compute.threads = 1;
+  std::vector<int> mine;
+  for (int r = 0; r < finest.ranks(); ++r)
+    if (player_of(r, finest, grid) == processes.rank()) mine.push_back(r);
+  std::atomic<Ended> ended = Ended::finished;
+  play_ranks(processes, finest.ranks(), mine, [&](std::unique_ptr<Communicator> world) {
+    log::set_rank_of_thread(world->rank(), world->size());
+    ended = Trainer(fine, std::move(world)).run(stop);
+  });
+  return ended;
+}
+
+}  // namespace
+
+Ended train(const RunConfig& cfg, const std::atomic<bool>& stop) {
+  auto world = open_world(double(cfg.parallel.timeout));
+  log::set_rank(world->rank(), world->size());
+  const Grid grid = layout_of(cfg, world->size());
+  if (cfg.train.deterministic) return train_finest(cfg, *world, grid, finest_layout(cfg, grid), stop);
+  return Trainer(cfg, std::move(world)).run(stop);
 }
 
 void Trainer::resume() {
@@ -242,8 +273,7 @@ void Trainer::evaluate_now(std::int64_t step) {
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
   saving_ = true;
-  loaded_.store.settle();
-  write_checkpoint(checkpoint_path(cfg_.run.dir, step), loaded_.store,
+  write_checkpoint(checkpoint_path(cfg_.run.dir, step), loaded_.store, *loaded_.mesh,
                    {.step = step,
                     .sample = step * cfg_.train.batch_size,
                     .optimizer_steps = learner_.optimizer().steps(),
