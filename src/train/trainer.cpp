@@ -109,8 +109,9 @@ std::unique_ptr<Device> device_of(const RunConfig& cfg) {
 LoadedModel::LoadedModel(const RunConfig& cfg)
     : LoadedModel(cfg, std::make_unique<Mesh>(Mesh::alone()), device_of(cfg)) {}
 
+// Braces: the mesh comes first, for it knows which device is this rank's.
 LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Communicator> world)
-    : LoadedModel(cfg, mesh_of(cfg, std::move(world)), device_of(cfg)) {}
+    : LoadedModel{cfg, mesh_of(cfg, std::move(world)), device_of(cfg)} {}
 
 LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::unique_ptr<Device> d)
     : config(cfg),
@@ -118,7 +119,7 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
       mesh(std::move(m)),
       stages(stages_of(cfg, mesh->grid())),
       store(mesh->grid().size[std::size_t(Axis::tp)]),
-      model(store, cfg.model) {
+      model(store, cfg.model, cp_choice(cfg, mesh->grid()).mode) {
   const int pp = mesh->grid().size[std::size_t(Axis::pp)], at = mesh->at(Axis::pp);
   store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == at; });
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
@@ -295,6 +296,8 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   peak_flops_ = measured_product_rate(*loaded_.device);
   log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, loaded_.store.count(),
             source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
+  const CpChoice cp = cp_choice(cfg_, loaded_.mesh->grid());
+  if (!cp.why.empty()) log::info("{}", cp.why);
   if (evaluation_choices(*source_, cfg_.data).empty())
     log::info("no view is held out (data.held_out), so nothing is evaluated");
   try {
