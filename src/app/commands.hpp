@@ -23,6 +23,7 @@ int verify_golden_command(Arguments args, bool json);
 int bench_train_command(const Arguments& args, bool json);
 int bench_gemm_command(const Arguments& args, bool json);
 int bench_comm_command(const Arguments& args, bool json);
+int plan_command(Arguments args, bool json);
 int convert_weights_command(const Arguments& args);
 int convert_synthetic_command(const Arguments& args);
 int inspect_command(const std::string& path, bool json);

@@ -28,7 +28,7 @@ struct CommandLine {
     sub->footer("example: " + example);
     return sub;
   }
-  CLI::App *train, *eval, *render, *verify, *golden, *bench, *bench_train, *gemm, *comm, *convert, *weights, *synthetic,
+  CLI::App *train, *eval, *render, *verify, *golden, *bench, *bench_train, *gemm, *comm, *plan, *convert, *weights, *synthetic,
       *inspect;
 
   CommandLine() {
@@ -72,6 +72,10 @@ struct CommandLine {
                    "mpirun -n 2 lact bench comm most=1048576");
     comm->add_option("key=value", words, "least, most (bytes), times (from size to size), seconds (of each row)");
     comm->add_flag("--json", json, "one JSON object on stdout");
+    plan = command(app, "plan", "memory, bytes and time of every possible layout on a machine, before it is used",
+                   "lact plan configs/nvs/objects_256.yaml machine=configs/machines/eight_gpus.yaml");
+    plan->add_option("config", words, "config file, machine=FILE, and key=value pairs")->required();
+    plan->add_flag("--json", json, "one JSON object on stdout");
     convert = command(app, "convert", "weights and datasets between formats",
                       "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
     convert->require_subcommand(1);
@@ -113,6 +117,7 @@ struct CommandLine {
     if (*bench_train) return lact::bench_train_command(split(words, 0, 1, "one config file"), json);
     if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
     if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
+    if (*plan) return lact::plan_command(split(words, 1, 1, "one config file"), json);
     if (*weights)
       return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));
