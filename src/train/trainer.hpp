@@ -27,6 +27,9 @@ struct LoadedModel {
   bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
+// This rank's samples of a micro-batch; `valid` counts those of the whole global batch.
+Batch micro_batch(Loader& loader, const RunConfig& cfg, const Mesh& mesh, std::int64_t step, std::int64_t micro);
+
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
 
 class Trainer {
