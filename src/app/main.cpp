@@ -28,8 +28,8 @@ struct CommandLine {
     sub->footer("example: " + example);
     return sub;
   }
-  CLI::App *train, *eval, *render, *verify, *golden, *bench, *bench_train, *gemm, *comm, *plan, *convert, *weights, *synthetic,
-      *inspect;
+  CLI::App *train, *eval, *render, *measure, *verify, *golden, *bench, *bench_train, *gemm, *comm, *plan, *convert,
+      *weights, *synthetic, *inspect;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -49,6 +49,11 @@ struct CommandLine {
     render = command(app, "render", "contact sheet and turntable of a run",
                      "lact render runs/character_64 out=/tmp/pictures");
     render->add_option("run", words, "run folder; scene=PATH renders other data, out=DIR writes elsewhere")->required();
+    measure = command(app, "profile", "what each parallel axis costs, and where a step goes",
+                      "launch/run -n 2 -- lact profile configs/nvs/character_64.yaml parallel.cp=2");
+    measure->add_option("config", config, "YAML file")->required();
+    measure->add_option("key=value", words, "pairs, alone, traced (steps of each kind); all others win over the file");
+    measure->add_flag("--json", json, "one JSON object on stdout");
     verify = command(app, "verify", "compares with reference numbers", "lact verify golden tests/golden");
     verify->require_subcommand(1);
     golden = command(*verify, "golden", "recomputes reference files",
@@ -113,6 +118,7 @@ struct CommandLine {
     if (*train) return lact::train_command(config, Arguments::split(words));
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
+    if (*measure) return lact::profile_command(config, split(words, 0, 0, "key=value"), json);
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
     if (*bench_train) return lact::bench_train_command(split(words, 0, 1, "one config file"), json);
     if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
