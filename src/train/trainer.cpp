@@ -171,6 +171,7 @@ Ended train_finest(const RunConfig& cfg, Communicator& processes, const Grid& gr
 
 Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop) {
   log::set_rank(world->rank(), world->size());
+  world->compare_calls(cfg.parallel.compare_calls);
   const Grid grid = layout_of(cfg, world->size());
   if (cfg.train.deterministic) return train_finest(cfg, *world, grid, finest_layout(cfg, grid), stop);
   return Trainer(cfg, std::move(world)).run(stop);

@@ -56,7 +56,7 @@ TEST_F(Layouts, EachLegOfARunHasItsOwn) {
                               {2, {"parallel.dp=2"}},
                               {4, {"parallel.cp=2", "parallel.tp=2"}},
                               {3, {"parallel.cp=3"}},
-                              {6, {"parallel.pp=2", "parallel.dp=3"}},
+                              {6, {"parallel.pp=2", "parallel.dp=3", "parallel.compare_calls=true"}},
                               {2, {"parallel.tp=2"}},
                               {1, {}}};
   std::int64_t steps = 0;
