@@ -28,7 +28,8 @@ struct CommandLine {
     sub->footer("example: " + example);
     return sub;
   }
-  CLI::App *train, *eval, *render, *verify, *golden, *bench, *comm, *plan, *convert, *weights, *synthetic, *inspect;
+  CLI::App *train, *eval, *render, *verify, *golden, *bench, *bench_train, *gemm, *comm, *plan, *convert, *weights, *synthetic,
+      *inspect;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -53,10 +54,20 @@ struct CommandLine {
     golden = command(*verify, "golden", "recomputes reference files",
                      "lact verify golden tests/golden/lact/05_lvsm_model.safetensors");
     golden->add_option("path", words,
-                       "files or folders (default tests/golden); data=DIR says where the scenes' folders are, compute.device=cuda computes on a GPU");
+                       "files or folders (default tests/golden); data=DIR says where the scenes' folders are, "
+                       "compute.device=cuda computes on a GPU");
     golden->add_flag("--json", json, "one JSON object on stdout");
-    bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench comm");
+    bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench train");
     bench->require_subcommand(1);
+    bench_train =
+        command(*bench, "train", "a training step on pictures of noise: time, memory, share of the product rate",
+                "lact bench train model.file=lact_l24_d768_ttt2x.yaml train.precision=bf16");
+    bench_train->add_option("config", words, "config file, and key=value pairs; steps=5 are measured after two more");
+    bench_train->add_flag("--json", json, "one JSON object on stdout");
+    gemm = command(*bench, "gemm", "matrix products of a model of width 768, and their error",
+                   "lact bench gemm compute.device=cuda precision=bf16");
+    gemm->add_option("key=value", words, "compute.device, precision (fp32, bf16)");
+    gemm->add_flag("--json", json, "one JSON object on stdout");
     comm = command(*bench, "comm", "time and bus bandwidth of each collective on each transport between the ranks",
                    "mpirun -n 2 lact bench comm most=1048576");
     comm->add_option("key=value", words, "least, most (bytes), times (from size to size), seconds (of each row)");
@@ -103,6 +114,8 @@ struct CommandLine {
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
+    if (*bench_train) return lact::bench_train_command(split(words, 0, 1, "one config file"), json);
+    if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
     if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
     if (*plan) return lact::plan_command(split(words, 1, 1, "one config file"), json);
     if (*weights)

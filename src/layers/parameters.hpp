@@ -17,7 +17,8 @@ struct Ctx {
   Mesh& mesh;
   std::uint64_t seed = 0;
   std::int64_t step = 0;
-  Ctx on(Tape* t) const { return {t, device, mesh, seed, step}; }
+  DType activations = DType::f32;  // f32 leaves numbers as they are; bf16: what a model computes from its tokens on
+  Ctx on(Tape* t) const { return {t, device, mesh, seed, step, activations}; }
 };
 
 // The value of element `index` of the whole (uncut) parameter; counter based, so the same on any layout.

@@ -149,6 +149,10 @@ ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Batch& b) co
   return sequence(c, b.poses, h, w, plan_views(b.input_views * n, b.target_views * n));
 }
 
+namespace {
+Var in_type_of(const Ctx& c, const Var& x) { return c.activations == DType::bf16 ? cast(x, DType::bf16) : x; }
+}  // namespace
+
 // The tokens of this rank's rows; views without a row here are not touched.
 Var ViewSynthesis::embed_rows(Ctx& c, const Sequence& seq, const Batch& b, std::int64_t h, std::int64_t w) {
   const std::int64_t n = seq.tokens_per_view;
@@ -162,7 +166,7 @@ Var ViewSynthesis::embed_rows(Ctx& c, const Sequence& seq, const Batch& b, std::
   }
   if (parts.empty())
     parts.emplace_back(Tensor::zeros(c.device, {b.poses.dim(0), 0, channels * cfg_.patch_size * cfg_.patch_size}));
-  return input_layernorm_(c, input_linear_(c, dense(join(parts, 1).value())));
+  return input_layernorm_(c, input_linear_(c, in_type_of(c, dense(join(parts, 1).value()))));
 }
 
 Var ViewSynthesis::run_block(Ctx& c, int i, Var x, const Sequence& seq) {

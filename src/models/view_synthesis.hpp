@@ -105,7 +105,7 @@ class ViewSynthesis final : public Model {
   Var run_all(Ctx& c, Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w,
               const std::function<void(std::size_t block)>& before_block);
   Var embed_rows(Ctx& c, const Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w);
-  Var decoded(Ctx& c, const Var& x) { return sigmoid(decoder_(c, decoder_norm_(c, x))); }
+  Var decoded(Ctx& c, const Var& x) { return sigmoid(widened(decoder_(c, decoder_norm_(c, x)))); }
   Var images(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h, std::int64_t w);
   Var images_everywhere(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h, std::int64_t w);
 

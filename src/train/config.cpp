@@ -12,7 +12,6 @@ void TrainConfig::fields(Fields& f) {
   f("seed", seed, "seed of initialisation and of view sampling");
   f("batch_size", batch_size, "samples (scenes with their views) of one optimizer step, over all ranks");
   f("accumulate", accumulate, "micro-batches that a step's samples are split into, one after the other");
-  f("precision", precision, "fp32");
   f("deterministic", deterministic,
     "the same bits for any power-of-two split of dp and cp; one rank always repeats its bits");
   f("eval_every", eval_every, "steps between evaluations of the held-out views; 0: only after the last step");
@@ -66,12 +65,15 @@ void RunConfig::check_values() const {
   check(train.batch_size > 0 && train.accumulate > 0 && train.batch_size % train.accumulate == 0,
         "train.batch_size={} is not divisible into train.accumulate={} micro-batches", train.batch_size,
         train.accumulate);
-  check(train.precision == "fp32", "train.precision={}: this program computes in fp32", train.precision);
+  check(train.precision == "fp32" || train.precision == "bf16", "train.precision={}: fp32 and bf16 are known",
+        train.precision);
   check(train.eval_every >= 0 && train.checkpoint_every >= 0 && train.checkpoint_seconds >= 0,
         "train.eval_every, train.checkpoint_every and train.checkpoint_seconds must not be negative");
   check(train.keep_checkpoints > 0, "train.keep_checkpoints={} would keep none", train.keep_checkpoints);
   check(train.seed >= 0, "train.seed={} is negative", train.seed);
-  backend_named(compute.device);
+  const Backend backend = backend_named(compute.device);
+  check(train.precision == "fp32" || backend == Backend::cuda, "train.precision={} needs compute.device=cuda, not {}",
+        train.precision, compute.device);
   check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads",
         compute.threads);
   check(parallel.interleave > 0 && parallel.interleave <= 32768, "parallel.interleave={} is not a number of pieces",

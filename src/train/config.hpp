@@ -8,7 +8,6 @@ namespace lact {
 
 struct TrainConfig : LearningConfig {
   std::int64_t seed = 0, batch_size = 1, accumulate = 1;
-  std::string precision = "fp32";
   bool deterministic = false;
   std::int64_t eval_every = 0, checkpoint_every = 0, checkpoint_seconds = 60, keep_checkpoints = 3;
   void fields(Fields& f);

@@ -10,13 +10,12 @@
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "io/progress.hpp"
-#include "kernels/gemm.hpp"
-#include "kernels/pointwise.hpp"
 #include "parallel/together.hpp"
 #include "parallel/virtual_ranks.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
 #include "train/metrics.hpp"
+#include "train/product_rate.hpp"
 
 namespace lact {
 namespace {
@@ -24,21 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-// Rate of a large fp32 product on this machine, the best of a few: what utilisation is measured against.
-double measured_product_rate(Device& d) {
-  constexpr std::int64_t n = 1024;
-  Tensor a = Tensor::zeros(d, {n, n}), b = Tensor::zeros(d, {n, n}), y = like(a);
-  double best = 0;
-  for (int i = 0; i < 4; ++i) {
-    d.compute().finish();
-    double begin = now();
-    kernels::matmul(y, a, b);
-    d.compute().finish();
-    best = std::max(best, 2.0 * n * n * n / (now() - begin));
-  }
-  return best;
-}
 
 Json indices(const std::vector<std::int64_t>& v) {
   Json list = Json::array();
@@ -185,8 +169,7 @@ Ended train_finest(const RunConfig& cfg, Communicator& processes, const Grid& gr
 
 }  // namespace
 
-Ended train(const RunConfig& cfg, const std::atomic<bool>& stop) {
-  auto world = open_world(double(cfg.parallel.timeout));
+Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop) {
   log::set_rank(world->rank(), world->size());
   const Grid grid = layout_of(cfg, world->size());
   if (cfg.train.deterministic) return train_finest(cfg, *world, grid, finest_layout(cfg, grid), stop);
@@ -294,7 +277,7 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   }
   draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
   if (loaded_.first_rank()) begin_folder();
-  peak_flops_ = measured_product_rate(*loaded_.device);
+  peak_flops_ = measured_product_rate(*loaded_.device, cfg_.train.activations());
   log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, loaded_.store.count(),
             source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
   const CpChoice cp = cp_choice(cfg_, loaded_.mesh->grid());

@@ -22,7 +22,9 @@ struct LoadedModel {
   std::vector<Range> stages;  // blocks of each stage of the pipeline, in turn on its ranks
   ParameterStore store;
   ViewSynthesis model;
-  Ctx context(Tape* tape = nullptr) { return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0}; }
+  Ctx context(Tape* tape = nullptr) {
+    return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0, config.train.activations()};
+  }
   bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
@@ -59,9 +61,9 @@ class Trainer {
   double peak_flops_ = 0;  // measured product rate of this machine
 };
 
-// Trains on all ranks that a launcher started; all of them call it. With train.deterministic the ranks play those of
-// the finest layout, see docs/conventions.md.
-Ended train(const RunConfig& cfg, const std::atomic<bool>& stop);
+// Trains on all ranks of `world`; all of them call it. With train.deterministic they play those of the finest layout, see
+// docs/conventions.md.
+Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop);
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run.
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});
