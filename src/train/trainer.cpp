@@ -106,6 +106,7 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
       store(mesh->grid().size[std::size_t(Axis::tp)]),
       model(store, cfg.model, cp_choice(cfg, mesh->grid()).mode) {
   const int pp = mesh->grid().size[std::size_t(Axis::pp)], at = mesh->at(Axis::pp);
+  model.cut_into(stages);
   store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == at; });
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
 }
