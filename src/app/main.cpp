@@ -28,8 +28,8 @@ struct CommandLine {
     sub->footer("example: " + example);
     return sub;
   }
-  CLI::App *train, *eval, *render, *measure, *verify, *golden, *bench, *bench_train, *gemm, *comm, *plan, *convert,
-      *weights, *synthetic, *inspect;
+  CLI::App *train, *eval, *render, *measure, *verify, *golden, *layouts, *layout, *bench, *bench_train, *gemm, *comm,
+      *plan, *convert, *weights, *synthetic, *inspect;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -61,6 +61,14 @@ struct CommandLine {
     golden->add_option("path", words,
                        "files or folders (default tests/golden); data=DIR says where the scenes' folders are, "
                        "compute.device=cuda computes on a GPU");
+    layouts = command(*verify, "layouts", "loss and gradients of many layouts against one rank",
+                      "lact verify layouts configs/nvs/character_64.yaml ranks=8 steps=3");
+    layouts->add_option("config", config, "YAML file")->required();
+    layouts->add_option("key=value", words, pairs);
+    layouts->add_flag("--json", json, "one JSON object on stdout");
+    layout = verify->add_subcommand("layout", "one layout, as `verify layouts` starts it")->group("");
+    layout->add_option("config", config)->required();
+    layout->add_option("key=value", words);
     golden->add_flag("--json", json, "one JSON object on stdout");
     bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench train");
     bench->require_subcommand(1);
@@ -119,6 +127,8 @@ struct CommandLine {
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
     if (*measure) return lact::profile_command(config, split(words, 0, 0, "key=value"), json);
+    if (*layouts) return lact::verify_layouts_command(config, split(words, 0, 0, "key=value"), json);
+    if (*layout) return lact::verify_layout_command(config, split(words, 0, 0, "key=value"));
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
     if (*bench_train) return lact::bench_train_command(split(words, 0, 1, "one config file"), json);
     if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);

@@ -149,33 +149,30 @@ Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
   resume();
 }
 
-namespace {
-
-// Trains on ranks that are played by threads, so that the sums of every layout run along one tree.
-Ended train_finest(const RunConfig& cfg, Communicator& processes, const Grid& grid, const Grid& finest,
-                   const std::atomic<bool>& stop) {
+void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
+              const std::function<void(const RunConfig&, std::unique_ptr<Communicator>)>& body) {
+  log::set_rank(world->rank(), world->size());
+  const Grid grid = layout_of(cfg, world->size());
+  if (!cfg.train.deterministic) return body(cfg, std::move(world));
+  const Grid finest = finest_layout(cfg, grid);
   RunConfig fine = cfg;
   fine.parallel.dp = finest.size[std::size_t(Axis::dp)], fine.parallel.cp = finest.size[std::size_t(Axis::cp)];
   fine.compute.threads = 1;
   std::vector<int> mine;
   for (int r = 0; r < finest.ranks(); ++r)
-    if (player_of(r, finest, grid) == processes.rank()) mine.push_back(r);
-  std::atomic<Ended> ended = Ended::finished;
-  play_ranks(processes, finest.ranks(), mine, [&](std::unique_ptr<Communicator> world) {
-    log::set_rank_of_thread(world->rank(), world->size());
-    ended = Trainer(fine, std::move(world)).run(stop);
+    if (player_of(r, finest, grid) == world->rank()) mine.push_back(r);
+  play_ranks(*world, finest.ranks(), mine, [&](std::unique_ptr<Communicator> played) {
+    log::set_rank_of_thread(played->rank(), played->size());
+    body(fine, std::move(played));
   });
-  return ended;
 }
 
-}  // namespace
-
 Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop) {
-  log::set_rank(world->rank(), world->size());
-  world->compare_calls(cfg.parallel.compare_calls);
-  const Grid grid = layout_of(cfg, world->size());
-  if (cfg.train.deterministic) return train_finest(cfg, *world, grid, finest_layout(cfg, grid), stop);
-  return Trainer(cfg, std::move(world)).run(stop);
+  std::atomic<Ended> ended = Ended::finished;
+  on_ranks(cfg, std::move(world), [&](const RunConfig& c, std::unique_ptr<Communicator> ranks) {
+    ended = Trainer(c, std::move(ranks)).run(stop);
+  });
+  return ended;
 }
 
 void Trainer::resume() {
