@@ -1,7 +1,6 @@
 // MPI: ranks of one host share a window of memory, others send messages that never block. Owns MPI_Init and
 // MPI_Finalize.
 #include <mpi.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <exception>
@@ -110,6 +109,7 @@ Session::Session(const Launch& launch, double timeout) : watchdog_(launch, activ
   w.thread_level = level == MPI_THREAD_MULTIPLE     ? "multiple"
                    : level == MPI_THREAD_SERIALIZED ? "serialized"
                                                     : "funneled";
+  w.places = gathered(world_, place_of_this_process());
   w.activity = &activity;
   share_memory();
 }
@@ -304,9 +304,8 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
 
 std::unique_ptr<Communicator> open_world(double timeout) {
   if (!started_as_a_rank()) {
-    std::string host(256, '\0');
-    gethostname(host.data(), host.size() - 1);
-    info().host = host.c_str();
+    info().places = {place_of_this_process()};
+    info().host = info().places.front().host.data();
     return self_communicator("world");
   }
   const Launch launch = launch_of();

@@ -24,7 +24,6 @@ struct LoadedModel {
   ViewSynthesis model;
   Ctx context(Tape* tape = nullptr) { return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0}; }
   bool first_rank() const { return mesh->world().rank() == 0; }
-
 };
 
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
@@ -40,6 +39,7 @@ class Trainer {
  private:
   void resume();
   void begin_folder();
+  void tell_where();  // hosts, layout, transports and libraries: the first lines of a run
   Batch draw(std::int64_t step, std::int64_t micro);
   Ended loop(const std::atomic<bool>& stop);
   StepReport train_step(std::int64_t step, class Progress& progress, const std::function<Wishes()>& wishes);
