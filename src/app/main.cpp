@@ -1,14 +1,17 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <limits>
+#include <thread>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "parallel/launcher.hpp"
 #include "parallel/world.hpp"
 
 namespace {
@@ -150,6 +153,13 @@ void wait_briefly_at_barriers(char** argv) {
   execv("/proc/self/exe", argv);  // where that is not possible, the program goes on as it is
 }
 
+// Most that is wrong is wrong on all ranks. Rank 0 says it, and the others end through that meanwhile: sooner where MPI
+// runs than where the launcher has to notice. They speak where they are alone with it.
+void let_rank_0_speak() {
+  const int ranks = lact::world_info().ranks;
+  if (lact::launch_of().rank > 0) std::this_thread::sleep_for(std::chrono::seconds(ranks > 1 ? 2 : 4));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -162,8 +172,10 @@ int main(int argc, char** argv) {
     lact::check(bool(std::cout.flush()), "the results cannot be written to stdout");
     return status;
   } catch (const CLI::ParseError& e) {
+    let_rank_0_speak();
     return line.app.exit(e) == 0 ? lact::exit_done : lact::exit_usage;
   } catch (const std::exception& e) {
+    let_rank_0_speak();
     lact::log::error("{}", e.what());
     lact::abort_world(lact::exit_error);  // the other ranks would wait for this one
     return lact::exit_error;

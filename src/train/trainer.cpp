@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "files/hdf5.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "io/progress.hpp"
@@ -271,6 +272,17 @@ void Trainer::save(std::int64_t step) {
   saving_ = false;
 }
 
+void Trainer::tell_where() {
+  const WorldInfo& w = world_info();
+  if (!w.places.empty()) log::info("{}", text_of(w.places));
+  std::string transports;
+  for (const Communicator* c : loaded_.mesh->communicators())
+    transports += fill(transports.empty() ? "{} by {}" : ", {} by {}", {c->label(), c->transport()});
+  if (!alone_) log::info("{}; {}", text_of(loaded_.mesh->grid()), transports);
+  const std::string mpi = w.ranks > 1 ? fill("{} (threads: {}), ", {w.library, w.thread_level}) : "";
+  log::info("{}{}, {}, on {}", mpi, kernels::product_library(), hdf5_version(), loaded_.device->name());
+}
+
 Ended Trainer::run(const std::atomic<bool>& stop) {
   std::int64_t steps = cfg_.train.steps;
   if (first_step_ >= steps) {
@@ -280,6 +292,7 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
   if (loaded_.first_rank()) begin_folder();
   peak_flops_ = measured_product_rate(*loaded_.device, cfg_.train.activations());
+  tell_where();
   log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, loaded_.store.count(),
             source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
   const CpChoice cp = cp_choice(cfg_, loaded_.mesh->grid());

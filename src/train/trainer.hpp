@@ -44,6 +44,7 @@ class Trainer {
  private:
   void resume();
   void begin_folder();
+  void tell_where();  // hosts, layout, transports and libraries: the first lines of a run
   Batch draw(std::int64_t step, std::int64_t micro);
   Ended loop(const std::atomic<bool>& stop);
   StepReport train_step(std::int64_t step, class Progress& progress, const std::function<Wishes()>& wishes);
