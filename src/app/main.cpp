@@ -143,9 +143,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return line.app.exit(e) == 0 ? lact::exit_done : lact::exit_usage;
   } catch (const std::exception& e) {
-    lact::log::end_line();
-    const lact::WorldInfo& world = lact::world_info();
-    std::cerr << "lact: " << (world.ranks > 1 ? lact::sentence("[rank {}] ", world.rank) : "") << e.what() << "\n";
+    lact::log::error("{}", e.what());
     lact::abort_world(lact::exit_error);  // the other ranks would wait for this one
     return lact::exit_error;
   }

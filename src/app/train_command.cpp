@@ -11,15 +11,17 @@
 namespace lact {
 namespace {
 
-// The first SIGINT or SIGTERM asks for a clean end; the next one ends at once. A thread of its own waits for them and
-// every other thread has them blocked: oneDNN's matrix kernels point the stack register at a heap buffer while they
-// run, and a handler on such a thread would overwrite the heap with its frame.
+// The first SIGINT, SIGTERM or SIGUSR1 asks for a clean end; the next one ends at once, but for SIGUSR1, which
+// launchers repeat. A thread of its own waits for them and every other thread has them blocked: oneDNN's matrix kernels
+// point the stack register at a heap buffer while they run, and a handler on such a thread would overwrite the heap
+// with its frame.
 class StopSignals {
  public:
   StopSignals() {
     sigemptyset(&set_);
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
+    sigaddset(&set_, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);  // threads made from here on inherit it
     thread_ = std::jthread([this](const std::stop_token& end) { wait(end); });
   }
@@ -34,7 +36,7 @@ class StopSignals {
  private:
   void wait(const std::stop_token& end) {
     for (int signal = 0; sigwait(&set_, &signal) == 0 && !end.stop_requested();) {
-      if (!asked_.exchange(true)) continue;
+      if (!asked_.exchange(true) || signal == SIGUSR1) continue;
       std::signal(signal, SIG_DFL);
       pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
       std::raise(signal);
@@ -50,8 +52,7 @@ class StopSignals {
 int train_command(const std::string& config, const Arguments& args) {
   check(args.plain.empty(), "'{}' is not of the form key=value", args.plain.empty() ? "" : args.plain[0]);
   StopSignals signals;
-  Trainer trainer(RunConfig::load(config, args.overrides));
-  return trainer.run(signals.asked()) == Ended::finished ? exit_done : exit_stopped;
+  return train(RunConfig::load(config, args.overrides), signals.asked()) == Ended::finished ? exit_done : exit_stopped;
 }
 
 std::string help_config() {

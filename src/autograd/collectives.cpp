@@ -200,82 +200,6 @@ InFlight begin_all_to_all(const Var& x, int cut_dim, int join_dim, Communicator&
   return Launch{"all_to_all", arriving, std::move(work), unpack, adjoint}.from({x});
 }
 
-namespace {
-
-// Units laid one after the other, those of rank 0 first: where each begins, and how much each rank owns.
-struct Owned {
-  std::vector<int> owners;
-  std::vector<Shape> shapes;
-  Counts at, counts;  // in the whole; of each rank
-  int me;
-  Owned(std::span<const int> who, std::vector<Shape> of, const Communicator& c)
-      : owners(who.begin(), who.end()),
-        shapes(std::move(of)),
-        at(owners.size()),
-        counts(std::size_t(c.size())),
-        me(c.rank()) {
-    check(owners.size() == shapes.size() && !owners.empty(), "{} units and {} owners", shapes.size(), owners.size());
-    std::int64_t next = 0;
-    for (int r = 0; r < c.size(); ++r)
-      for (std::size_t u = 0; u < owners.size(); ++u) {
-        check(owners[u] >= 0 && owners[u] < c.size(), "rank {} of {} owns nothing", owners[u], c.size());
-        if (owners[u] != r) continue;
-        at[u] = next, next += count_of(shapes[u]), counts[std::size_t(r)] += count_of(shapes[u]);
-      }
-  }
-  std::int64_t mine() const { return counts[std::size_t(me)]; }
-  std::int64_t first() const { return std::accumulate(counts.begin(), counts.begin() + me, std::int64_t(0)); }
-  Tensor unit(const Tensor& whole, std::size_t u, std::int64_t begin) const {
-    const std::int64_t from = at[u] - begin;
-    return whole.cut(0, {from, from + count_of(shapes[u])}).view(shapes[u]);
-  }
-};
-
-}  // namespace
-
-InFlight begin_reduce_to(std::span<const Var> units, std::span<const int> owners, Communicator& c) {
-  std::vector<Shape> shapes;
-  for (const Var& u : units) shapes.push_back(u.shape());
-  const Owned o(owners, shapes, c);
-  std::vector<Var> in(units.begin(), units.end());
-  if (c.size() == 1) return Launch::local(in);
-  const Tensor whole = like(units[0].value(), {total(o.counts)}), mine = like(whole, {o.mine()});
-  for (std::size_t u = 0; u < units.size(); ++u)
-    kernels::unary(kernels::Unary::copy, o.unit(whole, u, 0), units[u].value());
-  auto unpack = [o](const Tensor& t) {
-    std::vector<Tensor> ys;
-    for (std::size_t u = 0; u < o.owners.size(); ++u)
-      ys.push_back(o.owners[u] == o.me ? o.unit(t, u, o.first()) : like(t, {0}));
-    return ys;
-  };
-  auto adjoint = [&c, o](std::span<const Var> dys) { return begin_broadcast_from(dys, o.owners, o.shapes, c); };
-  Work work = c.reduce_scatter(mine, whole, o.counts);
-  return Launch{"reduce_to", mine, std::move(work), unpack, adjoint}.from(std::move(in));
-}
-
-InFlight begin_broadcast_from(std::span<const Var> units, std::span<const int> owners, std::span<const Shape> shapes,
-                              Communicator& c) {
-  const Owned o(owners, {shapes.begin(), shapes.end()}, c);
-  check(units.size() == owners.size(), "{} units and {} owners", units.size(), owners.size());
-  std::vector<Var> in(units.begin(), units.end());
-  if (c.size() == 1) return Launch::local(in);
-  const Tensor whole = like(units[0].value(), {total(o.counts)}), mine = like(whole, {o.mine()});
-  for (std::size_t u = 0; u < units.size(); ++u) {
-    const bool owned = o.owners[u] == o.me;
-    check(units[u].shape() == (owned ? o.shapes[u] : Shape{0}), "unit {} of rank {} has shape {}", u, o.me,
-          text_of(units[u].shape()));
-    if (owned) kernels::unary(kernels::Unary::copy, o.unit(mine, u, o.first()), units[u].value());
-  }
-  auto unpack = [o](const Tensor& t) {
-    std::vector<Tensor> ys;
-    for (std::size_t u = 0; u < o.owners.size(); ++u) ys.push_back(o.unit(t, u, 0));
-    return ys;
-  };
-  auto adjoint = [&c, o](std::span<const Var> dys) { return begin_reduce_to(dys, o.owners, c); };
-  Work work = c.all_gather(whole, mine, o.counts);
-  return Launch{"broadcast_from", whole, std::move(work), unpack, adjoint}.from(std::move(in));
-}
-
 // All that arrives stands in one buffer. Besides it there is always one empty result, so that the node is pulled also
 // where nothing arrives.
 InFlight begin_exchange(const Var& place, std::span<const Sent> sent, std::span<const Wanted> wanted, Communicator& c) {
@@ -325,13 +249,6 @@ Var scatter_sum(const Var& x, int dim, Communicator& c, std::span<const std::int
 Var all_to_all(const Var& x, int cut_dim, int join_dim, Communicator& c, std::span<const std::int64_t> cut_counts,
                std::span<const std::int64_t> join_counts) {
   return finish(begin_all_to_all(x, cut_dim, join_dim, c, cut_counts, join_counts));
-}
-std::vector<Var> reduce_to(std::span<const Var> units, std::span<const int> owners, Communicator& c) {
-  return finish_all(begin_reduce_to(units, owners, c));
-}
-std::vector<Var> broadcast_from(std::span<const Var> units, std::span<const int> owners, std::span<const Shape> shapes,
-                                Communicator& c) {
-  return finish_all(begin_broadcast_from(units, owners, shapes, c));
 }
 std::vector<Var> exchange(const Var& place, std::span<const Sent> sent, std::span<const Wanted> wanted,
                           Communicator& c) {

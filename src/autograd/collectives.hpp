@@ -3,8 +3,7 @@
 // transpose, and it pulls back even a zero, so every rank of the communicator runs the same collectives in the same
 // order, with values that are tracked on all ranks or on none. Differentiable any number of times.
 //
-//   sum <-> sum;  gather <-> scatter_sum;  all_to_all <-> its inverse;  reduce_to <-> broadcast_from;  exchange <->
-//   back
+//   sum <-> sum;  gather <-> scatter_sum;  all_to_all <-> its inverse;  exchange <-> back
 #pragma once
 #include "autograd/tape.hpp"
 #include "parallel/communicator.hpp"
@@ -49,15 +48,6 @@ InFlight begin_all_to_all(const Var& x, int cut_dim, int join_dim, Communicator&
                           std::span<const std::int64_t> join_counts = {});
 Var all_to_all(const Var& x, int cut_dim, int join_dim, Communicator& c, std::span<const std::int64_t> cut_counts = {},
                std::span<const std::int64_t> join_counts = {});
-
-// Units with an owner each, all in one transfer. reduce_to: unit u becomes the sum over ranks on owners[u], and empty
-// (shape [0]) elsewhere. broadcast_from takes such units back to all ranks, where they have these shapes.
-InFlight begin_reduce_to(std::span<const Var> units, std::span<const int> owners, Communicator& c);
-std::vector<Var> reduce_to(std::span<const Var> units, std::span<const int> owners, Communicator& c);
-InFlight begin_broadcast_from(std::span<const Var> units, std::span<const int> owners, std::span<const Shape> shapes,
-                              Communicator& c);
-std::vector<Var> broadcast_from(std::span<const Var> units, std::span<const int> owners, std::span<const Shape> shapes,
-                                Communicator& c);
 
 // Values to and from single ranks. A rank may send or receive nothing; `place` is any tracked value, which gives it its
 // place on the tape. The results are the values received, in the order of `wanted`; finish_all() gives an empty one

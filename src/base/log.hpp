@@ -4,10 +4,12 @@
 
 namespace lact::log {
 
-// Lines of other ranks than 0 carry "[rank N]"; ranks other than 0 are silent below `warning`.
+// Warnings and errors carry "[rank N]" where there are several; ranks other than 0 are silent below `warning`.
 void set_rank(int rank, int ranks);
+void set_rank_of_thread(int rank, int ranks);  // of the calling thread alone, where a process plays several ranks
 void info_with(const Said& text, std::initializer_list<Word> words);
 void warning_with(const Said& text, std::initializer_list<Word> words);
+void error_with(const Said& text, std::initializer_list<Word> words);
 template <class... A>
 void info(Said text, const A&... words) {
   info_with(text, {Word(words)...});
@@ -15,6 +17,10 @@ void info(Said text, const A&... words) {
 template <class... A>
 void warning(Said text, const A&... words) {
   warning_with(text, {Word(words)...});
+}
+template <class... A>
+void error(Said text, const A&... words) {
+  error_with(text, {Word(words)...});
 }
 // Replaces the current line on a terminal, writes a plain line elsewhere (rank 0 only).
 void progress(const std::string& line);

@@ -5,12 +5,17 @@
 namespace lact::kernels {
 namespace {
 
+const Table& table_of(Backend b) {
+  if (b == Backend::paper) return paper_table();
+  return b == Backend::cpu ? cpu_table() : cuda_table();
+}
+
 template <class F>
 F entry(F Table::*field, const char* name, const Tensor& y) {
   check(y.defined(), "the result of the kernel {} is undefined", name);
-  const bool cpu = y.device().backend() == Backend::cpu;
-  F f = (cpu ? cpu_table() : cuda_table()).*field;
-  check(f != nullptr, "no {} kernel for {}", cpu ? "cpu" : "cuda", name);
+  const Backend b = y.device().backend();
+  F f = table_of(b).*field;
+  check(f != nullptr, "no {} kernel for {}", name_of(b), name);
   return f;
 }
 

@@ -44,5 +44,6 @@ struct Table {
 };
 const Table& cpu_table();
 const Table& cuda_table();  // all null where the program was built without CUDA (cuda/absent.cpp)
+const Table& paper_table();
 
 }  // namespace lact::kernels

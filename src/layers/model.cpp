@@ -4,9 +4,9 @@
 
 namespace lact {
 
-Var loss_of(Model& m, Ctx& c, const Batch& b, bool recompute) {
-  Var x = m.embed(c, b);
-  for (int i = 0; i < m.blocks(); ++i) {
+Var run_blocks(Model& m, Ctx& c, const Batch& b, Range blocks, Var x, bool recompute) {
+  if (blocks.begin == 0) x = m.embed(c, b);
+  for (int i = int(blocks.begin); i < blocks.end; ++i) {
     if (!recompute) {
       x = m.block(c, i, x, b);
       continue;
@@ -17,7 +17,7 @@ Var loss_of(Model& m, Ctx& c, const Batch& b, bool recompute) {
     };
     x = checkpoint(c.tape, {x}, body)[0];
   }
-  return m.head(c, x, b);
+  return blocks.end == m.blocks() ? m.head(c, x, b) : x;
 }
 
 }  // namespace lact

@@ -10,6 +10,11 @@ namespace lact {
 struct Flops {
   double linear = 0, attention = 0, update = 0, apply = 0, newton_schulz = 0;
   double total() const { return linear + attention + update + apply + newton_schulz; }
+  Flops& operator+=(const Flops& o) {
+    linear += o.linear, attention += o.attention, update += o.update, apply += o.apply;
+    newton_schulz += o.newton_schulz;
+    return *this;
+  }
 };
 
 struct Model {
@@ -18,11 +23,17 @@ struct Model {
   virtual Var embed(Ctx& c, const Batch& b) = 0;
   virtual Var block(Ctx& c, int i, const Var& x, const Batch& b) = 0;
   virtual Var head(Ctx& c, const Var& x, const Batch& b) = 0;  // [1]: this rank's share of the global loss
+  virtual Tensor hidden(const Ctx& c,
+                        const Batch& b) const = 0;  // room for what passes from block to block on this rank
   virtual std::int64_t tokens(const Batch& b) const = 0;
   virtual Flops forward_flops(const Batch& b) const = 0;
 };
 
-// The whole forward pass. With `recompute` each block keeps only its input and runs again in the backward pass.
-Var loss_of(Model& m, Ctx& c, const Batch& b, bool recompute);
+// Some consecutive blocks: the first of the model take no x and embed the batch, the last end with the loss. With
+// `recompute` each block keeps only its input and runs again in the backward pass.
+Var run_blocks(Model& m, Ctx& c, const Batch& b, Range blocks, Var x, bool recompute);
+inline Var loss_of(Model& m, Ctx& c, const Batch& b, bool recompute) {
+  return run_blocks(m, c, b, {0, m.blocks()}, {}, recompute);
+}
 
 }  // namespace lact

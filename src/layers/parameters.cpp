@@ -60,6 +60,7 @@ constexpr std::int64_t full_bucket = 1 << 22;  // 16 MB of f32: a sum that start
 std::vector<std::int64_t> place_all(std::deque<Parameter>& parameters, std::vector<ParameterStore::Bucket>& buckets) {
   std::vector<std::int64_t> sizes;
   for (Parameter& p : parameters) {
+    if (!p.here) continue;
     std::size_t b = buckets.size();
     while (b > 0 && !(buckets[b - 1].replicated_on == p.replicated_on)) --b;
     std::int64_t count = count_of(p.local);
@@ -89,7 +90,9 @@ void ParameterStore::lay_out(Device& d, Mesh& m, std::uint64_t seed, DType t) {
     buckets_[b].gradient = Tensor::zeros(d, {size}, t);
     buckets_[b].shard = {line.rank() * part, (line.rank() + 1) * part};
   }
+  if (d.backend() == Backend::paper) return;
   for (const Parameter& p : parameters_) {
+    if (!p.here) continue;
     std::uint64_t key = random_key(seed, p.name);
     std::vector<double> numbers(std::size_t(count_of(p.local)));
 #pragma omp parallel for
@@ -100,6 +103,7 @@ void ParameterStore::lay_out(Device& d, Mesh& m, std::uint64_t seed, DType t) {
 }
 
 Var ParameterStore::use(Ctx& c, const Parameter& p) {
+  check(p.here, "{} belongs to another stage of the pipeline", p.name);
   Bucket& b = buckets_[p.bucket];
   b.gathering.wait();
   if (counting_) ++b.handed;
@@ -107,12 +111,17 @@ Var ParameterStore::use(Ctx& c, const Parameter& p) {
   return c.tape->leaf(value(p), [this, bucket = p.bucket, sum = gradient(p)](const Var& g) {
     if (g) kernels::add_to(sum, dense(g.value()));
     ++buckets_[bucket].fired;
-    if (fired_) fired_(bucket);
+    if (fired_) fired_();
   });
 }
 
-void ParameterStore::zero_gradients() {
+void ParameterStore::begin_step(std::int64_t forwards) {
+  forwards_left_ = forwards;
   for (Bucket& b : buckets_) kernels::fill(b.gradient, 0), b.handed = b.fired = 0;
+}
+
+void ParameterStore::keep(const std::function<bool(const Parameter&)>& is_here) {
+  for (Parameter& p : parameters_) p.here = is_here(p);
 }
 
 void ParameterStore::add_moments() {

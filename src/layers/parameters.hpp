@@ -41,6 +41,7 @@ struct Parameter {
   Shape local;                   // what this rank holds
   // Where ranks hold the same numbers and gradients are partial.
   Axes replicated_on = Axes(Axis::dp) | Axis::cp | Axis::tp;
+  bool here = true;  // false: on another stage of the pipeline
   ParameterStore* store = nullptr;
   std::size_t bucket = 0;  // place of the flat numbers
   Range range;
@@ -74,12 +75,18 @@ class ParameterStore {
   void lay_out(Device& d, Mesh& m, std::uint64_t seed, DType t = DType::f32);
   // A tracked value whose gradient is added to the bucket; a constant without a tape.
   Var use(Ctx& c, const Parameter& p);
-  void zero_gradients();
+  void zero_gradients() { begin_step(0); }
   void add_moments();  // zero first and second moments of the shards
   void settle();       // waits for values on their way: before anybody else than use() reads them
-  // Forward passes count the leaves they will hand out; `fired` is told after each gradient that came back.
-  void count_leaves(bool on) { counting_ = on; }
-  void on_gradient(std::function<void(std::size_t bucket)> fired) { fired_ = std::move(fired); }
+  // A step of so many forward passes: no gradients yet. Each pass counts the leaves it hands out, a checkpointed
+  // block's too, so that it is known when the last gradient of a bucket has come back.
+  void begin_step(std::int64_t forwards);
+  void begin_forward() { counting_ = true; }
+  void end_forward() { counting_ = false, --forwards_left_; }
+  bool complete(const Bucket& b) const { return forwards_left_ == 0 && b.fired == b.handed; }
+  void on_gradient(std::function<void()> fired) { fired_ = std::move(fired); }  // told after each one
+  // Parameters of other stages of a pipeline have no numbers here. Before lay_out().
+  void keep(const std::function<bool(const Parameter&)>& is_here);
 
   int tp() const { return tp_; }
   const std::deque<Parameter>& parameters() const { return parameters_; }
@@ -93,7 +100,8 @@ class ParameterStore {
  private:
   int tp_;
   bool counting_ = false;
-  std::function<void(std::size_t)> fired_;
+  std::int64_t forwards_left_ = 0;
+  std::function<void()> fired_;
   std::deque<Parameter> parameters_;  // a deque: layers hold references
   std::map<std::string, const Parameter*> by_name_;
   std::vector<Bucket> buckets_;

@@ -1,5 +1,6 @@
 #include "models/view_synthesis.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "autograd/broadcast.hpp"
@@ -79,6 +80,29 @@ void ViewSynthesisConfig::check_values(std::int64_t height, std::int64_t width) 
   }
 }
 
+std::vector<SubLayerShape> sub_layers(const ViewSynthesisConfig& cfg) {
+  std::vector<SubLayerShape> out;
+  for (const BlockConfig& b : cfg.block_config.empty() ? ViewSynthesisConfig::default_blocks() : cfg.block_config) {
+    const BlockParams& p = b.params;
+    if (b.type == mlp_type) {
+      out.push_back({.kind = SubLayerShape::mlp, .hidden = std::int64_t(double(cfg.dim) * multiple(b))});
+    } else if (b.type == attention_type) {
+      out.push_back({.kind = SubLayerShape::attention,
+                     .per_view = b.length_dim == "l",
+                     .qk_norm = p.use_qk_norm,
+                     .heads = cfg.dim / p.head_dim,
+                     .head_dim = p.head_dim});
+    } else {
+      out.push_back({.kind = SubLayerShape::fast_weights,
+                     .heads = cfg.dim / p.head_dim,
+                     .head_dim = p.head_dim,
+                     .hidden = std::int64_t(double(p.head_dim) * multiple(b)),
+                     .newton_schulz_steps = p.muon_update_steps});
+    }
+  }
+  return out;
+}
+
 ViewSynthesis::ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg, CpMode mode)
     : cfg_(cfg),
       cp_mode_(mode),
@@ -110,7 +134,7 @@ ViewSynthesis::SubLayer ViewSynthesis::make_sub_layer(Scope s, const BlockConfig
           Ttt(f, cfg_.dim, {p.head_dim, multiple(b), p.base_lr, p.muon_update_steps, false, cp_mode_}, init)};
 }
 
-ViewSynthesis::Sequence ViewSynthesis::sequence(Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w,
+ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w,
                                                 TttPlan plan) const {
   Sequence seq;
   seq.tokens_per_view = per_view(h, w);
@@ -119,7 +143,7 @@ ViewSynthesis::Sequence ViewSynthesis::sequence(Ctx& c, const Tensor& poses, std
   return seq;
 }
 
-ViewSynthesis::Sequence ViewSynthesis::sequence(Ctx& c, const Batch& b) const {
+ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Batch& b) const {
   std::int64_t h = b.images.dim(3), w = b.images.dim(4), n = per_view(h, w);
   return sequence(c, b.poses, h, w, plan_views(b.input_views * n, b.target_views * n));
 }
@@ -165,6 +189,16 @@ Var ViewSynthesis::run_block(Ctx& c, int i, Var x, const Sequence& seq) {
 
 std::int64_t ViewSynthesis::tokens(const Batch& b) const {
   return b.poses.dim(0) * b.poses.dim(1) * per_view(b.images.dim(3), b.images.dim(4));
+}
+
+std::int64_t ViewSynthesis::place_of(const std::string& parameter) const {
+  constexpr std::string_view of_block = "blocks.", of_head = "image_token_decoder.";
+  if (parameter.starts_with(of_block)) return std::stoll(parameter.substr(of_block.size()));
+  return parameter.starts_with(of_head) ? blocks() : -1;
+}
+
+Tensor ViewSynthesis::hidden(const Ctx& c, const Batch& b) const {
+  return Tensor::empty(c.device, {b.poses.dim(0), total(sequence(c, b).cut.rows()), cfg_.dim});
 }
 
 Var ViewSynthesis::embed(Ctx& c, const Batch& b) {
@@ -238,30 +272,38 @@ Var ViewSynthesis::render(Ctx& c, const States& states, const Tensor& intrinsics
   return images(c, x, seq, {0, poses.dim(1)}, h, w);
 }
 
-Flops ViewSynthesis::forward_flops(const Batch& b) const {
-  auto p2 = double(cfg_.patch_size * cfg_.patch_size), d = double(cfg_.dim), n = double(tokens(b));
-  double views = double(b.input_views + b.target_views), items = double(b.poses.dim(0));
-  double per_view = n / (items * views), updated = n / views * double(b.input_views);
-  Flops f;
-  f.linear = 2 * n * channels * p2 * d + 2 * n / views * double(b.target_views) * 3 * p2 * d;
-  for (const BlockConfig& s : cfg_.block_config) {
-    double head = double(s.params.head_dim), layers = double(cfg_.layers);
-    if (s.type == attention_type) {
-      f.linear += layers * 8 * n * d * d;
-      f.attention += layers * 4 * n * (s.length_dim == "l" ? per_view : per_view * views) * d;
-    } else if (s.type == mlp_type) {
-      f.linear += layers * 4 * n * d * std::floor(d * multiple(s));
+FlopsOfParts forward_flops(const ViewSynthesisConfig& cfg, const SampleShape& s) {
+  auto p2 = double(cfg.patch_size * cfg.patch_size), d = double(cfg.dim), n = double(s.tokens());
+  double views = double(s.input_views + s.target_views), per_view = double(s.tokens_per_view);
+  double updated = double(s.samples * s.input_views) * per_view;
+  FlopsOfParts f;
+  f.embed.linear = 2 * n * channels * p2 * d;
+  f.head.linear = 2 * double(s.samples * s.target_views) * per_view * 3 * p2 * d;
+  for (const SubLayerShape& sub : sub_layers(cfg)) {
+    auto heads = double(sub.heads), head = double(sub.head_dim), dh = double(sub.hidden);
+    if (sub.kind == SubLayerShape::attention) {
+      f.block.linear += 8 * n * d * d;
+      f.block.attention += 4 * n * (sub.per_view ? per_view : per_view * views) * d;
+    } else if (sub.kind == SubLayerShape::mlp) {
+      f.block.linear += 4 * n * d * dh;
     } else {
-      double dh = std::floor(head * multiple(s)), heads = d / head, small = std::min(head, dh),
-             large = std::max(head, dh);
-      f.linear += layers * (8 * n * d * d + 6 * n * d * heads);
-      f.update += layers * 12 * updated * heads * head * dh;  // two forward, one backward, three gradient products
-      f.apply += layers * 6 * n * heads * head * dh;
-      f.newton_schulz += layers * items * heads * 3 * double(s.params.muon_update_steps) *
-                         (4 * small * small * large + 2 * small * small * small);
+      double small = std::min(head, dh), large = std::max(head, dh);
+      f.block.linear += 8 * n * d * d + 6 * n * d * heads;
+      f.block.update += 12 * updated * heads * head * dh;  // two forward, one backward, three gradient products
+      f.block.apply += 6 * n * heads * head * dh;
+      f.block.newton_schulz += double(s.samples) * heads * 3 * double(sub.newton_schulz_steps) *
+                               (4 * small * small * large + 2 * small * small * small);
     }
   }
   return f;
+}
+
+Flops ViewSynthesis::forward_flops(const Batch& b) const {
+  std::int64_t items = b.poses.dim(0), views = b.input_views + b.target_views;
+  FlopsOfParts parts = lact::forward_flops(cfg_, {items, b.input_views, b.target_views, tokens(b) / (items * views)});
+  Flops f = parts.embed;
+  for (int i = 0; i < blocks(); ++i) f += parts.block;
+  return f += parts.head;
 }
 
 }  // namespace lact

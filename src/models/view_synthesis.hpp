@@ -32,6 +32,26 @@ struct ViewSynthesisConfig {
   static std::vector<BlockConfig> default_blocks();
 };
 
+// The sizes of a sub-layer, for whoever plans without tensors.
+struct SubLayerShape {
+  enum Kind : std::uint8_t { attention, fast_weights, mlp } kind = attention;
+  bool per_view = false;
+  bool qk_norm = false;
+  std::int64_t heads = 1, head_dim = 0;  // of attention and fast weights
+  std::int64_t hidden = 0;               // of the MLP, and of one fast-weight head
+  std::int64_t newton_schulz_steps = 0;
+};
+std::vector<SubLayerShape> sub_layers(const ViewSynthesisConfig& cfg);  // of each block
+// One forward pass over samples of input views and target views with so many tokens each.
+struct SampleShape {
+  std::int64_t samples = 1, input_views = 0, target_views = 0, tokens_per_view = 0;
+  std::int64_t tokens() const { return samples * (input_views + target_views) * tokens_per_view; }
+};
+struct FlopsOfParts {
+  Flops embed, block, head;
+};
+FlopsOfParts forward_flops(const ViewSynthesisConfig& cfg, const SampleShape& s);
+
 class ViewSynthesis final : public Model {
  public:
   ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& cfg, CpMode mode = CpMode::tokens);
@@ -40,6 +60,7 @@ class ViewSynthesis final : public Model {
   Var embed(Ctx& c, const Batch& b) override;
   Var block(Ctx& c, int i, const Var& x, const Batch& b) override;
   Var head(Ctx& c, const Var& x, const Batch& b) override;  // sum of squared errors / valid
+  Tensor hidden(const Ctx& c, const Batch& b) const override;
   std::int64_t tokens(const Batch& b) const override;
   Flops forward_flops(const Batch& b) const override;
 
@@ -54,6 +75,8 @@ class ViewSynthesis final : public Model {
   Var render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h,
              std::int64_t w);
 
+  // The block that a parameter belongs to; -1 for the embedding, blocks() for the head.
+  std::int64_t place_of(const std::string& parameter) const;
   const ViewSynthesisConfig& config() const { return cfg_; }
 
  private:
@@ -71,8 +94,8 @@ class ViewSynthesis final : public Model {
   };
   SubLayer make_sub_layer(Scope s, const BlockConfig& b, InitScale init) const;
   Var run_block(Ctx& c, int i, Var x, const Sequence& seq);
-  Sequence sequence(Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w, TttPlan plan) const;
-  Sequence sequence(Ctx& c, const Batch& b) const;  // inputs update, all are applied
+  Sequence sequence(const Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w, TttPlan plan) const;
+  Sequence sequence(const Ctx& c, const Batch& b) const;  // inputs update, all are applied
   std::int64_t per_view(std::int64_t h, std::int64_t w) const { return h * w / (cfg_.patch_size * cfg_.patch_size); }
   Var embed_rows(Ctx& c, const Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w);
   Var decoded(Ctx& c, const Var& x) { return sigmoid(widened(decoder_(c, decoder_norm_(c, x)))); }

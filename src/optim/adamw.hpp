@@ -9,14 +9,13 @@ struct AdamWConfig {
   double weight_decay = 0.05;  // of parameters with two or more dims; the others do not decay
 };
 
-// Sums every bucket over the ranks on which its parameters are replicated.
-void reduce_gradients(ParameterStore& store, Mesh& mesh);
-// Global L2 norm of the gradients, each element counted once. Not finite if any gradient is not.
+// Sum of squares of this rank's shards of the gradients, and the root of it where one rank holds all.
+double squared_gradients(ParameterStore& store);
 double gradient_norm(ParameterStore& store);
 
 class AdamW {
  public:
-  AdamW(ParameterStore& store, const AdamWConfig& cfg);  // adds the moments
+  AdamW(ParameterStore& store, Mesh& mesh, const AdamWConfig& cfg);  // adds the moments
   void step(double rate, double gradient_scale);
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t n) { steps_ = n; }  // on resuming
@@ -28,6 +27,7 @@ class AdamW {
     double decay;
   };
   ParameterStore& store_;
+  Mesh& mesh_;
   AdamWConfig cfg_;
   std::vector<Piece> pieces_;
   std::int64_t steps_ = 0;

@@ -22,9 +22,9 @@ struct Activity {
   std::array<Line, most_lines> lines;
   std::atomic<int> used{0};  // lines[0 .. used) may be read
 
-  // What the rank waits for now. `line` is -1 while it computes; the others then describe the last wait.
+  // What the rank waits for now. `line` is -1 while it computes; the others then describe the last wait, on line `last`.
   struct Blocked {
-    std::atomic<int> line{-1};
+    std::atomic<int> line{-1}, last{-1};
     std::atomic<std::uint64_t> sequence{0};  // number of that collective on its line, from 1; 0 for an exchange
     std::atomic<Op> op{Op::all_reduce};
     std::atomic<double> since{0};  // seconds of steady_seconds()

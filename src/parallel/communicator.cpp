@@ -31,7 +31,7 @@ class Tracked final : public Work::State {
     if (watched_) {
       auto& b = watched_->blocked;
       b.sequence = sequence_, b.op = op_, b.since = begin;
-      b.line = line_;
+      b.line = b.last = line_;
     }
     const auto inner = std::move(inner_);
     inner->wait();
@@ -110,7 +110,7 @@ Work Communicator::begin(Collective call) {
   const bool empty = op == Op::exchange ? call.messages.empty() : total_of(call.counts) == 0;
   std::uint64_t sequence = 0;
   if (watched_ && op != Op::exchange && !empty) sequence = ++watched_->lines[std::size_t(line_)].begun;
-  auto state = empty ? nullptr : start(std::move(call));
+  auto state = empty && !comes_empty() ? nullptr : start(std::move(call));
   Traffic::Row& row = traffic_->of(op);
   ++row.calls, row.bytes += bytes;
   row.begin_seconds += steady_seconds() - started;

@@ -1,10 +1,24 @@
-// Who started this process.
+// Who started this process, read from what launchers put into the environment: known before MPI, and without it.
 #pragma once
+#include <cstdlib>
+#include <functional>
+#include <string>
+#include <vector>
 
 namespace lact {
 
+using Environment = std::function<const char*(const char* name)>;  // null where there is no such name
+
 // True if a launcher of MPI programs started this process as one of several ranks. Refuses one of several tasks of
 // `srun` without MPI, which would all do the same work.
-bool started_as_a_rank();
+bool started_as_a_rank(const Environment& env = std::getenv);
+
+struct Launch {
+  int rank = 0, ranks = 1;
+  std::string job;  // the same on all ranks of a job, and on those of no other
+  // Where rank 0 can be reached, in the order to try: names or addresses. Empty where the launcher does not say.
+  std::vector<std::string> meeting;
+};
+Launch launch_of(const Environment& env = std::getenv);
 
 }  // namespace lact

@@ -14,8 +14,19 @@ std::string label_of(Axes axes) {
 
 }  // namespace
 
-Mesh::Mesh(Grid g, std::unique_ptr<Communicator> world) : grid_(g), world_(std::move(world)) {
+Mesh::Mesh(Grid g, std::unique_ptr<Communicator> world) : grid_(g), rank_(world->rank()), world_(std::move(world)) {
   check(grid_.ranks() == world_->size(), "a grid of {} ranks over {} ranks", grid_.ranks(), world_->size());
+  make_lines([this](Axes axes, const std::string& label) {
+    return world_->split(grid_.line(rank_, axes).front(), rank_, label);
+  });
+}
+
+Mesh::Mesh(Grid g, int rank, const Make& make) : grid_(g), rank_(rank) {
+  world_ = make(Axes(Axis::pp) | Axis::dp | Axis::cp | Axis::tp, "world");
+  make_lines(make);
+}
+
+void Mesh::make_lines(const Make& make) {
   unsigned shared = 0;  // axes of more than one rank
   for (std::size_t a = 0; a < 4; ++a)
     if (grid_.size[a] > 1) shared |= 1u << a;
@@ -26,8 +37,7 @@ Mesh::Mesh(Grid g, std::unique_ptr<Communicator> world) : grid_(g), world_(std::
       line_of_[bits] = line_of_[axes.bits];
       continue;
     }
-    const int color = grid_.line(world_->rank(), axes).front();
-    lines_.push_back(bits == 0 ? self_communicator() : world_->split(color, world_->rank(), label_of(axes)));
+    lines_.push_back(bits == 0 ? self_communicator() : make(axes, label_of(axes)));
     line_of_[bits] = lines_.back().get();
   }
 }

@@ -8,8 +8,11 @@
 #include <list>
 
 #include "base/check.hpp"
+#include "base/log.hpp"
 #include "parallel/launcher.hpp"
+#include "parallel/staged.hpp"
 #include "parallel/transfer.hpp"
+#include "parallel/watchdog.hpp"
 #include "parallel/window.hpp"
 #include "parallel/world.hpp"
 
@@ -42,7 +45,7 @@ std::vector<T> gathered(MPI_Comm comm, const T& mine) {
 // MPI of this process, from MPI_Init to MPI_Finalize, and the memory that the ranks of this host share.
 class Session {
  public:
-  Session();
+  Session(const Launch& launch, double timeout);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -74,9 +77,10 @@ class Session {
   int host_number_ = 0, local_rank_ = 0;
   std::vector<std::byte*> bases_;  // by local rank
   std::list<Free> free_;
+  Watchdog watchdog_;  // from before MPI until after it
 };
 
-Session::Session() {
+Session::Session(const Launch& launch, double timeout) : watchdog_(launch, activity, timeout) {
   int initialised = 0, level = 0;
   MPI_Initialized(&initialised);
   check(!initialised, "MPI can be started once per process, and was started before");
@@ -242,9 +246,9 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
 
  protected:
   std::shared_ptr<Work::State> start(Collective call) override {
+    if (Staged::needed(call))
+      return std::make_shared<Staged>(std::move(call), [this](Collective c) { return start(c); });
     const bool messages = call.op == Op::exchange;
-    if (!messages) check_host(call.out), check_host(call.in);
-    for (const Message& m : call.messages) check_host(m.body);
     if (window_ && !messages) return window_->begin(std::move(call));
     // Calls in flight are told apart by their tag; messages of exchanges follow each other between two ranks.
     const int tag = messages ? 0 : 1 + int(calls_++ % 32000);
@@ -263,10 +267,6 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
       session->progress.until([this] { return transfer->done(); });
     }
   };
-  static void check_host(const Tensor& t) {
-    check(t.device().backend() == Backend::cpu, "MPI carries numbers of the CPU, and these live on {}",
-          t.device().name());
-  }
   static std::vector<int> ranks_in_world(const Session& session, MPI_Comm comm) {
     int mine = 0;
     MPI_Comm_rank(session.world(), &mine);
@@ -302,14 +302,16 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
 
 }  // namespace
 
-std::unique_ptr<Communicator> open_world() {
+std::unique_ptr<Communicator> open_world(double timeout) {
   if (!started_as_a_rank()) {
     std::string host(256, '\0');
     gethostname(host.data(), host.size() - 1);
     info().host = host.c_str();
     return self_communicator("world");
   }
-  auto session = std::make_shared<Session>();
+  const Launch launch = launch_of();
+  log::set_rank(launch.rank, launch.ranks);
+  auto session = std::make_shared<Session>(launch, timeout);
   MPI_Comm world = MPI_COMM_NULL;
   ok(MPI_Comm_dup(session->world(), &world), "MPI_Comm_dup");
   if (info().ranks > 1) return std::make_unique<MpiCommunicator>(session, world, "world", Transport::best);

@@ -13,7 +13,7 @@ WorldInfo& info() {
 }
 }  // namespace
 
-std::unique_ptr<Communicator> open_world() {
+std::unique_ptr<Communicator> open_world(double) {
   check(!started_as_a_rank(), "this program was built without MPI and cannot be one of several ranks");
   std::string host(256, '\0');
   gethostname(host.data(), host.size() - 1);

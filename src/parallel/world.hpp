@@ -17,8 +17,9 @@ struct WorldInfo {
 };
 
 // MPI if a launcher started this process as one of several ranks, else one rank; a program started by hand never
-// touches MPI. Once per process; MPI ends with the last of the communicators made of it.
-std::unique_ptr<Communicator> open_world();
+// touches MPI. Once per process; MPI ends with the last of the communicators made of it. A watchdog ends the job when a
+// rank dies, stops, or makes others wait in a collective for longer than `timeout` seconds; 0 waits for ever.
+std::unique_ptr<Communicator> open_world(double timeout = 60);
 const WorldInfo& world_info();  // after open_world()
 
 // Ends all ranks with this exit status, after one of them failed and said why. Returns where there is one rank only.

@@ -8,7 +8,8 @@
 
 namespace lact {
 
-enum class Backend : std::uint8_t { cpu, cuda };
+enum class Backend : std::uint8_t { cpu, cuda, paper };  // paper: shapes and costs only, see device_paper.hpp
+const char* name_of(Backend b);
 
 class Event {  // a point in a stream; cheap to copy; an empty one has already happened
  public:

@@ -47,6 +47,7 @@ class CpuDevice final : public Device {
 
 std::unique_ptr<Device> Device::open(Backend b, int index) {
   if (b == Backend::cuda) return open_cuda(index);
+  check(b == Backend::cpu, "{} is no device that can be opened", name_of(b));
   return std::make_unique<CpuDevice>();
 }
 
@@ -56,6 +57,11 @@ Backend backend_named(const std::string& name) {
   if (name == "best") return Device::present(Backend::cuda) > 0 ? Backend::cuda : Backend::cpu;
   check(name == "cpu" || name == "cuda", "compute.device={}: cpu, cuda and best are known", name);
   return name == "cpu" ? Backend::cpu : Backend::cuda;
+}
+
+const char* name_of(Backend b) {
+  constexpr const char* names[]{"cpu", "cuda", "paper"};
+  return names[std::size_t(b)];
 }
 
 void set_threads(int n) {

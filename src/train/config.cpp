@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include "base/check.hpp"
-#include "parallel/grid.hpp"
 
 namespace lact {
 
@@ -39,7 +38,12 @@ void RunConfig::Parallel::fields(Fields& f) {
   f("pp", pp, "ranks along the pipeline of blocks");
   f("dp", dp, "ranks along the samples; 0: those left over by the others");
   f("cp", cp, "ranks along the tokens of a sample");
+  f("cp_mode", cp_mode,
+    "what fast-weight layers exchange over cp: tokens (sums of their gradients), heads (tokens of whole heads), or "
+    "auto: "
+    "the fewer bytes");
   f("tp", tp, "ranks along heads and hidden widths");
+  f("interleave", interleave, "pieces of consecutive blocks per rank of the pipeline; more than 1 interleaves them");
   f("timeout", timeout, "seconds after which a rank that does not answer ends the job");
 }
 
@@ -72,9 +76,12 @@ void RunConfig::check_values() const {
         train.precision, compute.device);
   check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads",
         compute.threads);
+  check(parallel.interleave > 0 && parallel.interleave <= 32768, "parallel.interleave={} is not a number of pieces",
+        parallel.interleave);
+  check(parallel.cp_mode == "auto" || parallel.cp_mode == "tokens" || parallel.cp_mode == "heads",
+        "parallel.cp_mode={}: auto, tokens and heads are known", parallel.cp_mode);
   for (std::int64_t size : {parallel.pp, parallel.dp, parallel.cp, parallel.tp})
     check(size >= 0 && size <= 32768, "parallel: an axis of {} ranks; between 1 and 32768 are possible", size);
-  Grid::of(1, int(parallel.pp), int(parallel.dp), int(parallel.cp), int(parallel.tp));
 }
 
 namespace {

@@ -30,7 +30,8 @@ struct RunConfig {
     void fields(Fields& f);
   } compute;
   struct Parallel {
-    std::int64_t pp = 1, dp = 0, cp = 1, tp = 1, timeout = 60;
+    std::string cp_mode = "auto";
+    std::int64_t pp = 1, dp = 0, cp = 1, tp = 1, interleave = 1, timeout = 60;
     void fields(Fields& f);
   } parallel;
 

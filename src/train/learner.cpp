@@ -50,14 +50,16 @@ AdamWConfig adamw_of(const LearningConfig& c) {
 }  // namespace
 
 Learner::Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
-                 std::uint64_t seed)
-    : model_(model),
+                 std::uint64_t seed, std::vector<Range> stages)
+    : pipeline_(model, store, mesh, stages.empty() ? std::vector<Range>{{0, model.blocks()}} : std::move(stages),
+                cfg.activation_checkpointing),
       store_(store),
       mesh_(mesh),
       device_(device),
       cfg_(cfg),
       seed_(seed),
-      optimizer_(store, adamw_of(cfg)) {}
+      reducer_(store, mesh),
+      optimizer_(store, mesh, adamw_of(cfg)) {}
 
 std::string Learner::verdict(std::int64_t n, double loss, double norm) const {
   if (!std::isfinite(loss)) return "loss is not finite";
@@ -67,33 +69,24 @@ std::string Learner::verdict(std::int64_t n, double loss, double norm) const {
   return {};
 }
 
-// Every rank judges the same numbers, so all of them step or none does.
-double Learner::summed_over_samples_and_tokens(double loss) {
-  Tensor t = Tensor::of(device_, {1}, std::span<const double>(&loss, 1), DType::f64);
-  mesh_.along(Axes(Axis::dp) | Axis::cp).all_reduce(t).wait();
-  return t.item();
-}
-
-StepReport Learner::step(std::int64_t n, std::int64_t micro_batches, const Draw& draw) {
+StepReport Learner::step(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
+                         const std::function<Wishes()>& wishes) {
   StepReport r;
   r.step = n;
   r.rate = cfg_.rate_at(n);
-  store_.zero_gradients();
-  for (std::int64_t m = 0; m < micro_batches; ++m) {
-    const Batch b = draw(m);
-    Tape tape;
-    Ctx c{&tape, device_, mesh_, seed_, n, cfg_.activations()};
-    Var loss = loss_of(model_, c, b, cfg_.activation_checkpointing);
-    tape.backward(loss, ones_like(loss));
-    r.loss += loss.value().item();
-    r.tokens += model_.tokens(b);
-    Flops f = model_.forward_flops(b);
-    r.flops = {r.flops.linear + f.linear, r.flops.attention + f.attention, r.flops.update + f.update,
-               r.flops.apply + f.apply, r.flops.newton_schulz + f.newton_schulz};
-  }
-  reduce_gradients(store_, mesh_);
-  r.loss = summed_over_samples_and_tokens(r.loss);
-  r.grad_norm = gradient_norm(store_);
+  Pipeline::Totals totals = pipeline_.run({nullptr, device_, mesh_, seed_, n, cfg_.activations()}, micro_batches, draw);
+  auto samples = mesh_.grid().size[std::size_t(Axis::dp)];  // every rank counts whole samples
+  r.tokens = totals.tokens * samples;
+  r.flops = totals.flops;
+  for (int i = 1; i < samples; ++i) r.flops += totals.flops;
+  reducer_.finish();
+  // Every rank judges the same numbers, so all of them step or none does.
+  Wishes mine = wishes ? wishes() : Wishes();
+  std::vector<double> all{totals.loss, squared_gradients(store_), double(mine.stop), double(mine.save)};
+  Tensor t = Tensor::of(device_, {std::int64_t(all.size())}, std::span<const double>(all), DType::f64);
+  mesh_.world().all_reduce(t).wait();
+  all = t.to_doubles();
+  r.loss = all[0], r.grad_norm = std::sqrt(all[1]), r.stop = all[2] > 0, r.save = all[3] > 0;
   r.skipped = verdict(n, r.loss, r.grad_norm);
   if (!r.skipped.empty()) {
     ++skipped_in_a_row_;

@@ -1,11 +1,11 @@
 // One optimizer step: forward and backward over the micro-batches, the global norm, the verdict, the update.
 #pragma once
-#include <functional>
 #include <string>
 
 #include "base/config.hpp"
-#include "layers/model.hpp"
 #include "optim/adamw.hpp"
+#include "optim/reducer.hpp"
+#include "train/pipeline.hpp"
 
 namespace lact {
 
@@ -32,31 +32,40 @@ struct LearningConfig {
 struct StepReport {
   std::int64_t step = 0;
   double loss = 0, grad_norm = 0, rate = 0;  // norm before clipping
-  std::int64_t tokens = 0;
-  Flops flops;          // one forward pass; a step is three times that, and four with recomputation
+  std::int64_t tokens = 0;                   // over all ranks
+  Flops flops;          // of one forward pass over them; a step is three times that, and four with recomputation
   std::string skipped;  // why the update was left out, or empty
+  // Whether any rank wants the run to end, and whether rank 0 finds it time for a checkpoint: the same on every rank.
+  bool stop = false, save = false;
+};
+
+struct Wishes {  // of this rank, when a step begins
+  bool stop = false, save = false;
 };
 
 class Learner {
  public:
+  // `stages`: the blocks of each stage of the pipeline; none: all in one.
   Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
-          std::uint64_t seed);
+          std::uint64_t seed, std::vector<Range> stages = {});
   // Draws the micro-batches of one global batch one after the other; each carries the global count `valid`.
-  using Draw = std::function<Batch(std::int64_t micro)>;
-  StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw);
+  using Draw = Pipeline::Draw;
+  StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
+                  const std::function<Wishes()>& wishes = {});
   AdamW& optimizer() { return optimizer_; }
+  Pipeline& pipeline() { return pipeline_; }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
   void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
 
  private:
-  double summed_over_samples_and_tokens(double loss);
   std::string verdict(std::int64_t n, double loss, double norm) const;
-  Model& model_;
+  Pipeline pipeline_;
   ParameterStore& store_;
   Mesh& mesh_;
   Device& device_;
   LearningConfig cfg_;
   std::uint64_t seed_;
+  Reducer reducer_;
   AdamW optimizer_;
   std::int64_t skipped_in_a_row_ = 0;
 };

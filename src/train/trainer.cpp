@@ -3,12 +3,17 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <thread>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "io/progress.hpp"
+#include "parallel/together.hpp"
+#include "parallel/virtual_ranks.hpp"
+#include "parallel/world.hpp"
+#include "train/layout.hpp"
 #include "train/metrics.hpp"
 #include "train/product_rate.hpp"
 
@@ -63,12 +68,44 @@ void check_same_run(const RunConfig& now_wanted) {
 
 }  // namespace
 
+namespace {
+
+std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, std::unique_ptr<Communicator> world) {
+  Grid grid = layout_of(cfg, world->size());
+  return std::make_unique<Mesh>(grid, std::move(world));
+}
+
+// Ranks that are not bound to cores of their own divide the host's.
+void take_threads(std::int64_t asked) {
+  set_threads(int(asked));
+  const int here = world_info().local_ranks;
+  if (asked == 0 && threads() == int(std::thread::hardware_concurrency())) set_threads(std::max(1, threads() / here));
+}
+
+std::unique_ptr<Device> device_of(const RunConfig& cfg) {
+  take_threads(cfg.compute.threads);
+  const Backend backend = backend_named(cfg.compute.device);
+  return Device::open(backend, world_info().local_rank % std::max(1, Device::present(backend)));
+}
+
+}  // namespace
+
 LoadedModel::LoadedModel(const RunConfig& cfg)
+    : LoadedModel(cfg, std::make_unique<Mesh>(Mesh::alone()), device_of(cfg)) {}
+
+// Braces: the mesh comes first, for it knows which device is this rank's.
+LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Communicator> world)
+    : LoadedModel{cfg, mesh_of(cfg, std::move(world)), device_of(cfg)} {}
+
+LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::unique_ptr<Device> d)
     : config(cfg),
-      device(Device::open(backend_named(cfg.compute.device))),
-      mesh(std::make_unique<Mesh>(Mesh::alone())),
-      model(store, cfg.model) {
-  set_threads(int(cfg.compute.threads));
+      device(std::move(d)),
+      mesh(std::move(m)),
+      stages(stages_of(cfg, mesh->grid())),
+      store(mesh->grid().size[std::size_t(Axis::tp)]),
+      model(store, cfg.model, cp_choice(cfg, mesh->grid()).mode) {
+  const int pp = mesh->grid().size[std::size_t(Axis::pp)], at = mesh->at(Axis::pp);
+  store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == at; });
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
 }
 
@@ -81,11 +118,11 @@ RunConfig config_of_run(const std::string& run_folder, const std::vector<std::st
 }
 
 TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
-  std::vector<std::string> all = checkpoints_in(run_folder);
+  std::vector<std::string> all = same_everywhere(s.mesh->world(), checkpoints_in(run_folder));
   std::string problems;
   for (std::size_t i = all.size(); i-- > 0;) {
     try {
-      TrainState state = read_checkpoint(all[i], s.store, *s.device);
+      TrainState state = read_checkpoint(all[i], s.store, *s.mesh);
       if (!problems.empty()) log::warning("{}; {} is used instead", problems, all[i]);
       return state;
     } catch (const Error& e) {
@@ -98,14 +135,45 @@ TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
   return none;
 }
 
-Trainer::Trainer(const RunConfig& cfg)
+Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
     : cfg_((check_folder_is_usable(cfg.run.dir), check_same_run(cfg), cfg)),
       source_(open_views(cfg.data)),
-      loaded_(cfg),
-      learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed)),
+      loaded_(cfg, std::move(world)),
+      learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
+               loaded_.stages),
       loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device) {
+  alone_ = loaded_.mesh->world().size() == 1;
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();
+}
+
+namespace {
+
+// Trains on ranks that are played by threads, so that the sums of every layout run along one tree.
+Ended train_finest(const RunConfig& cfg, Communicator& processes, const Grid& grid, const Grid& finest,
+                   const std::atomic<bool>& stop) {
+  RunConfig fine = cfg;
+  fine.parallel.dp = finest.size[std::size_t(Axis::dp)], fine.parallel.cp = finest.size[std::size_t(Axis::cp)];
+  fine.compute.threads = 1;
+  std::vector<int> mine;
+  for (int r = 0; r < finest.ranks(); ++r)
+    if (player_of(r, finest, grid) == processes.rank()) mine.push_back(r);
+  std::atomic<Ended> ended = Ended::finished;
+  play_ranks(processes, finest.ranks(), mine, [&](std::unique_ptr<Communicator> world) {
+    log::set_rank_of_thread(world->rank(), world->size());
+    ended = Trainer(fine, std::move(world)).run(stop);
+  });
+  return ended;
+}
+
+}  // namespace
+
+Ended train(const RunConfig& cfg, const std::atomic<bool>& stop) {
+  auto world = open_world(double(cfg.parallel.timeout));
+  log::set_rank(world->rank(), world->size());
+  const Grid grid = layout_of(cfg, world->size());
+  if (cfg.train.deterministic) return train_finest(cfg, *world, grid, finest_layout(cfg, grid), stop);
+  return Trainer(cfg, std::move(world)).run(stop);
 }
 
 void Trainer::resume() {
@@ -136,40 +204,49 @@ void Trainer::begin_folder() {
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
 
+// This rank's samples of a micro-batch.
 Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
-  std::int64_t size = cfg_.train.batch_size / cfg_.train.accumulate;
-  Batch b = loader_.batch(step * cfg_.train.batch_size + micro * size, size);
-  b.valid *= double(cfg_.train.accumulate);  // the count over the whole global batch
+  const std::int64_t size = cfg_.train.batch_size / cfg_.train.accumulate;
+  const std::int64_t parts = loaded_.mesh->grid().size[std::size_t(Axis::dp)], mine = size / parts;
+  Batch b = loader_.batch(step * cfg_.train.batch_size + micro * size + loaded_.mesh->at(Axis::dp) * mine, mine, size);
+  b.valid *= double(cfg_.train.accumulate * parts);  // the count over the whole global batch
   return b;
 }
 
-void Trainer::train_step(std::int64_t step, Progress& progress) {
+StepReport Trainer::train_step(std::int64_t step, Progress& progress, const std::function<Wishes()>& wishes) {
   double begin = now();
   loaded_.device->reset_peak();
-  StepReport r = learner_.step(step, cfg_.train.accumulate, [&](std::int64_t micro) { return draw(step, micro); });
+  StepReport r = learner_.step(
+      step, cfg_.train.accumulate, [&](std::int64_t micro) { return draw(step, micro); }, wishes);
   done_ = step + 1;
-  double seconds = now() - begin;
-  StepRow row;
-  row.step = step + 1, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
-  row.tokens = r.tokens, row.seconds = seconds, row.tokens_per_second = double(r.tokens) / seconds;
-  row.model_flops = 3 * r.flops.total(), row.mfu = row.model_flops / seconds / peak_flops_;
-  row.memory_bytes = std::int64_t(loaded_.device->memory().peak);
-  row.psnr = psnr(r.loss), row.skipped = r.skipped;
-  report_->step(row);
-  progress.show({.step = row.step, .loss = r.loss, .psnr = row.psnr, .tokens_per_second = row.tokens_per_second});
-  if (r.skipped.empty()) return;
-  log::warning("step {}: the optimizer step was left out: {}", row.step, r.skipped);
+  if (loaded_.first_rank()) write_row(r, now() - begin, progress);
+  if (r.skipped.empty()) return r;
+  if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", done_, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
     fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}",
          learner_.skipped_in_a_row(), r.skipped, cfg_.train.max_skipped);
   }
+  return r;
+}
+
+void Trainer::write_row(const StepReport& r, double seconds, Progress& progress) {
+  StepRow row;
+  row.step = done_, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
+  row.tokens = r.tokens, row.seconds = seconds, row.tokens_per_second = double(r.tokens) / seconds;
+  row.model_flops = 3 * r.flops.total();
+  row.mfu = row.model_flops / seconds / (peak_flops_ * loaded_.mesh->world().size());
+  row.memory_bytes = std::int64_t(loaded_.device->memory().peak);
+  row.psnr = psnr(r.loss), row.skipped = r.skipped;
+  report_->step(row);
+  progress.show({.step = row.step, .loss = r.loss, .psnr = row.psnr, .tokens_per_second = row.tokens_per_second});
 }
 
 void Trainer::evaluate_now(std::int64_t step) {
+  loaded_.store.settle();
   Ctx c = loaded_.context();
   Evaluation e = evaluate(loaded_.model, c, *source_, cfg_.data);
   NamedValues values = e.values();
-  if (values.empty()) return;
+  if (values.empty() || !loaded_.first_rank()) return;
   report_->evaluation(step, values);
   std::string sheet = cfg_.run.dir + fill("/images/step_{:08d}.png", {step});
   write_png(sheet, sheet_of(e, e.views[0].score.scene, cfg_.data));
@@ -181,13 +258,13 @@ void Trainer::evaluate_now(std::int64_t step) {
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
   saving_ = true;
-  write_checkpoint(checkpoint_path(cfg_.run.dir, step), loaded_.store,
+  write_checkpoint(checkpoint_path(cfg_.run.dir, step), loaded_.store, *loaded_.mesh,
                    {.step = step,
                     .sample = step * cfg_.train.batch_size,
                     .optimizer_steps = learner_.optimizer().steps(),
                     .skipped_in_a_row = learner_.skipped_in_a_row(),
                     .config = to_yaml(Fields::of(cfg_))});
-  remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints);
+  if (loaded_.first_rank()) remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints);
   saved_step_ = step;
   saving_ = false;
 }
@@ -199,17 +276,19 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
     return Ended::finished;
   }
   draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
-  begin_folder();
+  if (loaded_.first_rank()) begin_folder();
   peak_flops_ = measured_product_rate(*loaded_.device, cfg_.train.activations());
   log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, loaded_.store.count(),
             source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
+  const CpChoice cp = cp_choice(cfg_, loaded_.mesh->grid());
+  if (!cp.why.empty()) log::info("{}", cp.why);
   if (evaluation_choices(*source_, cfg_.data).empty())
     log::info("no view is held out (data.held_out), so nothing is evaluated");
   try {
     return loop(stop);
   } catch (const Error&) {  // bad data, a full disk: what was learned until here is kept where that is possible
     try {
-      if (done_ > first_step_ && !saving_) save(done_);
+      if (done_ > first_step_ && !saving_ && alone_) save(done_);  // others may not come to a save
     } catch (const Error&) {
     }
     throw;
@@ -221,19 +300,20 @@ Ended Trainer::loop(const std::atomic<bool>& stop) {
   Progress progress(first_step_, steps);
   double saved_at = now(), pause = double(cfg_.train.checkpoint_seconds);
   for (std::int64_t step = first_step_; step < steps; ++step) {
-    train_step(step, progress);
+    // what ends a run or asks for a save comes from one rank and is done by all in the same step
+    auto wishes = [&] { return Wishes{stop, pause > 0 && loaded_.first_rank() && now() - saved_at >= pause}; };
+    const StepReport r = train_step(step, progress, wishes);
     auto due = [this](std::int64_t every) { return every > 0 && done_ % every == 0; };
-    bool time = pause > 0 && now() - saved_at >= pause;
     // before the checkpoint of the same step, so that a kill in between repeats the step with its evaluation
     if (done_ == steps || due(cfg_.train.eval_every)) evaluate_now(done_);
-    if (done_ == steps || stop || time || due(cfg_.train.checkpoint_every)) {
+    if (done_ == steps || r.stop || r.save || due(cfg_.train.checkpoint_every)) {
       double begin = now();
       save(done_);
       saved_at = now();
       // a large model's checkpoint takes long: no more than a twentieth of the time goes into those by the clock
       if (pause > 0) pause = std::max(double(cfg_.train.checkpoint_seconds), 20 * (saved_at - begin));
     }
-    if (stop && done_ < steps) {
+    if (r.stop && done_ < steps) {
       log::info("stopped at step {} of {}; the same command goes on from here", done_, steps);
       return Ended::stopped;
     }

@@ -13,15 +13,19 @@ namespace lact {
 
 // Device, mesh, parameters and model of a config: what training, evaluation and rendering all need.
 struct LoadedModel {
-  explicit LoadedModel(const RunConfig& cfg);
+  explicit LoadedModel(const RunConfig& cfg);                              // on one rank, whatever parallel.* says
+  LoadedModel(const RunConfig& cfg, std::unique_ptr<Communicator> world);  // in the layout of parallel.*
+  LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> mesh, std::unique_ptr<Device> device);
   RunConfig config;
   std::unique_ptr<Device> device;
   std::unique_ptr<Mesh> mesh;
+  std::vector<Range> stages;  // blocks of each stage of the pipeline, in turn on its ranks
   ParameterStore store;
   ViewSynthesis model;
   Ctx context(Tape* tape = nullptr) {
     return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0, config.train.activations()};
   }
+  bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
@@ -30,7 +34,7 @@ class Trainer {
  public:
   // Checks data, model and run folder; goes on from the newest checkpoint that loads. Nothing is written before all of
   // that succeeded.
-  explicit Trainer(const RunConfig& cfg);
+  Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world);
   // Until train.steps, or until `stop` becomes true; then the step is finished and saved.
   Ended run(const std::atomic<bool>& stop);
 
@@ -39,7 +43,8 @@ class Trainer {
   void begin_folder();
   Batch draw(std::int64_t step, std::int64_t micro);
   Ended loop(const std::atomic<bool>& stop);
-  void train_step(std::int64_t step, class Progress& progress);
+  StepReport train_step(std::int64_t step, class Progress& progress, const std::function<Wishes()>& wishes);
+  void write_row(const StepReport& r, double seconds, class Progress& progress);
   void evaluate_now(std::int64_t step);
   void save(std::int64_t step);
 
@@ -49,11 +54,16 @@ class Trainer {
   Learner learner_;
   Loader loader_;
   std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
+  bool alone_ = true;    // one rank
   bool saving_ = false;  // a save is under way, or failed
   std::optional<FolderLock> lock_;
   std::unique_ptr<Report> report_;
   double peak_flops_ = 0;  // measured product rate of this machine
 };
+
+// Trains on all ranks that a launcher started; all of them call it. With train.deterministic the ranks play those of
+// the finest layout, see docs/conventions.md.
+Ended train(const RunConfig& cfg, const std::atomic<bool>& stop);
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run.
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});

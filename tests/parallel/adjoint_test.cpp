@@ -119,22 +119,6 @@ TEST(Adjoint, AllToAllIsUndoneByItsInverse) {
   EXPECT_EQ(back.value().to_doubles(), x.value().to_doubles());
 }
 
-// Five units of different shapes; with three or more ranks some own none.
-TEST(Adjoint, ReduceToOwnersAndBroadcastFromOwnersAreEachOthers) {
-  const int n = world().size(), me = world().rank();
-  const std::vector<Shape> shapes{{2, 3}, {7}, {1, 2, 2}, {5, 1}, {0, 4}};
-  const std::vector<int> owners{n - 1, 0, n - 1, n / 2, 0};
-  std::vector<Shape> owned;
-  for (std::size_t u = 0; u < shapes.size(); ++u) owned.push_back(n == 1 || owners[u] == me ? shapes[u] : Shape{0});
-  expect_adjoint("reduce_to", shapes, [&](const Vars& x) { return reduce_to(x, owners, world()); });
-  expect_adjoint("broadcast_from", owned, [&](const Vars& x) { return broadcast_from(x, owners, shapes, world()); });
-  Vars x;
-  for (const Shape& s : shapes) x.push_back(random_of(s, "units"));
-  const Vars shared = broadcast_from(reduce_to(x, owners, world()), owners, shapes, world());
-  for (std::size_t u = 0; u < x.size(); ++u)
-    EXPECT_EQ(shared[u].value().to_doubles(), sum_over(x[u], world()).value().to_doubles()) << "unit " << u;
-}
-
 TEST(Adjoint, ExchangeBringsBackWhatItSent) {
   // A halo to the next rank, twice its width to the one before; the ends of the chain have one neighbour.
   const int n = world().size(), me = world().rank();
@@ -178,11 +162,7 @@ TEST(Adjoint, RanksWithoutACotangentFeedZeros) {
     Tape tape;
     Tensor gradient;
     const Var x = tape.leaf(random_of({2, 3}, "x"), [&](const Var& g) { gradient = g.value(); });
-    const std::vector<int> owners{n - 1};
-    const std::vector<Shape> shapes{{2, 3}};
-    const Var y = sum_over(x, world());
-    const Var shared = broadcast_from(reduce_to(Vars{y}, owners, world()), owners, shapes, world())[0];
-    const Var part = scatter_sum(gather(shared, 0, world()), 0, world());
+    const Var part = scatter_sum(gather(sum_over(x, world()), 0, world()), 0, world());
     if (me == fed) {
       tape.backward(part, ones_like(part));
     } else {

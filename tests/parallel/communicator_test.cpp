@@ -7,18 +7,21 @@
 #include <numeric>
 
 #include "parallel/tree_sum.hpp"
+#include "support/far_device.hpp"
 #include "support/ranks.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {
 namespace {
 
-enum class Kind : std::uint8_t { self, messages, window };
+enum class Kind : std::uint8_t { self, messages, window, staged };
 using Counts = std::vector<std::int64_t>;
 
+bool far = false;  // where the numbers of this test live
 Device& device() {
-  static const auto d = Device::open(Backend::cpu);
-  return *d;
+  static const auto here = Device::open(Backend::cpu);
+  static FarDevice there;
+  return far ? there : *here;
 }
 // What rank r holds at position i: small whole numbers, so that every order of summation gives the same.
 double held(int r, std::int64_t i) { return double((i * 7 + r * 31 + 3) % 101); }
@@ -42,7 +45,9 @@ class Contract : public testing::TestWithParam<Kind> {
     const Transport t = GetParam() == Kind::messages ? Transport::messages : Transport::best;
     c_ = GetParam() == Kind::self ? self_communicator() : with_transport(world(), t, "test");
     n_ = c_->size(), me_ = c_->rank();
+    far = GetParam() == Kind::staged;
   }
+  void TearDown() override { far = false; }
   // Sizes: none, one, odd, and more than all slots of a window together.
   static constexpr std::int64_t sizes[] = {0, 1, 5, 1000, 400'003};
   double sum_at(std::int64_t i) const {
@@ -53,10 +58,12 @@ class Contract : public testing::TestWithParam<Kind> {
   std::unique_ptr<Communicator> c_;
   int n_ = 1, me_ = 0;
 };
-INSTANTIATE_TEST_SUITE_P(
-    Transports, Contract, testing::Values(Kind::self, Kind::messages, Kind::window), [](const auto& p) {
-      return std::string(p.param == Kind::self ? "self" : p.param == Kind::messages ? "messages" : "window");
-    });
+const char* name_of(Kind k) {
+  constexpr std::array names{"self", "messages", "window", "staged"};
+  return names[std::size_t(k)];
+}
+INSTANTIATE_TEST_SUITE_P(Transports, Contract, testing::Values(Kind::self, Kind::messages, Kind::window, Kind::staged),
+                         [](const auto& p) { return std::string(name_of(p.param)); });
 
 TEST_P(Contract, ATransportIsWhatWasAskedFor) {
   const std::string found = c_->transport();

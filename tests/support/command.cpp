@@ -7,9 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
-#include <thread>
-
 namespace lact {
 namespace {
 
@@ -75,12 +72,6 @@ Outcome Process::wait(double seconds) {
 
 Outcome run_lact(const std::vector<std::string>& arguments, std::int64_t largest_file) {
   return Process(arguments, largest_file).wait();
-}
-
-void pause_for(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace lact

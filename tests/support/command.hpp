@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/temporary_folder.hpp"
+#include "support/waiting.hpp"
 
 namespace lact {
 
@@ -37,15 +38,5 @@ class Process {
 };
 
 Outcome run_lact(const std::vector<std::string>& arguments, std::int64_t largest_file = 0);
-
-void pause_for(double seconds);
-double seconds_now();
-// True as soon as `holds()` is; false after `seconds`.
-template <class Condition>
-bool comes_true(Condition&& holds, double seconds = 60) {
-  for (const double until = seconds_now() + seconds; !holds(); pause_for(0.001))
-    if (seconds_now() > until) return false;
-  return true;
-}
 
 }  // namespace lact

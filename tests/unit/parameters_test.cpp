@@ -2,6 +2,7 @@
 #include "base/random.hpp"
 #include "layers/linear.hpp"
 #include "optim/adamw.hpp"
+#include "optim/reducer.hpp"
 #include "support/gradcheck.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -132,7 +133,7 @@ TEST(Parameters, GradientNormCountsEachNumberOnce) {
   s.store.lay_out(tested(), s.mesh, 0);
   EXPECT_EQ(gradient_norm(s.store), 0);
   for (const Parameter* p : {&a, &b}) rewrite(s.store.gradient(*p), [](std::int64_t, double) { return 2; });
-  reduce_gradients(s.store, s.mesh);
+  Reducer(s.store, s.mesh).finish();
   EXPECT_DOUBLE_EQ(gradient_norm(s.store), 2 * std::sqrt(22.0));
   rewrite(s.store.gradient(b), [](std::int64_t i, double v) { return i == 6 ? std::nan("") : v; });
   EXPECT_FALSE(std::isfinite(gradient_norm(s.store)));
@@ -145,7 +146,7 @@ TEST(AdamW, DecaysMatricesAndNotVectors) {
   const Shape shapes[] = {{3, 5}, {7}, {9}, {2, 2, 3}, {4}};
   for (std::size_t i = 0; i < 5; ++i) Scope(s.store).parameter("p" + std::to_string(i), shapes[i], gaussian(1));
   s.store.lay_out(tested(), s.mesh, 1);
-  AdamW optimizer(s.store, {.weight_decay = 0.25});
+  AdamW optimizer(s.store, s.mesh, {.weight_decay = 0.25});
   struct State {
     double w, m = 0, v = 0;
   };

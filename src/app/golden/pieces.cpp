@@ -42,7 +42,7 @@ void adamw_case(Case& c) {
   const Parameter& p = Scope(store).parameter("param", {1, n}, constant(0));  // two dims, so that it decays
   store.lay_out(c.device(), c.mesh(), 0);
   copy_bytes(store.value(p).view({n}), start);
-  AdamW optimizer(store, cfg);
+  AdamW optimizer(store, c.mesh(), cfg);
   std::vector<double> params, first, second;
   auto append = [](std::vector<double>& to, const Tensor& t) {
     std::vector<double> v = t.to_doubles();

@@ -1,0 +1,91 @@
+// Kernels that compute nothing and say what they would have cost.
+#include <algorithm>
+
+#include "kernels/table.hpp"
+#include "tensor/device_paper.hpp"
+
+namespace lact::kernels {
+namespace {
+
+// Numbers that an expanded dim repeats are read once.
+double bytes_of(const Tensor& t) {
+  if (!t.defined()) return 0;
+  auto n = double(size_of(t.dtype()));
+  for (int i = 0; i < t.dims(); ++i)
+    if (t.strides()[std::size_t(i)] != 0) n *= double(t.dim(i));
+  return n;
+}
+template <class A>
+double bytes_of(const A&) {
+  return 0;
+}
+
+void charge(const Tensor& result, PaperDevice::Work work, const char* kernel, double operations, double bytes) {
+  static_cast<PaperDevice&>(result.device()).charge(work, kernel, operations, bytes);
+}
+
+struct Name {  // of a kernel, as a template argument
+  char text[32] = {};
+  template <std::size_t n>
+  consteval Name(const char (&s)[n]) {
+    std::copy_n(s, n, text);
+  }
+};
+
+const Tensor& first_tensor(const Tensor& t, const auto&...) { return t; }
+const Tensor& first_tensor(const auto&, const auto&... rest) { return first_tensor(rest...); }
+
+// An entry that moves its tensors once.
+template <Name name, class... A>
+void moves(void (*&entry)(A...)) {
+  entry = [](A... a) { charge(first_tensor(a...), PaperDevice::Work::elements, name.text, 0, (bytes_of(a) + ...)); };
+}
+
+void matmul(Tensor y, const Tensor& a, const Tensor& b, double, double beta) {
+  double moved = bytes_of(a) + bytes_of(b) + bytes_of(y) * (beta == 0 ? 1 : 2);
+  charge(y, PaperDevice::Work::product, "matmul", 2 * double(y.count()) * double(a.dim(-1)), moved);
+}
+
+// Pairs of a query and a key that it sees, over all heads.
+double seen(const Tensor& q, const Tensor& k, Mask mask) {
+  auto items = double(q.dim(0) * q.dim(1)), queries = double(q.dim(2)), keys = double(k.dim(2));
+  if (!mask.causal) return items * queries * keys;
+  return items * queries * (mask.window > 0 ? std::min(double(mask.window), keys) : keys / 2);
+}
+
+void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double, Mask mask) {
+  double moved = bytes_of(o) + bytes_of(lse) + bytes_of(q) + bytes_of(k) + bytes_of(v);
+  charge(o, PaperDevice::Work::attention, "attention", 2 * seen(q, k, mask) * double(q.dim(3) + v.dim(3)), moved);
+}
+
+void attention_grad(Tensor dq, Tensor, Tensor, const Tensor&, const Tensor& q, const Tensor& k, const Tensor& v,
+                    const Tensor& o, const Tensor& lse, double, Mask mask) {
+  double moved = 2 * (bytes_of(q) + bytes_of(k) + bytes_of(v) + bytes_of(o)) + bytes_of(lse);
+  charge(dq, PaperDevice::Work::attention, "attention_grad", 2 * seen(q, k, mask) * double(3 * q.dim(3) + 2 * v.dim(3)),
+         moved);
+}
+
+Table made() {
+  Table t;
+  moves<"unary">(t.unary), moves<"binary">(t.binary), moves<"add_to">(t.add_to), moves<"fill">(t.fill);
+  moves<"swiglu">(t.swiglu), moves<"swiglu_grad">(t.swiglu_grad), moves<"swiglu_grad_grad">(t.swiglu_grad_grad);
+  moves<"sum_to">(t.sum_to), moves<"squared_norm">(t.squared_norm);
+  moves<"rms_norm">(t.rms_norm), moves<"rms_norm_grad">(t.rms_norm_grad);
+  moves<"layer_norm">(t.layer_norm), moves<"layer_norm_grad">(t.layer_norm_grad);
+  moves<"l2_norm">(t.l2_norm), moves<"l2_norm_grad">(t.l2_norm_grad), moves<"column_norm">(t.column_norm);
+  moves<"keep_column_norm">(t.keep_column_norm), moves<"keep_column_norm_grad">(t.keep_column_norm_grad);
+  moves<"softmax">(t.softmax), moves<"softmax_grad">(t.softmax_grad), moves<"log_sum_exp">(t.log_sum_exp);
+  moves<"pick">(t.pick), moves<"place">(t.place), moves<"has_index">(t.has_index);
+  moves<"rays">(t.rays), moves<"view_tokens">(t.view_tokens), moves<"adamw">(t.adamw);
+  t.matmul = matmul, t.attention = attention, t.attention_grad = attention_grad;
+  return t;
+}
+
+}  // namespace
+
+const Table& paper_table() {
+  static const Table table = made();
+  return table;
+}
+
+}  // namespace lact::kernels

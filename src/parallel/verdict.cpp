@@ -1,0 +1,149 @@
+#include "parallel/verdict.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.hpp"
+
+namespace lact {
+namespace {
+
+using State = Watched::State;
+
+template <std::size_t n>
+void put(std::array<char, n>& into, const std::string& text) {
+  into = {};
+  std::memcpy(into.data(), text.data(), std::min(text.size(), n - 1));
+}
+
+std::uint64_t key_of(const Activity::Line& line) {  // FNV-1a
+  std::uint64_t h = 14695981039346656037u;
+  auto mix = [&](std::uint64_t x) { h = (h ^ x) * 1099511628211u; };
+  for (char c : line.label) mix(std::uint64_t(c));
+  for (int m : line.members) mix(0x100u + std::uint64_t(m));
+  return h;
+}
+
+std::string name_of(int rank, const Sighting& s) { return sentence("rank {} on {}", rank, s.host.data()); }
+
+std::string collective(const Sighting& s) {
+  if (s.sequence == 0) return sentence("{} of {}", name_of(s.op), s.label.data());
+  return sentence("{} {} of {}", name_of(s.op), s.sequence, s.label.data());
+}
+
+std::string doing(const Sighting& s) {
+  if (s.label[0] == 0) return "before its first collective";
+  if (s.waiting) return sentence("waiting for {:.1f} s in {}", s.waited, collective(s));
+  return "computing after " + collective(s);
+}
+
+// Collectives that it has begun on a line, as far as it has told.
+std::uint64_t begun(const Sighting& s, std::uint64_t line) {
+  for (int i = 0; i < s.lines; ++i)
+    if (s.begun[std::size_t(i)].line == line) return s.begun[std::size_t(i)].collectives;
+  return 0;
+}
+
+bool is_in(const Sighting& s, const Sighting& other) {
+  return s.waiting && s.line == other.line && s.sequence == other.sequence;
+}
+
+// The member that the waiting rank waits for: with the fewest collectives begun, if it has not come; else one that has
+// begun but does not wait. -1: all of them wait in the same collective.
+int awaited_by(const std::vector<Watched>& ranks, int waiter) {
+  const Sighting& w = ranks[std::size_t(waiter)].last;
+  int found = -1;
+  std::uint64_t fewest = 0;
+  for (int r = 0; r < int(ranks.size()); ++r) {
+    const Watched& x = ranks[std::size_t(r)];
+    if (r == waiter || !w.has_member(r) || is_in(x.last, w)) continue;
+    const std::uint64_t n = begun(x.last, w.line);
+    if (found < 0 || n < fewest) found = r, fewest = n;
+  }
+  return found;
+}
+
+// Where a rank that is gone stands: the collective in which another one waits for it is newer than its own last word.
+std::string standing(const std::vector<Watched>& ranks, int gone) {
+  const Sighting& g = ranks[std::size_t(gone)].last;
+  for (int r = 0; r < int(ranks.size()); ++r) {
+    const Sighting& w = ranks[std::size_t(r)].last;
+    if (r == gone || !w.waiting || is_in(g, w) || !w.has_member(gone)) continue;
+    return sentence("{} waits for it in {}", name_of(r, w), collective(w));
+  }
+  return "it was last seen " + doing(g);
+}
+
+}  // namespace
+
+std::optional<Verdict> awaited(const std::vector<Watched>& ranks, double timeout) {
+  int waiter = -1;
+  for (int r = 0; r < int(ranks.size()); ++r) {
+    const Watched& x = ranks[std::size_t(r)];
+    if (x.state != State::present || !x.last.waiting || x.last.waited < timeout) continue;
+    if (waiter < 0 || x.last.waited > ranks[std::size_t(waiter)].last.waited) waiter = r;
+  }
+  if (waiter < 0) return {};
+  // A rank that is waited for may itself wait for another one, along another line: the last of this chain is to blame.
+  int blamed = awaited_by(ranks, waiter);
+  for (std::size_t links = 0; links < ranks.size() && blamed >= 0; ++links) {
+    const Sighting& b = ranks[std::size_t(blamed)].last;
+    const int next = b.waiting && b.waited > timeout / 2 ? awaited_by(ranks, blamed) : -1;
+    if (next < 0) break;
+    waiter = blamed, blamed = next;
+  }
+  const Sighting& w = ranks[std::size_t(waiter)].last;
+  if (blamed < 0)
+    return Verdict{waiter, sentence("{} has waited for {:.1f} s in {}, to which all its ranks have come",
+                                    name_of(waiter, w), w.waited, collective(w))};
+  const Watched& b = ranks[std::size_t(blamed)];
+  const bool came = w.sequence > 0 && begun(b.last, w.line) >= w.sequence;
+  return Verdict{blamed,
+                 sentence("{} {} {}, where {} has waited for {:.1f} s; {}", name_of(blamed, b.last),
+                          came ? "does not finish" : "has not come to", collective(w), name_of(waiter, w), w.waited,
+                          b.state == State::left ? "it has left" : "it was last seen " + doing(b.last))};
+}
+
+Observer::Observer(const Activity& activity, const std::string& host) : activity_(activity) { put(seen_.host, host); }
+
+Sighting Observer::look(double now) {
+  const int lines = activity_.used.load(std::memory_order_acquire);
+  for (; seen_.lines < lines; ++seen_.lines)
+    seen_.begun[std::size_t(seen_.lines)].line = key_of(activity_.lines[std::size_t(seen_.lines)]);
+  for (int i = 0; i < lines; ++i) seen_.begun[std::size_t(i)].collectives = activity_.lines[std::size_t(i)].begun;
+  const Activity::Blocked& b = activity_.blocked;
+  const int waits_in = b.line, line = waits_in >= 0 ? waits_in : int(b.last);
+  seen_.waiting = waits_in >= 0;
+  if (line < 0 || line >= lines) return seen_;
+  const Activity::Line& l = activity_.lines[std::size_t(line)];
+  put(seen_.label, l.label);
+  seen_.members = {};
+  for (int m : l.members)
+    if (m < Sighting::most_ranks) seen_.members[std::size_t(m) / 64] |= std::uint64_t(1) << (m % 64);
+  seen_.line = seen_.begun[std::size_t(line)].line, seen_.sequence = b.sequence, seen_.op = b.op;
+  seen_.waited = seen_.waiting ? std::max(0.0, now - b.since) : 0;
+  return seen_;
+}
+
+std::optional<Verdict> gone(const std::vector<Watched>& ranks, double timeout) {
+  int lost = -1, silent = -1;
+  auto behind = [&](int a, int b) {  // of two that qualify, the one with fewer collectives of the same line
+    if (b < 0) return true;
+    const Sighting &x = ranks[std::size_t(a)].last, &y = ranks[std::size_t(b)].last;
+    return begun(x, x.line) < begun(y, x.line);
+  };
+  for (int r = 0; r < int(ranks.size()); ++r) {
+    const Watched& x = ranks[std::size_t(r)];
+    if (x.state == State::lost && behind(r, lost)) lost = r;
+    if (x.state == State::present && x.silent > timeout / 2 && behind(r, silent)) silent = r;
+  }
+  if (lost < 0 && silent < 0) return {};
+  const int named = lost >= 0 ? lost : silent;
+  const Watched& x = ranks[std::size_t(named)];
+  return Verdict{named,
+                 sentence("{} {}; {}", name_of(named, x.last),
+                          lost >= 0 ? "died" : sentence("has stopped or is cut off, unheard for {:.1f} s", x.silent),
+                          standing(ranks, named))};
+}
+
+}  // namespace lact

@@ -1,0 +1,33 @@
+// Ends the job when a rank dies, stops, or stays away from a collective, with one line that names it. A thread per rank
+// and plain TCP to rank 0: it needs no MPI, so it starts before it and works while it hangs.
+#pragma once
+#include <thread>
+
+#include "parallel/launcher.hpp"
+#include "parallel/verdict.hpp"
+
+namespace lact {
+
+class Watchdog {
+ public:
+  struct Ending {
+    std::function<void(const std::string& sentence)> say;  // on one rank
+    std::function<void()> end;                             // on every rank
+  };
+  // Where rank 0 of a job listens: the first of so many ports that is free.
+  static constexpr int ports_tried = 8;
+  static int port(const std::string& job, int attempt);
+  static Ending end_process();  // prints the sentence; ends with status 1, whatever other threads do
+
+  // `timeout` in seconds: how long ranks wait in a collective for one that has not come; 0 watches nobody. The activity
+  // outlives the watchdog.
+  Watchdog(const Launch& launch, const Activity& activity, double timeout, Ending ending = end_process());
+  // Takes leave; on the way out of an error the others are told that this rank says why itself.
+  ~Watchdog();
+
+ private:
+  std::atomic<bool> failed_ = false;
+  std::jthread thread_;
+};
+
+}  // namespace lact

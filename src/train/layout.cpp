@@ -1,0 +1,181 @@
+#include "train/layout.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.hpp"
+#include "parallel/pipeline_schedule.hpp"
+
+namespace lact {
+namespace {
+
+std::string tensor_objection(const RunConfig& cfg, int tp) {
+  std::vector<SubLayerShape> all = sub_layers(cfg.model);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const SubLayerShape& s = all[i];
+    if (s.kind == SubLayerShape::attention && s.heads % tp != 0)
+      return sentence("parallel.tp={} does not divide the {} heads of model.block_config.{} (attention)", tp, s.heads,
+                      i);
+    if (s.kind == SubLayerShape::mlp && s.hidden % tp != 0)
+      return sentence("parallel.tp={} does not divide the hidden width {} of model.block_config.{} (MLP)", tp, s.hidden,
+                      i);
+    if (s.kind == SubLayerShape::fast_weights && s.heads % tp != 0 && s.hidden % tp != 0)
+      return sentence(
+          "parallel.tp={} divides neither the {} heads of model.block_config.{} (fast weights) nor the hidden "
+          "width {} of one head",
+          tp, s.heads, i, s.hidden);
+  }
+  return {};
+}
+
+// Doublings between two layouts; dp counts as what is left over when it was not asked for.
+double distance(const Grid& possible, const std::array<double, 4>& asked) {
+  double d = 0;
+  for (std::size_t a = 0; a < 4; ++a) d += std::abs(std::log2(double(possible.size[a]) / asked[a]));
+  return d;
+}
+
+std::string nearest_layouts(const RunConfig& cfg, int ranks) {
+  const RunConfig::Parallel& p = cfg.parallel;
+  std::array<double, 4> asked{double(p.pp), double(p.dp), double(p.cp), double(p.tp)};
+  for (std::size_t a : {0, 2, 3}) asked[a] = std::max(asked[a], 1.0);
+  if (p.dp == 0) asked[1] = std::max(1.0, double(ranks) / (asked[0] * asked[2] * asked[3]));
+  std::vector<Grid> all = possible_layouts(cfg, ranks);
+  std::ranges::stable_sort(all, {}, [&](const Grid& g) { return std::lround(1e6 * distance(g, asked)); });
+  std::string out;
+  constexpr std::size_t shown = 3;
+  for (std::size_t i = 0; i < std::min(all.size(), shown); ++i) out += (i == 0 ? "" : ", or ") + text_of(all[i]);
+  return out;
+}
+
+}  // namespace
+
+std::string text_of(const Grid& g) {
+  return fill("pp={} dp={} cp={} tp={}", {g.size[0], g.size[1], g.size[2], g.size[3]});
+}
+
+std::string objection_to(const RunConfig& cfg, const Grid& grid) {
+  auto [pp, dp, cp, tp] = grid.size;
+  std::int64_t micro = cfg.train.batch_size / cfg.train.accumulate, stages = pp * cfg.parallel.interleave;
+  if (micro % dp != 0)
+    return sentence(
+        "parallel.dp={} does not divide the {} samples of a micro-batch (train.batch_size={} / "
+        "train.accumulate={})",
+        dp, micro, cfg.train.batch_size, cfg.train.accumulate);
+  if (stages > cfg.model.layers && cfg.parallel.interleave > 1)
+    return sentence("parallel.pp={} with parallel.interleave={} needs {} blocks, and model.layers={}", pp,
+                    cfg.parallel.interleave, stages, cfg.model.layers);
+  if (stages > cfg.model.layers)
+    return sentence("parallel.pp={} needs as many blocks, and model.layers={}", pp, cfg.model.layers);
+  if (cfg.parallel.interleave > 1 && pp == 1)
+    return sentence("parallel.interleave={} needs more than one rank along the pipeline", cfg.parallel.interleave);
+  if (cfg.parallel.interleave > 1 && cfg.train.accumulate % pp != 0)
+    return sentence("parallel.interleave={} needs train.accumulate={} divisible by parallel.pp={}",
+                    cfg.parallel.interleave, cfg.train.accumulate, pp);
+  return tensor_objection(cfg, tp);
+}
+
+std::vector<Grid> possible_layouts(const RunConfig& cfg, int ranks) {
+  std::vector<Grid> out;
+  for (int pp = 1; pp <= ranks; ++pp)
+    for (int dp = 1; ranks % pp == 0 && dp <= ranks / pp; ++dp)
+      for (int cp = 1; ranks / pp % dp == 0 && cp <= ranks / pp / dp; ++cp) {
+        if (ranks / pp / dp % cp != 0) continue;
+        Grid g{{pp, dp, cp, ranks / pp / dp / cp}};
+        if (objection_to(cfg, g).empty()) out.push_back(g);
+      }
+  return out;
+}
+
+Grid layout_of(const RunConfig& cfg, int ranks) {
+  const RunConfig::Parallel& p = cfg.parallel;
+  std::string objection;
+  Grid grid;
+  try {
+    grid = Grid::of(ranks, int(p.pp), int(p.dp), int(p.cp), int(p.tp));
+    objection = objection_to(cfg, grid);
+  } catch (const Error& e) {
+    objection = e.what();
+  }
+  if (objection.empty()) return grid;
+  std::string near = nearest_layouts(cfg, ranks);
+  check(!near.empty(), "{}; no layout of {} ranks is possible", objection, ranks);
+  fail("{}; possible with {} {} near it: {}", objection, ranks, ranks == 1 ? "rank" : "ranks", near);
+}
+
+SampleShape micro_batch_of(const RunConfig& cfg) {
+  std::int64_t patch = cfg.model.patch_size * cfg.model.patch_size;
+  return {cfg.train.batch_size / cfg.train.accumulate, cfg.data.num_input_views, cfg.data.num_target_views,
+          cfg.data.height() * cfg.data.width() / patch};
+}
+
+std::vector<Range> stages_of(const RunConfig& cfg, const Grid& grid) {
+  FlopsOfParts f = forward_flops(cfg.model, micro_batch_of(cfg));
+  const std::vector<double> costs(std::size_t(cfg.model.layers), f.block.total());
+  int stages = grid.size[std::size_t(Axis::pp)] * int(cfg.parallel.interleave);
+  return split_blocks(costs, f.embed.total(), f.head.total(), stages);
+}
+
+int stage_of(std::int64_t block, const std::vector<Range>& stages) {
+  block = std::clamp(block, stages.front().begin, stages.back().end - 1);
+  int stage = 0;
+  while (block >= stages[std::size_t(stage)].end) ++stage;
+  return stage;
+}
+
+CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
+  const auto cp = double(grid.size[std::size_t(Axis::cp)]);
+  if (cp == 1) return {};
+  const SampleShape micro = micro_batch_of(cfg);
+  const double samples = double(micro.samples) / grid.size[std::size_t(Axis::dp)], sent = (cp - 1) / cp;
+  double by_tokens = 0, by_heads = 0;
+  bool divides = true;
+  for (const SubLayerShape& s : sub_layers(cfg.model)) {
+    if (s.kind != SubLayerShape::fast_weights) continue;
+    const auto tp = grid.size[std::size_t(Axis::tp)];
+    const double items = samples * double(s.heads), matrices = 3 * double(s.head_dim * s.hidden) / tp;
+    const double tokens = double(micro.tokens()) / double(micro.samples) / cp;
+    by_tokens += 2 * sent * items * matrices;  // summed towards the owners, published
+    // q, k, v, rates there, outputs back, the new weights to all
+    by_heads += sent * items * (tokens * double(4 * s.head_dim + 3) + matrices / cp);
+    const std::int64_t here = std::int64_t(items) / (s.heads % tp == 0 ? tp : 1);
+    divides = divides && here % grid.size[std::size_t(Axis::cp)] == 0;
+  }
+  if (cfg.parallel.cp_mode == "heads") {
+    check(divides, "parallel.cp_mode=heads: the fast-weight heads of a micro-batch do not divide over parallel.cp={}",
+          std::int64_t(cp));
+    return {CpMode::heads, "context parallelism by heads, as asked (parallel.cp_mode)"};
+  }
+  if (cfg.parallel.cp_mode == "tokens")
+    return {CpMode::tokens, "context parallelism by tokens, as asked (parallel.cp_mode)"};
+  if (!divides) return {CpMode::tokens, "context parallelism by tokens: the heads do not divide over the ranks"};
+  const bool heads = by_heads < by_tokens;
+  return {
+      heads ? CpMode::heads : CpMode::tokens,
+      sentence("context parallelism by {}: per block and pass a rank sends {:.2f} MB by tokens and {:.2f} MB by heads",
+               heads ? "heads" : "tokens", by_tokens * 4e-6, by_heads * 4e-6)};
+}
+
+Grid finest_layout(const RunConfig& cfg, const Grid& grid) {
+  constexpr int most = 8;
+  const std::int64_t samples = cfg.train.batch_size / cfg.train.accumulate;
+  int dp = 1;
+  while (dp < most && samples % (2 * dp) == 0) dp *= 2;
+  Grid finest = grid;
+  finest.size[std::size_t(Axis::dp)] = dp, finest.size[std::size_t(Axis::cp)] = most;
+  bool part = grid.size[std::size_t(Axis::pp)] == 1;
+  for (Axis a : {Axis::dp, Axis::cp}) part = part && finest.size[std::size_t(a)] % grid.size[std::size_t(a)] == 0;
+  check(part,
+        "train.deterministic=true repeats the bits of layouts with pp=1 and powers of two for dp (up to {}) and cp "
+        "(up to {}), and this one is {}",
+        dp, most, text_of(grid));
+  return finest;
+}
+
+int player_of(int rank, const Grid& finest, const Grid& grid) {
+  std::array<int, 4> place = finest.place(rank);
+  for (std::size_t a = 0; a < 4; ++a) place[a] = place[a] * grid.size[a] / finest.size[a];
+  return grid.rank_at(place);
+}
+
+}  // namespace lact

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""launch/run: statuses, signals, shares of the host, failures and restarts of ranks on this machine."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support import cases  # noqa: E402
+from support.started import HOUSE, RUN, STEPS, OfRanks, comes_true, processes_with  # noqa: E402
+
+CORES = len(subprocess.run([HOUSE / "launch/rank.sh", "--cores"], check=True, capture_output=True).stdout.splitlines())
+
+
+class Command(OfRanks):
+    def test_a_wrong_command_line_is_2_and_says_what_is_wrong(self):
+        for words, said in [([], "-n wants the number of ranks"), (["-n", "0", "--", "true"], "'0'"), (["-n", "2"], "no program"),
+                            (["-n", "2", "true"], "'--' must stand"), (["--frob"], "'--frob' is not known"), (["-n"], "needs a value"),
+                            (["-n", "2", "--bind", "x", "--", "true"], "--bind"), (["-n", "2", "--restarts", "-1", "--", "true"], "'-1'"),
+                            (["-n", "2", "-H", "a", "--hostfile", "b", "--", "true"], "exclude each other")]:
+            status, out, err = self.run_to_end([HOUSE / "launch/run", *words])
+            self.assertEqual((status, out), (2, ""), words)
+            self.assertEqual(len(self.lines(err, "launch/run: ", said)), 1, err)
+
+    def test_help_has_an_example(self):
+        for script in "run", "rank.sh":
+            status, out, err = self.run_to_end([HOUSE / "launch" / script, "--help"])
+            self.assertEqual((status, err), (0, ""))
+            self.assertIn("example: ", out)
+
+    def test_a_program_that_is_not_there_is_one_sentence(self):
+        status, _, err = self.run_to_end([*RUN, "-n", "2", "--", self.folder / "none"])
+        self.assertEqual((status, err), (1, f"launch/run: there is no program '{self.folder}/none' here\n"))
+
+    def test_without_mpirun_it_says_how_to_get_it(self):
+        for tool in "bash dirname cat sort cut wc realpath sed".split():
+            (self.folder / tool).symlink_to(shutil.which(tool))
+        status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "bash"], PATH=str(self.folder))
+        self.assertEqual((status, err), (1, "launch/run: mpirun is not installed; tools/install_deps --mpi installs it\n"))
+
+    def test_root_starts_ranks_only_when_asked(self):
+        status, _, err = self.run_to_end([HOUSE / "launch/run", "-n", "1", "--", "true"])
+        self.assertEqual(status, 1 if os.geteuid() == 0 else 0)
+        self.assertEqual(len(self.lines(err, "--allow-root")), int(os.geteuid() == 0), err)
+
+
+class Share(OfRanks):
+    def test_the_cores_are_split_over_the_ranks(self):
+        status, out, err = self.run_to_end([*RUN, "-n", str(CORES), "--", "sh", "-c", "grep Cpus_allowed_list /proc/self/status"])
+        self.assertEqual((status, err), (0, ""))
+        cores = re.findall(r"Cpus_allowed_list:\s*(\S+)", out)
+        self.assertEqual(len(set(cores)), CORES, out)
+
+    def test_more_ranks_than_cores_share_them_and_it_says_so(self):
+        n = 2 * CORES + 1
+        status, out, err = self.run_to_end([*RUN, "-n", str(n), "--", "sh", "-c", "echo threads $OMP_NUM_THREADS"], OMP_NUM_THREADS="")
+        self.assertEqual((status, err), (0, f"launch/run: {n} ranks share {CORES} cores\n"))
+        self.assertEqual(len(self.lines(out, "threads 1")), n)
+
+    def test_threads_are_those_asked_for_or_the_cores_of_the_share(self):
+        for asked, threads in (["--threads", "3"], 3), ([], CORES):
+            _, out, _ = self.run_to_end([*RUN, "-n", "1", *asked, "--", "sh", "-c", "echo $OMP_NUM_THREADS"], OMP_NUM_THREADS="")
+            self.assertEqual(out.split(), [str(threads)])
+
+    def test_lines_of_other_ranks_carry_their_rank(self):
+        _, out, err = self.run_to_end([*RUN, "-n", "2", "--", "sh", "-c", "echo $OMPI_COMM_WORLD_RANK; echo [rank x] e >&2"])
+        self.assertEqual(sorted(out.split("\n")), ["", "0", "[rank 1] 1"])
+        self.assertEqual(err, 2 * "[rank x] e\n")
+
+    def test_each_rank_sees_one_gpu(self):
+        (self.folder / "nvidia-smi").write_text("#!/bin/sh\nprintf '0\\n1\\n'\n")
+        (self.folder / "nvidia-smi").chmod(0o755)
+        path = f"{self.folder}:{os.environ['PATH']}"
+        show = [*RUN, "-n", "3", "--", "sh", "-c", "echo rank $OMPI_COMM_WORLD_RANK device $CUDA_VISIBLE_DEVICES"]
+        for visible, devices in ({}, "010"), ({"CUDA_VISIBLE_DEVICES": "4,7"}, "474"):
+            _, out, _ = self.run_to_end(show, PATH=path, **visible)
+            self.assertEqual(sorted(re.findall(r"rank (\d device \d)", out)), [f"{r} device {d}" for r, d in enumerate(devices)])
+
+
+class Status(OfRanks):
+    def test_is_the_programs(self):
+        for wanted in 0, 1, 2, 7, 75:
+            status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "sh", "-c", f"exit {wanted}"])
+            self.assertEqual((status, err), (wanted, ""))
+
+    def test_of_ranks_that_talk_is_0_when_all_is_done(self):
+        status, out, err = self.run_to_end([*RUN, "-n", "2", "--", STEPS, self.folder, "5", "10"])
+        self.assertEqual((status, out, err), (0, "begins at step 0 on 2 ranks\n", ""))
+        self.assertEqual(self.steps(), 5)
+
+    def test_is_75_after_a_signal_and_the_ranks_have_saved(self):
+        for number in signal.SIGTERM, signal.SIGINT, signal.SIGUSR1:
+            before = self.steps()
+            run = self.start([*RUN, "-n", "2", "--", STEPS, self.folder, "100000", "10"])
+            self.assertTrue(comes_true(lambda: self.steps() > before))
+            run.send(number)
+            status, out, err = run.wait()
+            self.assertEqual((status, err), (75, ""), number)
+            self.assertIn(f"begins at step {before} ", out)
+            self.assert_nothing_stays()
+
+    def test_is_75_when_the_signal_comes_before_the_ranks(self):
+        for delay in 0.1, 0.4:
+            run = self.start([*RUN, "-n", "2", "--", STEPS, self.folder, "100000", "10"])
+            time.sleep(delay)
+            run.send(signal.SIGTERM)
+            self.assertIn(run.wait()[0], (75, -signal.SIGTERM))  # so early that launch/run itself was not there yet
+            self.assert_nothing_stays()
+
+    def test_a_second_interrupt_ends_at_once(self):
+        run = self.start([*RUN, "-n", "2", "--", "sh", "-c", f"trap '' TERM USR1; : {self.folder}; sleep 60 & wait; sleep 60"])
+        self.assertTrue(comes_true(lambda: len(processes_with(self.folder.name)) > 2))
+        for _ in range(2):
+            run.send(signal.SIGINT)
+            time.sleep(0.5)
+        self.assertNotEqual(run.wait(15)[0], 0)
+        self.assert_nothing_stays()
+
+
+class Failure(OfRanks):
+    """One rank misbehaves at step 10 of many; the watchdog waits 3 seconds."""
+
+    def fails(self, rank, misdeed, steps=1000):
+        run = self.start([*RUN, "-n", "3", "--", STEPS, self.folder, steps, "3", rank, "10", misdeed])
+        status, _, err = run.wait(30)
+        self.assertNotIn(status, (0, 2, 75))
+        self.assertLess(run.seconds, 15)
+        self.assert_nothing_stays()
+        return status, err
+
+    def killed(self, rank):
+        status, err = self.fails(rank, "kill")
+        self.assertEqual(status, 128 + signal.SIGKILL)
+        self.assert_one_line(err, f"rank {rank} on {os.uname().nodename} died", "all_reduce ", " of cp")
+
+    def test_a_killed_rank_ends_all_and_is_named(self):
+        self.killed(1)
+
+    def test_rank_0_killed_ends_all_and_is_named(self):
+        self.killed(0)
+
+    def stopped(self, rank):
+        _, err = self.fails(rank, "stop")
+        self.assert_one_line(err, f"rank {rank} on {os.uname().nodename} has stopped", "waits for it in all_reduce 11 of cp")
+
+    def test_a_stopped_rank_ends_all_and_is_named(self):
+        self.stopped(2)
+
+    def test_rank_0_stopped_ends_all_and_is_named(self):
+        self.stopped(0)
+
+    def test_a_rank_that_leaves_a_collective_out_is_named(self):
+        _, err = self.fails(1, "leave_out", steps=20)
+        self.assert_one_line(err, f"rank 1 on {os.uname().nodename} has not come to all_reduce 20 of cp",
+                             "last seen computing after all_reduce 19 of cp")
+
+    def test_a_rank_that_ends_without_a_word_is_named(self):
+        status, err = self.fails(1, "exit")
+        self.assertEqual(status, 3)
+        self.assert_one_line(err, "rank 1 ", " died", "all_reduce 11 of cp")
+
+    def test_a_rank_that_fails_says_why_itself(self):
+        status, err = self.fails(1, "fail")
+        self.assertEqual(status, 1)
+        self.assert_one_line(err, "[rank 1] lact: this rank was asked to fail")
+
+    def test_plain_mpirun_is_watched_too(self):
+        mpirun = ["mpirun", *(["--allow-run-as-root"] if os.geteuid() == 0 else []), "--oversubscribe", "--bind-to", "none", "-n", "2"]
+        status, _, err = self.run_to_end([*mpirun, STEPS, self.folder, "1000", "3", "1", "10", "stop"], 30)
+        self.assertEqual(status, 1)
+        self.assert_one_line(err, "rank 1 ", " has stopped")
+        self.assert_nothing_stays()
+
+    def test_nothing_stays_when_the_launcher_is_killed(self):
+        run = self.start([*RUN, "-n", "2", "--", STEPS, self.folder, "100000", "10"])
+        self.assertTrue(comes_true(lambda: self.steps() > 0))
+        run.send(signal.SIGKILL)
+        self.assert_nothing_stays(15)
+
+
+class Restarts(OfRanks):
+    def counted(self, status, *options):
+        """Starts of a program that always ends with this status."""
+        count = self.folder / "starts"
+        count.write_text("")
+        ended, _, err = self.run_to_end([*RUN, "-n", "1", *options, "--", "sh", "-c", f"echo >>{count}; exit {status}"])
+        self.assertEqual(ended, status)
+        return len(count.read_text()), err
+
+    def test_a_killed_rank_is_no_end(self):
+        status, out, err = self.run_to_end([*RUN, "-n", "2", "--restarts", "1", "--", STEPS, self.folder, "30", "3", "1", "10", "kill"])
+        self.assertEqual(status, 0, err)
+        self.assertEqual(out, "begins at step 0 on 2 ranks\nbegins at step 10 on 2 ranks\n")
+        self.assertEqual(self.steps(), 30)
+        self.assertEqual(len(self.lines(err, "launch/run: ended with 137", "start 2 of at most 2")), 1, err)
+
+    def test_are_as_many_as_asked_for(self):
+        self.assertEqual(self.counted(7)[0], 1)
+        self.assertEqual(self.counted(7, "--restarts", "2")[0], 3)
+
+    def test_mend_no_success_no_usage_no_request_and_no_wrong_config(self):
+        for status in 0, 2, 75, 1:
+            starts, err = self.counted(status, "--restarts", "3")
+            self.assertEqual(starts, 1, status)
+            self.assertEqual("another start would not mend that" in err, status == 1)
+
+
+if __name__ == "__main__":
+    sys.exit(cases.main())

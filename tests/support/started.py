@@ -1,0 +1,108 @@
+"""Programs as a user starts them: with a time limit, their output kept, and a look at what they leave behind."""
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+HOUSE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("LACT_BINARY", HOUSE / "build/release/lact")).parent
+RUN = [str(HOUSE / "launch/run")] + (["--allow-root"] if os.geteuid() == 0 else [])
+STEPS = str(BUILD / "steps_of_ranks")
+
+
+class Started:
+    """A command in a session of its own; what is left of it goes with `end()`."""
+
+    def __init__(self, command, **environment):
+        self.out = tempfile.TemporaryFile("w+")
+        self.err = tempfile.TemporaryFile("w+")
+        self.begin = time.monotonic()
+        # Signals as a shell gives them to what it starts: a parent may have chosen to ignore some.
+        self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err,
+                                        start_new_session=True, env={**os.environ, **environment},
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+
+    def said(self):
+        """stdout and stderr so far."""
+        texts = []
+        for file in self.out, self.err:
+            file.flush()
+            texts.append(pathlib.Path(f"/proc/self/fd/{file.fileno()}").read_text())
+        return tuple(texts)
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def wait(self, seconds=60):
+        """Exit status, stdout, stderr; fails when it takes longer."""
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.process.args} still runs after {seconds} s, having said: {self.said()}") from None
+        self.seconds = time.monotonic() - self.begin
+        return (status, *self.said())
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def comes_true(holds, seconds=30):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def processes_with(word):
+    """Ids of living processes that have the word in their command line; one that has ended has no command line."""
+    found = []
+    for place in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if int(place.name) != os.getpid() and word.encode() in (place / "cmdline").read_bytes():
+                found.append(int(place.name))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
+class OfRanks(unittest.TestCase):
+    """Each case has a folder; its path, which stands in the command line of every rank, tells what is left of it."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="lact-ranks-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def start(self, command, **environment):
+        started = Started(command, **{"OMP_NUM_THREADS": "1", **environment})
+        self.addCleanup(started.end)
+        return started
+
+    def run_to_end(self, command, seconds=60, **environment):
+        return self.start(command, **environment).wait(seconds)
+
+    def steps(self):
+        file = self.folder / "step"
+        return int(file.read_text()) if file.exists() else 0
+
+    def assert_nothing_stays(self, seconds=5):
+        self.assertTrue(comes_true(lambda: not processes_with(self.folder.name), seconds),
+                        [pathlib.Path(f"/proc/{pid}/cmdline").read_text() for pid in processes_with(self.folder.name)])
+
+    def lines(self, text, *words):
+        """The lines of a text that hold all the words."""
+        return [line for line in text.splitlines() if all(word in line for word in words)]
+
+    def assert_one_line(self, text, *words):
+        """One line of the watchdog, and it holds all the words."""
+        spoken = self.lines(text, " lact: ")
+        self.assertEqual(len(spoken), 1, text)
+        for word in words:
+            self.assertIn(word, spoken[0])
