@@ -20,9 +20,11 @@ std::string help_config();  // every key of a config, its default and its senten
 int eval_command(Arguments args, double above_baselines, bool json);
 int render_command(Arguments args);
 int verify_golden_command(Arguments args, bool json);
+int profile_command(const std::string& config, Arguments args, bool json);
 int bench_train_command(const Arguments& args, bool json);
 int bench_gemm_command(const Arguments& args, bool json);
 int bench_comm_command(const Arguments& args, bool json);
+int plan_command(Arguments args, bool json);
 int convert_weights_command(const Arguments& args);
 int convert_synthetic_command(const Arguments& args);
 int inspect_command(const std::string& path, bool json);

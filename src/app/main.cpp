@@ -28,8 +28,8 @@ struct CommandLine {
     sub->footer("example: " + example);
     return sub;
   }
-  CLI::App *train, *eval, *render, *verify, *golden, *bench, *bench_train, *gemm, *comm, *convert, *weights, *synthetic,
-      *inspect;
+  CLI::App *train, *eval, *render, *measure, *verify, *golden, *bench, *bench_train, *gemm, *comm, *plan, *convert,
+      *weights, *synthetic, *inspect;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -49,6 +49,11 @@ struct CommandLine {
     render = command(app, "render", "contact sheet and turntable of a run",
                      "lact render runs/character_64 out=/tmp/pictures");
     render->add_option("run", words, "run folder; scene=PATH renders other data, out=DIR writes elsewhere")->required();
+    measure = command(app, "profile", "what each parallel axis costs, and where a step goes",
+                      "launch/run -n 2 -- lact profile configs/nvs/character_64.yaml parallel.cp=2");
+    measure->add_option("config", config, "YAML file")->required();
+    measure->add_option("key=value", words, "pairs, alone, traced (steps of each kind); all others win over the file");
+    measure->add_flag("--json", json, "one JSON object on stdout");
     verify = command(app, "verify", "compares with reference numbers", "lact verify golden tests/golden");
     verify->require_subcommand(1);
     golden = command(*verify, "golden", "recomputes reference files",
@@ -72,6 +77,10 @@ struct CommandLine {
                    "mpirun -n 2 lact bench comm most=1048576");
     comm->add_option("key=value", words, "least, most (bytes), times (from size to size), seconds (of each row)");
     comm->add_flag("--json", json, "one JSON object on stdout");
+    plan = command(app, "plan", "memory, bytes and time of every possible layout on a machine, before it is used",
+                   "lact plan configs/nvs/objects_256.yaml machine=configs/machines/eight_gpus.yaml");
+    plan->add_option("config", words, "config file, machine=FILE, and key=value pairs")->required();
+    plan->add_flag("--json", json, "one JSON object on stdout");
     convert = command(app, "convert", "weights and datasets between formats",
                       "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
     convert->require_subcommand(1);
@@ -109,10 +118,12 @@ struct CommandLine {
     if (*train) return lact::train_command(config, Arguments::split(words));
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
+    if (*measure) return lact::profile_command(config, split(words, 0, 0, "key=value"), json);
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
     if (*bench_train) return lact::bench_train_command(split(words, 0, 1, "one config file"), json);
     if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
     if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
+    if (*plan) return lact::plan_command(split(words, 1, 1, "one config file"), json);
     if (*weights)
       return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));

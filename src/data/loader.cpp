@@ -104,6 +104,14 @@ Batch Loader::batch(std::int64_t first, std::int64_t count, std::int64_t stride)
   return batch_of(all, count, config_.num_input_views, config_.num_target_views, config_, device_);
 }
 
+std::int64_t Loader::ready_bytes() {
+  std::lock_guard lock(mutex_);
+  std::size_t numbers = 0;
+  for (const auto& [place, p] : ready_)
+    numbers += p.sample.images.size() + p.sample.intrinsics.size() + p.sample.poses.size();
+  return std::int64_t(numbers * sizeof(float));
+}
+
 Loader::Prepared Loader::take() {
   std::unique_lock lock(mutex_);
   const std::int64_t place = taken_++;

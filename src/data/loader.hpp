@@ -33,6 +33,8 @@ class Loader {
   // caller at a time. What goes wrong in a thread is thrown here.
   Batch batch(std::int64_t first, std::int64_t count, std::int64_t stride = 0);
 
+  std::int64_t ready_bytes();  // of the samples prepared ahead
+
   ViewChoice choice(std::int64_t sample) const { return choose_views(seed_, sample, training_, config_); }
   const std::vector<SceneViews>& training() const { return training_; }
 

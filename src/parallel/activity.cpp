@@ -1,7 +1,5 @@
 #include "parallel/activity.hpp"
 
-#include <chrono>
-
 namespace lact {
 
 int Activity::line_of(const std::string& label, const std::vector<int>& members) {
@@ -13,10 +11,6 @@ int Activity::line_of(const std::string& label, const std::vector<int>& members)
   lines[std::size_t(n)].members = members;
   used.store(n + 1, std::memory_order_release);
   return n;
-}
-
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace lact

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "parallel/traffic.hpp"
 
 namespace lact {
@@ -22,7 +23,8 @@ struct Activity {
   std::array<Line, most_lines> lines;
   std::atomic<int> used{0};  // lines[0 .. used) may be read
 
-  // What the rank waits for now. `line` is -1 while it computes; the others then describe the last wait, on line `last`.
+  // What the rank waits for now. `line` is -1 while it computes; the others then describe the last wait, on line
+  // `last`.
   struct Blocked {
     std::atomic<int> line{-1}, last{-1};
     std::atomic<std::uint64_t> sequence{0};  // number of that collective on its line, from 1; 0 for an exchange
@@ -34,7 +36,5 @@ struct Activity {
   // The line of a label, made at its first use; communicators made later with the same label go on with its numbers.
   int line_of(const std::string& label, const std::vector<int>& members);
 };
-
-double steady_seconds();  // of this process' monotonic clock
 
 }  // namespace lact

@@ -6,21 +6,31 @@
 #include <numeric>
 
 #include "base/check.hpp"
+#include "parallel/alone.hpp"
 
 namespace lact {
 namespace {
 
-// A call in flight with its ledger and its place in the activity.
+// What is known of a call when it begins.
+struct Begun {
+  Op op = Op::all_reduce;
+  double at = 0;
+  std::int64_t bytes = 0;
+  std::uint64_t sequence = 0;  // on its line of the activity
+};
+
+// A call in flight with its ledger, its place in the activity and its spans.
 class Tracked final : public Work::State {
  public:
-  Tracked(std::shared_ptr<Work::State> inner, std::shared_ptr<Traffic> traffic, Activity* watched, int line,
-          std::uint64_t sequence, Op op)
+  Tracked(std::shared_ptr<Work::State> inner, const Begun& begun, std::shared_ptr<Traffic> traffic, Activity* watched,
+          int line, Spans* spans, std::string label)
       : inner_(std::move(inner)),
+        begun_(begun),
         traffic_(std::move(traffic)),
         watched_(watched),
         line_(line),
-        sequence_(sequence),
-        op_(op) {}
+        spans_(spans),
+        label_(std::move(label)) {}
   ~Tracked() override {
     // A rank that fails does not wait for the others: they may wait for it.
     if (inner_ && std::uncaught_exceptions() == 0) wait();
@@ -30,25 +40,31 @@ class Tracked final : public Work::State {
     const double begin = steady_seconds();
     if (watched_) {
       auto& b = watched_->blocked;
-      b.sequence = sequence_, b.op = op_, b.since = begin;
+      b.sequence = begun_.sequence, b.op = begun_.op, b.since = begin;
       b.line = b.last = line_;
     }
     const auto inner = std::move(inner_);
     inner->wait();
     if (watched_) {
       watched_->blocked.line = -1;
-      if (sequence_ > 0) ++watched_->lines[std::size_t(line_)].finished;
+      if (begun_.sequence > 0) ++watched_->lines[std::size_t(line_)].finished;
     }
-    traffic_->of(op_).wait_seconds += steady_seconds() - begin;
+    const double end = steady_seconds();
+    traffic_->of(begun_.op).wait_seconds += end - begin;
+    traffic_->of(begun_.op).flight_seconds += end - begun_.at;
+    if (spans_ == nullptr) return;
+    spans_->add({"wait", sentence("wait {} {}", label_, name_of(begun_.op)), begin, end, 0, false});
+    spans_->add({"collective", sentence("{} {}", label_, name_of(begun_.op)), begun_.at, end, begun_.bytes, true});
   }
 
  private:
   std::shared_ptr<Work::State> inner_;
+  Begun begun_;
   std::shared_ptr<Traffic> traffic_;
   Activity* watched_;
   int line_;
-  std::uint64_t sequence_;
-  Op op_;
+  Spans* spans_;
+  std::string label_;
 };
 
 std::int64_t total_of(std::span<const std::int64_t> counts) {
@@ -97,28 +113,35 @@ Communicator::Communicator(std::string label, Activity* watched, std::vector<int
 }
 
 Work Communicator::begin(Collective call) {
-  const Op op = call.op;
-  const double started = steady_seconds();
-  std::int64_t bytes = 0;
-  if (op == Op::exchange) {
+  Begun begun{.op = call.op, .at = steady_seconds()};
+  if (call.op == Op::exchange) {
     for (const Message& m : call.messages)
-      if (m.send && m.peer != rank()) bytes += m.body.count() * size_of(m.body.dtype());
+      if (m.send && m.peer != rank()) begun.bytes += m.body.count() * size_of(m.body.dtype());
   } else {
-    bytes = elements_sent(op, rank(), size(), call.counts, call.owner) * size_of(call.out.dtype());
+    begun.bytes = elements_sent(call.op, rank(), size(), call.counts, call.owner) * size_of(call.out.dtype());
   }
-  if (compare_ && op != Op::exchange && size() > 1) compare(call);
-  const bool empty = op == Op::exchange ? call.messages.empty() : total_of(call.counts) == 0;
-  std::uint64_t sequence = 0;
-  if (watched_ && op != Op::exchange && !empty) sequence = ++watched_->lines[std::size_t(line_)].begun;
-  auto state = empty && !comes_empty() ? nullptr : start(std::move(call));
-  Traffic::Row& row = traffic_->of(op);
-  ++row.calls, row.bytes += bytes;
-  row.begin_seconds += steady_seconds() - started;
+  if (compare_ && !muted_ && call.op != Op::exchange && size() > 1) compare(call);
+  const bool empty = call.op == Op::exchange ? call.messages.empty() : total_of(call.counts) == 0;
+  if (watched_ && !muted_ && call.op != Op::exchange && !empty)
+    begun.sequence = ++watched_->lines[std::size_t(line_)].begun;
+  std::shared_ptr<Work::State> state;
+  if (muted_)
+    answer_alone(call, rank(), size());
+  else if (!empty || comes_empty())
+    state = start(std::move(call));
+  Traffic::Row& row = traffic_->of(begun.op);
+  ++row.calls, row.bytes += begun.bytes;
+  const double now = steady_seconds();
+  row.begin_seconds += now - begun.at;
+  if (spans_ != nullptr)
+    spans_->add({"begin", sentence("begin {} {}", label_, name_of(begun.op)), begun.at, now, begun.bytes, false});
   if (!state) {
-    if (sequence > 0) ++watched_->lines[std::size_t(line_)].finished;
+    row.flight_seconds += now - begun.at;
+    if (begun.sequence > 0) ++watched_->lines[std::size_t(line_)].finished;
     return {};
   }
-  return Work(std::make_shared<Tracked>(std::move(state), traffic_, watched_, line_, sequence, op));
+  return Work(std::make_shared<Tracked>(std::move(state), begun, traffic_, watched_, line_, spans_,
+                                        spans_ == nullptr ? std::string() : label_));
 }
 
 void Communicator::compare(const Collective& call) {

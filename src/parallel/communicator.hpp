@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 
+#include "base/spans.hpp"
 #include "parallel/activity.hpp"
 #include "parallel/traffic.hpp"
 #include "tensor/tensor.hpp"
@@ -77,6 +78,10 @@ class Communicator {
   // a sentence that names who. Off by default: it costs a small gather each time. Communicators split off inherit it.
   void compare_calls(bool on) { compare_ = on; }
   bool compares_calls() const { return compare_; }
+  // Without the others: nothing travels and nobody waits. What they would have sent reads as zeros, or stays as it was
+  // where a call works in place. The ledger goes on. A step then costs its arithmetic alone.
+  void mute(bool on) { muted_ = on; }
+  void record(Spans* spans) { spans_ = spans; }
 
  protected:
   // Begins the call; what it returns waits for it. Empty: it is already done.
@@ -93,7 +98,8 @@ class Communicator {
   std::string label_;
   Activity* watched_;
   int line_ = -1;
-  bool compare_ = false;
+  bool compare_ = false, muted_ = false;
+  Spans* spans_ = nullptr;
   std::int64_t compared_ = 0;  // calls
   std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();
 };

@@ -45,6 +45,7 @@ void RunConfig::Parallel::fields(Fields& f) {
   f("tp", tp, "ranks along heads and hidden widths");
   f("interleave", interleave, "pieces of consecutive blocks per rank of the pipeline; more than 1 interleaves them");
   f("timeout", timeout, "seconds after which a rank that does not answer ends the job");
+  f("compare_calls", compare_calls, "ranks compare each collective before it begins and name who differs; slower");
 }
 
 void RunConfig::fields(Fields& f) {

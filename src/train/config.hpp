@@ -32,6 +32,7 @@ struct RunConfig {
   struct Parallel {
     std::string cp_mode = "auto";
     std::int64_t pp = 1, dp = 0, cp = 1, tp = 1, interleave = 1, timeout = 60;
+    bool compare_calls = false;
     void fields(Fields& f);
   } parallel;
 

@@ -74,11 +74,13 @@ StepReport Learner::step(std::int64_t n, std::int64_t micro_batches, const Draw&
   StepReport r;
   r.step = n;
   r.rate = cfg_.rate_at(n);
-  Pipeline::Totals totals = pipeline_.run({nullptr, device_, mesh_, seed_, n, cfg_.activations()}, micro_batches, draw);
+  Pipeline::Totals totals =
+      pipeline_.run({nullptr, device_, mesh_, seed_, n, cfg_.activations(), spans_}, micro_batches, draw);
   auto samples = mesh_.grid().size[std::size_t(Axis::dp)];  // every rank counts whole samples
   r.tokens = totals.tokens * samples;
   r.flops = totals.flops;
   for (int i = 1; i < samples; ++i) r.flops += totals.flops;
+  const Spanning span(spans_, "optimizer", "optimizer");
   reducer_.finish();
   // Every rank judges the same numbers, so all of them step or none does.
   Wishes mine = wishes ? wishes() : Wishes();

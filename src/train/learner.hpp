@@ -54,6 +54,7 @@ class Learner {
                   const std::function<Wishes()>& wishes = {});
   AdamW& optimizer() { return optimizer_; }
   Pipeline& pipeline() { return pipeline_; }
+  void record(Spans* spans) { spans_ = spans; }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
   void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
 
@@ -68,6 +69,7 @@ class Learner {
   Reducer reducer_;
   AdamW optimizer_;
   std::int64_t skipped_in_a_row_ = 0;
+  Spans* spans_ = nullptr;
 };
 
 }  // namespace lact

@@ -54,7 +54,8 @@ void check_folder_is_usable(const std::string& dir) {
   check(fs::is_directory(dir), "run.dir={} is a file", dir);
   if (fs::exists(dir + "/config.yaml")) return;
   for (const auto& e : fs::directory_iterator(dir))  // a start that was killed left at most the half-written config
-    check(e.path().filename() == "config.yaml.partial", "run.dir={} holds other files and no run", dir);
+    check(e.path().filename() == "config.yaml.partial" || e.path().filename() == "profile",
+          "run.dir={} holds other files and no run", dir);
 }
 
 void check_same_run(const RunConfig& now_wanted) {
@@ -105,6 +106,7 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
       store(mesh->grid().size[std::size_t(Axis::tp)]),
       model(store, cfg.model, cp_choice(cfg, mesh->grid()).mode) {
   const int pp = mesh->grid().size[std::size_t(Axis::pp)], at = mesh->at(Axis::pp);
+  model.cut_into(stages);
   store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == at; });
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
 }
@@ -168,9 +170,9 @@ Ended train_finest(const RunConfig& cfg, Communicator& processes, const Grid& gr
 
 }  // namespace
 
-Ended train(const RunConfig& cfg, const std::atomic<bool>& stop) {
-  auto world = open_world(double(cfg.parallel.timeout));
+Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop) {
   log::set_rank(world->rank(), world->size());
+  world->compare_calls(cfg.parallel.compare_calls);
   const Grid grid = layout_of(cfg, world->size());
   if (cfg.train.deterministic) return train_finest(cfg, *world, grid, finest_layout(cfg, grid), stop);
   return Trainer(cfg, std::move(world)).run(stop);
@@ -204,13 +206,16 @@ void Trainer::begin_folder() {
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
 
-// This rank's samples of a micro-batch.
-Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
-  const std::int64_t size = cfg_.train.batch_size / cfg_.train.accumulate;
-  const std::int64_t parts = loaded_.mesh->grid().size[std::size_t(Axis::dp)], mine = size / parts;
-  Batch b = loader_.batch(step * cfg_.train.batch_size + micro * size + loaded_.mesh->at(Axis::dp) * mine, mine, size);
-  b.valid *= double(cfg_.train.accumulate * parts);  // the count over the whole global batch
+Batch micro_batch(Loader& loader, const RunConfig& cfg, const Mesh& mesh, std::int64_t step, std::int64_t micro) {
+  const std::int64_t size = cfg.train.batch_size / cfg.train.accumulate;
+  const std::int64_t parts = mesh.grid().size[std::size_t(Axis::dp)], mine = size / parts;
+  Batch b = loader.batch(step * cfg.train.batch_size + micro * size + mesh.at(Axis::dp) * mine, mine, size);
+  b.valid *= double(cfg.train.accumulate * parts);
   return b;
+}
+
+Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
+  return micro_batch(loader_, cfg_, *loaded_.mesh, step, micro);
 }
 
 StepReport Trainer::train_step(std::int64_t step, Progress& progress, const std::function<Wishes()>& wishes) {

@@ -28,6 +28,9 @@ struct LoadedModel {
   bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
+// This rank's samples of a micro-batch; `valid` counts those of the whole global batch.
+Batch micro_batch(Loader& loader, const RunConfig& cfg, const Mesh& mesh, std::int64_t step, std::int64_t micro);
+
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
 
 class Trainer {
@@ -61,9 +64,9 @@ class Trainer {
   double peak_flops_ = 0;  // measured product rate of this machine
 };
 
-// Trains on all ranks that a launcher started; all of them call it. With train.deterministic the ranks play those of
-// the finest layout, see docs/conventions.md.
-Ended train(const RunConfig& cfg, const std::atomic<bool>& stop);
+// Trains on all ranks of `world`; all of them call it. With train.deterministic they play those of the finest layout,
+// see docs/conventions.md.
+Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop);
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run.
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});

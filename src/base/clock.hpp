@@ -1,0 +1,7 @@
+#pragma once
+
+namespace lact {
+
+double steady_seconds();  // of the monotonic clock; the same for all processes of a host
+
+}  // namespace lact

@@ -1,0 +1,287 @@
+#include "train/profile.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "base/check.hpp"
+#include "base/clock.hpp"
+
+namespace lact {
+
+void ProfileConfig::fields(Fields& f) {
+  f("pairs", pairs, "steps, each beside one without exchange");
+  f("alone", alone, "steps of every rank by itself with as many tokens");
+  f("traced", traced, "steps as training takes them, for the timeline");
+}
+
+void ProfileConfig::check_values() const {
+  check(pairs > 0 && pairs <= 1000, "pairs={} is not between 1 and 1000", pairs);
+  check(traced > 0 && traced <= 100, "traced={} is not between 1 and 100", traced);
+  check(alone >= 0 && alone <= pairs, "alone={} is not between 0 and pairs={}", alone, pairs);
+}
+
+namespace {
+
+double bytes_of(const Tensor& t) { return double(t.count() * size_of(t.dtype())); }
+
+Tensor copied(const Tensor& t) {
+  Tensor copy = like(t);
+  copy_bytes(copy, t);
+  return copy;
+}
+
+// Weights and moments as they were at a moment.
+class Kept {
+ public:
+  Kept(ParameterStore& store, AdamW& optimizer) : store_(store), optimizer_(optimizer), steps_(optimizer.steps()) {
+    store.settle();
+    for (const auto& b : store.buckets()) all_.push_back({copied(b.value), copied(b.first), copied(b.second)});
+  }
+  void restore() {
+    store_.settle();
+    for (std::size_t i = 0; i < all_.size(); ++i) {
+      auto& b = store_.buckets()[i];
+      copy_bytes(b.value, all_[i].value), copy_bytes(b.first, all_[i].first), copy_bytes(b.second, all_[i].second);
+    }
+    optimizer_.set_steps(steps_);
+  }
+
+ private:
+  struct Numbers {
+    Tensor value, first, second;
+  };
+  ParameterStore& store_;
+  AdamW& optimizer_;
+  std::int64_t steps_;
+  std::vector<Numbers> all_;
+};
+
+// Steps of one learner on the same samples, each from the same weights.
+class Repeated {
+ public:
+  Repeated(Learner& learner, ParameterStore& store, Mesh& mesh, Device& device, std::vector<Batch> batches)
+      : learner_(learner),
+        store_(store),
+        mesh_(mesh),
+        device_(device),
+        kept_(store, learner.optimizer()),
+        batches_(std::move(batches)) {}
+
+  // By this rank's clock. What a muted transport does instead of travelling is not counted.
+  double seconds(bool muted) {
+    kept_.restore();
+    together();
+    for (Communicator* c : mesh_.communicators()) c->reset_traffic(), c->mute(muted);
+    const double begin = steady_seconds();
+    const StepReport r = learner_.step(1, std::int64_t(batches_.size()),
+                                       [this](std::int64_t micro) { return batches_[std::size_t(micro)]; });
+    store_.settle();
+    device_.compute().finish();
+    double took = steady_seconds() - begin;
+    for (Communicator* c : mesh_.communicators()) {
+      if (muted) took -= c->traffic().total().begin_seconds;
+      c->mute(false);
+    }
+    check(r.skipped.empty(), "a step of the profile was left out: {}", r.skipped);
+    return took;
+  }
+  void together() {
+    const Tensor t = Tensor::zeros(device_, {1});
+    mesh_.world().all_reduce(t).wait();
+    device_.compute().finish();
+  }
+  void restore() { kept_.restore(); }
+
+ private:
+  Learner& learner_;
+  ParameterStore& store_;
+  Mesh& mesh_;
+  Device& device_;
+  Kept kept_;
+  std::vector<Batch> batches_;
+};
+
+// The same tokens per rank without any other rank: 1/cp of the views, this rank's samples.
+class Independent {
+ public:
+  static bool possible(const RunConfig& cfg, const Grid& g) {
+    auto [pp, dp, cp, tp] = g.size;
+    return pp == 1 && tp == 1 && cfg.data.num_input_views % cp == 0 && cfg.data.num_target_views % cp == 0;
+  }
+  Independent(LoadedModel& m, const ViewSource& source, const LearningConfig& learning)
+      : cfg_(config_of(m)), mesh_(Mesh::alone()), model_(store_, cfg_.model) {
+    store_.lay_out(*m.device, mesh_, std::uint64_t(cfg_.train.seed));
+    learner_ = std::make_unique<Learner>(model_, store_, mesh_, *m.device, learning, 0);
+    Loader loader(source, cfg_.data, std::uint64_t(cfg_.train.seed), *m.device);
+    std::vector<Batch> batches;
+    for (std::int64_t i = 0; i < cfg_.train.accumulate; ++i) batches.push_back(micro_batch(loader, cfg_, mesh_, 0, i));
+    steps_ = std::make_unique<Repeated>(*learner_, store_, mesh_, *m.device, std::move(batches));
+    steps_->seconds(false);
+  }
+  double seconds() { return steps_->seconds(false); }
+
+ private:
+  static RunConfig config_of(const LoadedModel& m) {
+    auto [pp, dp, cp, tp] = m.mesh->grid().size;
+    RunConfig c = m.config;
+    c.data.num_input_views /= cp, c.data.num_target_views /= cp;
+    c.train.batch_size /= dp;
+    c.data.threads = 0;
+    return c;
+  }
+  RunConfig cfg_;
+  Mesh mesh_;
+  ParameterStore store_;
+  ViewSynthesis model_;
+  std::unique_ptr<Learner> learner_;
+  std::unique_ptr<Repeated> steps_;
+};
+
+// Times forwards and backwards, and sees what the forwards leave behind.
+class PipelineWatch {
+ public:
+  PipelineWatch(LoadedModel& m, Spans* spans) : device_(*m.device), line_(m.mesh->along(Axis::pp)), spans_(spans) {}
+  void operator()(const PipelineAction& a, bool ended) {
+    const double now = steady_seconds();
+    if (!ended) {
+      if (first_ == 0) first_ = now;
+      began_ = now, waited_ = waited();
+      return;
+    }
+    last_ = now;
+    kept_ = std::max(kept_, device_.memory().now);
+    if (a.kind == PipelineAction::exchange) return;
+    working_ += now - began_ - (waited() - waited_);
+    const char* what = a.kind == PipelineAction::forward ? "forward" : "backward";
+    spans_->add({what, sentence("{} of micro-batch {}, stage {}", what, a.micro, a.stage), began_, now, 0, false});
+  }
+  std::size_t kept() const { return kept_; }
+  double seconds() const { return last_ - first_; }
+  double working() const { return working_; }
+
+ private:
+  double waited() const { return line_.size() == 1 ? 0 : line_.traffic().total().blocked_seconds(); }
+  Device& device_;
+  Communicator& line_;
+  Spans* spans_;
+  std::size_t kept_ = 0;
+  double first_ = 0, last_ = 0, began_ = 0, waited_ = 0, working_ = 0;
+};
+
+// One step as training takes it, its samples from the loader.
+void trace_step(RankProfile& p, LoadedModel& m, Learner& learner, Loader& loader, std::int64_t step) {
+  m.store.settle();
+  m.device->reset_peak();
+  const std::size_t held = m.device->memory().now;
+  PipelineWatch watch(m, &p.spans);
+  learner.pipeline().watch(std::ref(watch));
+  learner.record(&p.spans);
+  for (Communicator* c : m.mesh->communicators()) c->record(&p.spans);
+  double data = 0;
+  {
+    const Spanning span(&p.spans, "step", sentence("step {}", step));
+    p.tokens = learner
+                   .step(step, m.config.train.accumulate,
+                         [&](std::int64_t micro) {
+                           const Spanning drawing(&p.spans, "data", "data");
+                           const double begin = steady_seconds();
+                           Batch b = micro_batch(loader, m.config, *m.mesh, step, micro);
+                           data += steady_seconds() - begin;
+                           return b;
+                         })
+                   .tokens;
+    m.store.settle();
+    m.device->compute().finish();
+  }
+  for (Communicator* c : m.mesh->communicators()) c->record(nullptr);
+  learner.record(nullptr);
+  learner.pipeline().watch({});
+  p.data_seconds.push_back(data);
+  p.pipeline_seconds += watch.seconds(), p.pipeline_working += watch.working() - data;
+  p.memory.activations = double(watch.kept() - std::min(held, watch.kept()));
+  p.memory.working = double(m.device->memory().peak - held) - p.memory.activations;
+}
+
+using Ledger = std::map<std::string, Traffic>;
+
+Ledger ledger_of(Mesh& mesh) {
+  Ledger all;
+  for (const Communicator* c : mesh.communicators()) all[c->label()] = c->traffic();
+  return all;
+}
+
+void check_same_calls(const Ledger& real, const Ledger& control) {
+  for (const auto& [label, traffic] : real)
+    for (std::size_t op = 0; op < op_kinds; ++op) {
+      const Traffic::Row &a = traffic.rows[op], &b = control.at(label).rows[op];
+      check(a.calls == b.calls && a.bytes == b.bytes,
+            "along '{}' a step makes {} calls of {} and sends {} bytes, and its control {} and {}", label, a.calls,
+            name_of(Op(op)), a.bytes, b.calls, b.bytes);
+    }
+}
+
+// Calls and bytes are the same in every step.
+Traffic medians(const std::vector<Ledger>& steps, const std::string& label) {
+  Traffic out = steps.front().at(label);
+  for (std::size_t op = 0; op < op_kinds; ++op) {
+    auto median = [&](double Traffic::Row::*field) {
+      std::vector<double> x;
+      for (const Ledger& s : steps) x.push_back(s.at(label).rows[op].*field);
+      std::ranges::sort(x);
+      out.rows[op].*field = (x[x.size() / 2] + x[(x.size() - 1) / 2]) / 2;
+    };
+    median(&Traffic::Row::begin_seconds), median(&Traffic::Row::wait_seconds), median(&Traffic::Row::flight_seconds);
+  }
+  return out;
+}
+
+}  // namespace
+
+RankProfile profile(LoadedModel& m, const ViewSource& source, const ProfileConfig& cfg) {
+  RankProfile p;
+  LearningConfig learning = m.config.train;
+  learning.skip_norm = 0;  // every step counts
+  Learner learner(m.model, m.store, *m.mesh, *m.device, learning, std::uint64_t(m.config.train.seed), m.stages);
+  Kept before(m.store, learner.optimizer());
+  Loader loader(source, m.config.data, std::uint64_t(m.config.train.seed), *m.device);
+  for (const auto& b : m.store.buckets()) {
+    p.memory.weights += bytes_of(b.value), p.memory.gradients += bytes_of(b.gradient);
+    p.memory.optimizer += bytes_of(b.first) + bytes_of(b.second);
+  }
+  std::vector<Batch> batches;
+  for (std::int64_t i = 0; i < m.config.train.accumulate; ++i)
+    batches.push_back(micro_batch(loader, m.config, *m.mesh, 0, i));
+  Repeated steps(learner, m.store, *m.mesh, *m.device, std::move(batches));
+  steps.seconds(false);  // the first one fetches memory from the system
+  std::unique_ptr<Independent> alone;
+  if (cfg.alone > 0 && Independent::possible(m.config, m.mesh->grid()))
+    alone = std::make_unique<Independent>(m, source, learning);
+  std::vector<Ledger> ledgers;
+  for (std::int64_t i = 0; i < cfg.pairs; ++i) {
+    Ledger real, control;
+    for (const bool muted : {i % 2 == 1, i % 2 == 0}) {
+      (muted ? p.control : p.real).push_back(steps.seconds(muted));
+      (muted ? control : real) = ledger_of(*m.mesh);
+    }
+    check_same_calls(real, control);
+    ledgers.push_back(std::move(real));
+    if (!alone || i >= cfg.alone) continue;
+    steps.together();
+    p.independent.push_back(alone->seconds());
+  }
+  alone.reset();
+  for (const Communicator* c : m.mesh->communicators())
+    p.lines[c->label()] = {c->size(), c->transport(), medians(ledgers, c->label())};
+
+  steps.restore();
+  for (std::int64_t i = 0; i < cfg.traced; ++i) {
+    steps.together();
+    if (i == 0) p.clock = steady_seconds();
+    trace_step(p, m, learner, loader, i + 1);
+  }
+  p.memory.loader = double(loader.ready_bytes());
+  before.restore();
+  return p;
+}
+
+}  // namespace lact
