@@ -2,14 +2,14 @@
 set(LACT_MPIRUN ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n)
 set(LACT_MPI_ENVIRONMENT OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 
-# lact_test(file SIZE small|medium|large [DATA] [CUDA] [RANKS counts ...] [TIMEOUT seconds] LINKS folders ...)
+# lact_test(file SIZE small|medium|large [DATA] [CUDA | ONLY_CUDA] [RANKS counts ...] [TIMEOUT seconds] LINKS folders ...)
 # One GoogleTest program per file, one ctest entry per program. The size is a label: CI runs `small` again under the sanitizers.
-# CUDA starts the program a second time on a GPU, label `cuda`, see tools/test.
+# CUDA starts the program a second time on a GPU (ONLY_CUDA: there alone), label `cuda`, see tools/test.
 # DATA marks tests that need ../shared/data: label `data`, see tools/test.
 # RANKS starts the program under mpirun with each of these numbers of ranks, one entry each (`parallel/name/4 ranks`);
 # a build without MPI has no such tests.
 function(lact_test file)
-  cmake_parse_arguments(A "DATA;CUDA" "SIZE;TIMEOUT" "LINKS;RANKS" ${ARGN})
+  cmake_parse_arguments(A "DATA;CUDA;ONLY_CUDA" "SIZE;TIMEOUT" "LINKS;RANKS" ${ARGN})
   if(A_RANKS AND NOT LACT_HAS_MPI)
     return()
   endif()
@@ -25,6 +25,10 @@ function(lact_test file)
     set(A_TIMEOUT 300)
   endif()
   set(environment "LACT_BINARY=${CMAKE_BINARY_DIR}/lact")
+  if(A_ONLY_CUDA)
+    list(APPEND labels cuda)
+    list(APPEND environment LACT_TEST_DEVICE=cuda)
+  endif()
   if(A_RANKS)
     target_link_libraries(${name} PRIVATE ${A_LINKS} lact_test_ranks lact_options)
     list(APPEND environment ${LACT_MPI_ENVIRONMENT})

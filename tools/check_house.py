@@ -37,8 +37,8 @@ VENDORS = [
     (r"dnnl|oneapi/", ["src/kernels/cpu/gemm*.cpp"]),
     (r"mpi\.h", ["src/parallel/mpi*.cpp", "tests/support/mpi_main.cpp"]),
     (r"nccl\.h", ["src/parallel/nccl*.cpp"]),
-    (r"cublas|cudnn", ["src/kernels/cuda/*"]),
-    (r"cuda|cub/|nvtx", ["src/tensor/*_cuda.cpp", "src/kernels/cuda/*", "src/parallel/nccl*.cpp"]),
+    (r"cublas|cudnn", ["src/kernels/cuda/*", "tests/emulated/*"]),
+    (r"cuda|cub/|nvtx", ["src/tensor/*_cuda.cpp", "src/kernels/cuda/*", "src/parallel/nccl*.cpp", "tests/emulated/*"]),
     (r"gtest/|gmock/", ["tests/*"]),
 ]
 # Headers of the system and the compiler, besides the standard library's (which have no extension).

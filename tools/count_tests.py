@@ -33,9 +33,9 @@ def cases_of(entry):
     return passed, max(started - passed, 1), 0  # a leak at exit, a missing program: nothing started, still a failure
 
 
-def cases_left_out(build):
-    """Cases of the programs labelled `data` in a build folder, asked from the programs themselves."""
-    listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1", "-L", "^data$"],
+def cases_left_out(build, label):
+    """Cases of the programs with that label in a build folder, asked from the programs themselves."""
+    listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1", "-L", f"^{label}$"],
                              check=True, capture_output=True, text=True)
     count = 0
     for test in json.loads(listing.stdout)["tests"]:
@@ -47,8 +47,8 @@ def cases_left_out(build):
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("junit", nargs="+", help="file written by ctest --output-junit")
-    options.add_argument("--left-out", metavar="BUILD", action="append", default=[],
-                         help="build folder whose tests labelled `data` were not started")
+    options.add_argument("--left-out", metavar=("BUILD", "LABEL"), nargs=2, action="append", default=[],
+                         help="build folder whose tests with that label were not started")
     given = options.parse_args()
     passed = failed = not_run = 0
     for path in given.junit:
@@ -61,7 +61,7 @@ def main():
             passed, failed, not_run = passed + p, failed + f, not_run + n
             if f:
                 print(f"failed: {entry.get('name')} ({path})")
-    not_run += sum(cases_left_out(build) for build in given.left_out)
+    not_run += sum(cases_left_out(*left) for left in given.left_out)
     print(f"{passed} passed, {failed} failed")
     print(f"lact: {passed} passed, {failed} failed, {not_run} not run")
     return 1 if failed or not passed else 0

@@ -38,7 +38,7 @@ int safetensors_to_run(const std::string& in, const std::string& run, const Argu
   write_whole(run + "/config.yaml", start.config);
   fs::create_directories(run + "/checkpoints", error);
   check(!error, "{} cannot be made: {}", run, error.message());
-  write_checkpoint(checkpoint_path(run, 0), loaded.store, start);
+  write_checkpoint(checkpoint_path(run, 0), loaded.store, *loaded.mesh, start);
   std::cout << fill("{}: {} parameters from {}\n", {run, loaded.store.count(), in});
   return exit_done;
 }

@@ -28,7 +28,8 @@ struct CommandLine {
     sub->footer("example: " + example);
     return sub;
   }
-  CLI::App *train, *eval, *render, *measure, *verify, *golden, *bench, *comm, *convert, *weights, *synthetic, *inspect;
+  CLI::App *train, *eval, *render, *measure, *verify, *golden, *bench, *bench_train, *gemm, *comm, *plan, *convert,
+      *weights, *synthetic, *inspect;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -63,12 +64,25 @@ struct CommandLine {
                        "files or folders (default tests/golden); data=DIR says where the scenes' folders are, "
                        "compute.device=cuda computes on a GPU");
     golden->add_flag("--json", json, "one JSON object on stdout");
-    bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench comm");
+    bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench train");
     bench->require_subcommand(1);
+    bench_train =
+        command(*bench, "train", "a training step on pictures of noise: time, memory, share of the product rate",
+                "lact bench train model.file=lact_l24_d768_ttt2x.yaml train.precision=bf16");
+    bench_train->add_option("config", words, "config file, and key=value pairs; steps=5 are measured after two more");
+    bench_train->add_flag("--json", json, "one JSON object on stdout");
+    gemm = command(*bench, "gemm", "matrix products of a model of width 768, and their error",
+                   "lact bench gemm compute.device=cuda precision=bf16");
+    gemm->add_option("key=value", words, "compute.device, precision (fp32, bf16)");
+    gemm->add_flag("--json", json, "one JSON object on stdout");
     comm = command(*bench, "comm", "time and bus bandwidth of each collective on each transport between the ranks",
                    "mpirun -n 2 lact bench comm most=1048576");
     comm->add_option("key=value", words, "least, most (bytes), times (from size to size), seconds (of each row)");
     comm->add_flag("--json", json, "one JSON object on stdout");
+    plan = command(app, "plan", "memory, bytes and time of every possible layout on a machine, before it is used",
+                   "lact plan configs/nvs/objects_256.yaml machine=configs/machines/eight_gpus.yaml");
+    plan->add_option("config", words, "config file, machine=FILE, and key=value pairs")->required();
+    plan->add_flag("--json", json, "one JSON object on stdout");
     convert = command(app, "convert", "weights and datasets between formats",
                       "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
     convert->require_subcommand(1);
@@ -108,7 +122,10 @@ struct CommandLine {
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
     if (*measure) return lact::profile_command(config, split(words, 0, 0, "key=value"), json);
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
+    if (*bench_train) return lact::bench_train_command(split(words, 0, 1, "one config file"), json);
+    if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
     if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
+    if (*plan) return lact::plan_command(split(words, 1, 1, "one config file"), json);
     if (*weights)
       return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));

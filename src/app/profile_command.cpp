@@ -10,6 +10,7 @@
 #include "files/whole_file.hpp"
 #include "parallel/launcher.hpp"
 #include "parallel/starter.hpp"
+#include "parallel/world.hpp"
 #include "train/profile_report.hpp"
 
 namespace lact {
@@ -65,7 +66,7 @@ void show(const Json& all, const std::string& table, bool json) { std::cout << (
 int profile_layout(const RunConfig& cfg, const ProfileConfig& how, const std::string& out, const std::string& title,
                    bool json) {
   const auto source = open_views(cfg.data);
-  LoadedModel m(cfg, Ranks::all);
+  LoadedModel m(cfg, open_world(double(cfg.parallel.timeout)));
   if (m.first_rank()) folder_made(out);
   const RankProfile mine = profile(m, *source, how);
   const std::vector<Json> ranks = gathered(m, as_json(mine, m)), spans = gathered(m, spans_json(mine));

@@ -6,6 +6,7 @@
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
+#include "parallel/world.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
@@ -52,8 +53,8 @@ class StopSignals {
 int train_command(const std::string& config, const Arguments& args) {
   check(args.plain.empty(), "'{}' is not of the form key=value", args.plain.empty() ? "" : args.plain[0]);
   StopSignals signals;
-  Trainer trainer(RunConfig::load(config, args.overrides));
-  return trainer.run(signals.asked()) == Ended::finished ? exit_done : exit_stopped;
+  const RunConfig cfg = RunConfig::load(config, args.overrides);
+  return train(cfg, open_world(double(cfg.parallel.timeout)), signals.asked()) == Ended::finished ? exit_done : exit_stopped;
 }
 
 std::string help_config() {

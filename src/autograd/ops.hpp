@@ -1,6 +1,8 @@
 // Every op, by family. All are differentiable any number of times. Values may be strided views; results of arithmetic
 // are contiguous. Shapes that broadcast follow the usual rule: missing leading dims and dims of size 1 repeat.
 #pragma once
+#include <optional>
+
 #include "autograd/tape.hpp"
 #include "kernels/attention.hpp"
 
@@ -28,6 +30,7 @@ Var gelu_grad(const Var& x, const Var& dy);
 Var swiglu(const Var& g, const Var& h);                                   // silu(g) h
 std::vector<Var> swiglu_grad(const Var& g, const Var& h, const Var& dm);  // {dg, dh}
 Var cast(const Var& x, DType t);
+Var widened(const Var& x);  // bf16 to f32, others as they are
 Var detach(const Var& x);  // the value, as a constant
 
 // -- shape
@@ -39,6 +42,7 @@ Var pad(const Var& x, int dim, Range r, std::int64_t size);  // the adjoint of c
 Var join(const std::vector<Var>& xs, int dim);
 Var expand(const Var& x, const Shape& s);
 Var sum_to(const Var& x, const Shape& s);  // the adjoint of expand
+Var sum_to(const Var& x, const Shape& s, DType t);  // bf16 may be summed to f32
 Var sum(const Var& x);                     // [1]
 Var mean(const Var& x);                    // [1]
 // x [b, t, parts * heads * d] -> parts times [b, heads, t, d] (views). Channel order (part, head, channel).
@@ -50,7 +54,9 @@ Var gather_rows(const Var& x, std::span<const Range> ranges);
 
 // -- products: op(a) op(b), equal leading dims
 enum class Orient : std::uint8_t { nn, nt, tn };
-Var matmul(const Var& a, const Var& b, Orient o = Orient::nn);
+// Two bf16 operands give f32, the type of the sums; bf16 activations times f32 weights are rounded, and give bf16.
+// Gradients have the type of what they belong to. `result` overrides the type.
+Var matmul(const Var& a, const Var& b, Orient o = Orient::nn, std::optional<DType> result = {});
 // alpha op(a) op(b) + beta c
 Var matmul_add(const Var& c, double beta, const Var& a, const Var& b, double alpha, Orient o = Orient::nn);
 Var linear(const Var& x, const Var& w, const Var& bias = {});  // x [..., in], w [out, in], bias [out]

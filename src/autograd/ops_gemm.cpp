@@ -16,9 +16,18 @@ Tensor usable(const Tensor& x) {
   return !expanded && (rows == 1 || columns == 1 || x.dim(-1) == 1 || x.dim(-2) == 1) ? x : dense(x);
 }
 
+// Beside bf16 numbers the others are rounded to bf16 too: activations times master weights.
+Tensor lowered(const Tensor& x, bool low) {
+  if (!low || x.dtype() == DType::bf16) return usable(x);
+  Tensor y = Tensor::empty(x.device(), x.shape(), DType::bf16);
+  kernels::unary(kernels::Unary::copy, y, x);
+  return y;
+}
+
 void product(Tensor y, const Var& a, const Var& b, Orient o, double alpha, double beta) {
-  kernels::matmul(y, flipped(usable(a.value()), o == Orient::tn), flipped(usable(b.value()), o == Orient::nt), alpha,
-                  beta);
+  const bool low = a.value().dtype() == DType::bf16 || b.value().dtype() == DType::bf16;
+  kernels::matmul(y, flipped(lowered(a.value(), low), o == Orient::tn),
+                  flipped(lowered(b.value(), low), o == Orient::nt), alpha, beta);
 }
 
 Shape product_shape(const Var& a, const Var& b, Orient o) {
@@ -31,29 +40,31 @@ Shape product_shape(const Var& a, const Var& b, Orient o) {
 }
 
 Grads product_grads(const Var& a, const Var& b, Orient o, const Var& dy, double alpha) {
-  auto form = [&](const Var& x, const Var& y, Orient way) {
-    Var p = matmul(x, y, way);
+  auto form = [&](const Var& x, const Var& y, Orient way, const Var& of) {  // in the type of what it is the gradient of
+    Var p = matmul(x, y, way, of.value().dtype());
     return alpha == 1 ? p : scale(p, alpha);
   };
   Var da, db;
   if (o == Orient::nn) {
-    if (a.tape()) da = form(dy, b, Orient::nt);
-    if (b.tape()) db = form(a, dy, Orient::tn);
+    if (a.tape()) da = form(dy, b, Orient::nt, a);
+    if (b.tape()) db = form(a, dy, Orient::tn, b);
   } else if (o == Orient::nt) {
-    if (a.tape()) da = form(dy, b, Orient::nn);
-    if (b.tape()) db = form(dy, a, Orient::tn);
+    if (a.tape()) da = form(dy, b, Orient::nn, a);
+    if (b.tape()) db = form(dy, a, Orient::tn, b);
   } else {
-    if (a.tape()) da = form(b, dy, Orient::nt);
-    if (b.tape()) db = form(a, dy, Orient::nn);
+    if (a.tape()) da = form(b, dy, Orient::nt, a);
+    if (b.tape()) db = form(a, dy, Orient::nn, b);
   }
   return {da, db};
 }
 
 }  // namespace
 
-Var matmul(const Var& a, const Var& b, Orient o) {
-  DType result = a.value().dtype() == DType::bf16 ? DType::f32 : a.value().dtype();
-  Tensor y = Tensor::empty(a.value().device(), product_shape(a, b, o), result);
+Var matmul(const Var& a, const Var& b, Orient o, std::optional<DType> result) {
+  const DType ta = a.value().dtype(), tb = b.value().dtype();
+  const DType natural = ta != tb ? DType::bf16 : (ta == DType::bf16 ? DType::f32 : ta);
+  check(ta == tb || ta == DType::bf16 || tb == DType::bf16, "a product of {} and {}", name_of(ta), name_of(tb));
+  Tensor y = Tensor::empty(a.value().device(), product_shape(a, b, o), result.value_or(natural));
   product(y, a, b, o, 1, 0);
   return op("matmul", y, {a, b}, [a, b, o](const Var& dy) { return product_grads(a, b, o, dy, 1); });
 }

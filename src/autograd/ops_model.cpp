@@ -34,7 +34,8 @@ Var attention(const Var& q, const Var& k, const Var& v, double c, Mask mask) {
   const Tensor qv = dense_rows(q.value()), kv = dense_rows(k.value()), vv = dense_rows(v.value());
   // results lie as [b, t, h, d], so that joining the heads is free
   Tensor o = like(qv, {q.dim(0), q.dim(2), q.dim(1), v.dim(3)}).permute({0, 2, 1, 3});
-  Tensor lse = like(qv, {q.dim(0), q.dim(1), q.dim(2)});
+  const DType stats = qv.dtype() == DType::bf16 ? DType::f32 : qv.dtype();
+  Tensor lse = Tensor::empty(qv.device(), {q.dim(0), q.dim(1), q.dim(2)}, stats);
   kernels::attention(o, lse, qv, kv, vv, c, mask);
   auto fast = [=](const Var& dy) {
     Tensor dq = like(qv), dk = like(kv), dv = like(vv);

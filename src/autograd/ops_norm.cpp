@@ -6,10 +6,12 @@
 namespace lact {
 namespace {
 
-Shape per_row(const Var& x) {
+// Numbers per row: statistics of bf16 rows are f32.
+Tensor per_row(const Var& x) {
   Shape s = x.shape();
   s.pop_back();
-  return s;
+  const DType t = x.value().dtype();
+  return Tensor::empty(x.value().device(), std::move(s), t == DType::bf16 ? DType::f32 : t);
 }
 Var row_mean(const Var& x) {
   Shape s = x.shape();
@@ -27,7 +29,7 @@ Var row_norm(const Var& x, int dim) {
 }  // namespace
 
 Var rms_norm(const Var& x, const Var& w, double eps) {
-  Tensor xv = dense_rows(x.value()), wv = w ? dense(w.value()) : Tensor(), y = like(xv), r = like(xv, per_row(x));
+  Tensor xv = dense_rows(x.value()), wv = w ? dense(w.value()) : Tensor(), y = like(xv), r = per_row(x);
   kernels::rms_norm(y, r, xv, wv, eps);
   auto fast = [xv, wv, r](const Var& dy) {
     Tensor dx = like(xv), dw = wv.defined() ? like(wv) : Tensor();
@@ -40,7 +42,7 @@ Var rms_norm(const Var& x, const Var& w, double eps) {
 }
 
 Var layer_norm(const Var& x, const Var& w, double eps) {
-  Tensor xv = dense_rows(x.value()), wv = w ? dense(w.value()) : Tensor(), y = like(xv), mean = like(xv, per_row(x)),
+  Tensor xv = dense_rows(x.value()), wv = w ? dense(w.value()) : Tensor(), y = like(xv), mean = per_row(x),
          r = like(mean);
   kernels::layer_norm(y, mean, r, xv, wv, eps);
   auto fast = [xv, wv, mean, r](const Var& dy) {
@@ -55,7 +57,7 @@ Var layer_norm(const Var& x, const Var& w, double eps) {
 }
 
 Var l2_norm(const Var& x, double eps) {
-  Tensor xv = dense_rows(x.value()), y = like(xv), norm = like(xv, per_row(x));
+  Tensor xv = dense_rows(x.value()), y = like(xv), norm = per_row(x);
   kernels::l2_norm(y, norm, xv, eps);
   auto fast = [xv, norm, eps](const Var& dy) {
     Tensor dx = like(xv);

@@ -48,9 +48,10 @@ Tensor combined(Binary f, const Var& a, const Var& b) {
 }  // namespace
 
 Var add(const Var& a, const Var& b) {
-  return op("add", combined(Binary::add, a, b), {a, b}, [sa = a.shape(), sb = b.shape()](const Var& dy) {
-    return Grads{sum_to(dy, sa), sum_to(dy, sb)};
-  });
+  return op("add", combined(Binary::add, a, b), {a, b},
+            [sa = a.shape(), sb = b.shape(), tb = b.value().dtype()](const Var& dy) {
+              return Grads{sum_to(dy, sa), sum_to(dy, sb, tb)};
+            });
 }
 
 Var sub(const Var& a, const Var& b) {
@@ -61,7 +62,8 @@ Var sub(const Var& a, const Var& b) {
 
 Var mul(const Var& a, const Var& b) {
   return op("mul", combined(Binary::multiply, a, b), {a, b}, [a, b](const Var& dy) {
-    return Grads{a.tape() ? sum_to(mul(dy, b), a.shape()) : Var(), b.tape() ? sum_to(mul(dy, a), b.shape()) : Var()};
+    return Grads{a.tape() ? sum_to(mul(dy, b), a.shape()) : Var(),
+                 b.tape() ? sum_to(mul(dy, a), b.shape(), b.value().dtype()) : Var()};
   });
 }
 
@@ -177,6 +179,8 @@ Var cast(const Var& x, DType t) {
   kernels::unary(Unary::copy, y, x.value());
   return op("cast", y, {x}, [from = x.value().dtype()](const Var& dy) { return Grads{cast(dy, from)}; });
 }
+
+Var widened(const Var& x) { return x.value().dtype() == DType::bf16 ? cast(x, DType::f32) : x; }
 
 Var detach(const Var& x) { return x.value(); }
 

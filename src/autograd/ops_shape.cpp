@@ -65,13 +65,17 @@ Var expand(const Var& x, const Shape& s) {
   return op("expand", x.value().expand(s), {x}, [from = x.shape()](const Var& dy) { return Grads{sum_to(dy, from)}; });
 }
 
-Var sum_to(const Var& x, const Shape& s) {
-  if (x.shape() == s) return x;
+Var sum_to(const Var& x, const Shape& s) { return sum_to(x, s, x.value().dtype()); }
+
+Var sum_to(const Var& x, const Shape& s, DType t) {
+  if (x.shape() == s) return cast(x, t);
   Shape aligned(x.shape().size() - s.size(), 1);
   aligned.insert(aligned.end(), s.begin(), s.end());
-  Tensor y = like(x.value(), aligned);
+  Tensor y = Tensor::empty(x.value().device(), aligned, t);
   kernels::sum_to(y, x.value());
-  return op("sum_to", y.view(s), {x}, [from = x.shape()](const Var& dy) { return Grads{expand(dy, from)}; });
+  return op("sum_to", y.view(s), {x}, [from = x.shape(), type = x.value().dtype()](const Var& dy) {
+    return Grads{expand(cast(dy, type), from)};
+  });
 }
 
 Var sum(const Var& x) { return view(sum_to(x, Shape(x.shape().size(), 1)), {1}); }

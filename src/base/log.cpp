@@ -5,16 +5,23 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <optional>
 
 namespace lact::log {
 namespace {
 
-struct State {
+struct Place {
   int rank = 0, ranks = 1;
+};
+thread_local std::optional<Place> of_thread;
+
+struct State {
+  Place of_process;
   bool open_line = false;
   std::shared_ptr<spdlog::logger> out;
   State() : out(spdlog::stderr_logger_mt("lact")) { out->set_pattern("%v"); }
-  std::string prefix() const { return ranks > 1 ? fill("[rank {}] ", {rank}) : std::string(); }
+  Place place() const { return of_thread.value_or(of_process); }
+  std::string prefix() const { return place().ranks > 1 ? fill("[rank {}] ", {place().rank}) : std::string(); }
   void end_line() {
     if (open_line) std::fputc('\n', stderr);
     open_line = false;
@@ -27,11 +34,12 @@ State& state() {
 
 }  // namespace
 
-void set_rank(int rank, int ranks) { state().rank = rank, state().ranks = ranks; }
+void set_rank(int rank, int ranks) { state().of_process = {rank, ranks}; }
+void set_rank_of_thread(int rank, int ranks) { of_thread = {rank, ranks}; }
 
 void info_with(const Said& text, std::initializer_list<Word> words) {
   State& s = state();
-  if (s.rank != 0) return;
+  if (s.place().rank != 0) return;
   s.end_line();
   s.out->info(fill(text.text, words));
 }
@@ -52,7 +60,7 @@ void end_line() { state().end_line(); }
 
 void progress(const std::string& line) {
   State& s = state();
-  if (s.rank != 0) return;
+  if (s.place().rank != 0) return;
   if (!isatty(STDERR_FILENO)) return s.out->info(line);
   std::fprintf(stderr, "\r\033[K%s", line.c_str());
   std::fflush(stderr);

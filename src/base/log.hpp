@@ -6,6 +6,7 @@ namespace lact::log {
 
 // Warnings and errors carry "[rank N]" where there are several; ranks other than 0 are silent below `warning`.
 void set_rank(int rank, int ranks);
+void set_rank_of_thread(int rank, int ranks);  // of the calling thread alone, where a process plays several ranks
 void info_with(const Said& text, std::initializer_list<Word> words);
 void warning_with(const Said& text, std::initializer_list<Word> words);
 void error_with(const Said& text, std::initializer_list<Word> words);

@@ -347,6 +347,16 @@ void Hdf5File::write_slab(const std::string& name, const Shape& start, const Ten
   ok(H5Dclose(d.release()), h.named(name), "cannot be written");  // small writes are held back until here
 }
 
+std::int64_t Hdf5File::place(const std::string& name) const {
+  Turn turn;
+  Handles& h = opened();
+  Handle d = h.dataset(name);
+  if (h.info(d, name).bytes == 0) return 0;
+  haddr_t begin = H5Dget_offset(d);
+  check(begin != HADDR_UNDEF, "{} does not stand in one piece", h.named(name));
+  return std::int64_t(begin);
+}
+
 Tensor Hdf5File::read_slab(const std::string& name, const Shape& start, const Shape& count, Device& device) const {
   if (device.backend() != Backend::cpu) return read_slab(name, start, count, device.host()).on(device);
   Turn turn;

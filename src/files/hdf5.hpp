@@ -39,6 +39,9 @@ class Hdf5File {
   // A slab is the block of `count` numbers per dim that begins at `start`; what was never written reads as zeros.
   void create_dataset(const std::string& name, const Shape& shape, DType t);
   void write_slab(const std::string& name, const Shape& start, const Tensor& t);
+  // Where its numbers begin in the file: they stand there row-major, one after the other, so that several processes can
+  // read or write their parts at once. 0 if there are none. A compressed or chunked dataset has no such place.
+  std::int64_t place(const std::string& name) const;
   Tensor read_slab(const std::string& name, const Shape& start, const Shape& count, Device& d) const;
 
   // Of a dataset, or of the file itself where the dataset is "".

@@ -124,6 +124,33 @@ void FileWriter::close() {
   if (::close(fd) != 0) fail("{}: cannot be written ({})", shown_, reason());
 }
 
+PlaceWriter::PlaceWriter(const std::string& path, std::string shown)
+    : descriptor_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)), shown_(std::move(shown)) {
+  if (descriptor_ < 0) fail("{}: cannot be written ({})", shown_, reason());
+}
+
+PlaceWriter::~PlaceWriter() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void PlaceWriter::write(const void* from, std::int64_t count, std::int64_t begin) {
+  for (std::int64_t done = 0; done < count;) {
+    ssize_t n =
+        ::pwrite(descriptor_, static_cast<const std::byte*>(from) + done, std::size_t(count - done), begin + done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("{}: cannot be written ({})", shown_, reason());
+    done += n;
+  }
+}
+
+void PlaceWriter::close() {
+  int fd = std::exchange(descriptor_, -1);
+  bool durable = ::fsync(fd) == 0;
+  std::string why = durable ? "" : reason();
+  if (::close(fd) != 0 && durable) why = reason();
+  check(why.empty(), "{}: cannot be written ({})", shown_, why);
+}
+
 FolderLock::FolderLock(const std::string& folder)
     : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
   check(descriptor_ >= 0, "{}: cannot be opened ({})", folder, reason());

@@ -73,4 +73,19 @@ class FileWriter {
   std::string shown_;
 };
 
+// Bytes written into places of a file that is there already, by several processes at once if their places differ.
+class PlaceWriter {
+ public:
+  PlaceWriter(const std::string& path, std::string shown);
+  ~PlaceWriter();
+  PlaceWriter(const PlaceWriter&) = delete;
+  PlaceWriter& operator=(const PlaceWriter&) = delete;
+  void write(const void* from, std::int64_t count, std::int64_t begin);
+  void close();  // makes the bytes durable, and reports what the system held back until now
+
+ private:
+  int descriptor_;
+  std::string shown_;
+};
+
 }  // namespace lact

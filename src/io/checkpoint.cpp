@@ -1,44 +1,22 @@
 #include "io/checkpoint.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <map>
+#include <optional>
 #include <set>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "files/hdf5.hpp"
 #include "files/whole_file.hpp"
+#include "io/global_numbers.hpp"
+#include "parallel/together.hpp"
 
 namespace lact {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr std::int64_t version = 1;
-
-std::string checksum(const Tensor& numbers) {
-  const Tensor t = on_host(numbers);
-  return fill("{:016x}", {std::int64_t(XXH3_64bits(t.raw(), std::size_t(t.count() * size_of(t.dtype()))))});
-}
-
-struct Part {  // one of the numbers that a parameter has
-  std::string name;
-  Tensor place;
-};
-
-std::vector<Part> parts_of(ParameterStore& store) {
-  std::vector<Part> parts;
-  for (const Parameter& p : store.parameters()) {
-    if (!p.here) continue;
-    auto& b = store.buckets()[p.bucket];
-    parts.push_back({"value/" + p.name, store.value(p)});
-    if (b.first.defined()) parts.push_back({"first/" + p.name, ParameterStore::piece(b.first, p)});
-    if (b.second.defined()) parts.push_back({"second/" + p.name, ParameterStore::piece(b.second, p)});
-  }
-  return parts;
-}
 
 TrainState state_of(const Hdf5File& file) {
   check(file.has_attribute("lact_checkpoint"), "{}: is not a checkpoint of lact", file.path());
@@ -51,19 +29,33 @@ TrainState state_of(const Hdf5File& file) {
           .config = file.text("config")};
 }
 
-// The file's tensors are those of this model, by name and shape.
-void check_same_model(const Hdf5File& file, const std::vector<Part>& parts) {
+// The file's tensors are those of this model, by name, shape and type.
+void check_same_model(const Hdf5File& file, const std::vector<GlobalTensor>& model) {
   std::set<std::string> known;
-  for (const Part& p : parts) {
-    known.insert(p.name);
-    check(file.has(p.name), "{}: is a checkpoint of another model: it has no '{}'", file.path(), p.name);
-    Shape s = file.info(p.name).shape;
-    check(s == p.place.shape(), "{}: is a checkpoint of another model: '{}' has shape {}, the model wants {}",
-          file.path(), p.name, text_of(s), text_of(p.place.shape()));
+  for (const GlobalTensor& t : model) {
+    known.insert(t.name);
+    check(file.has(t.name), "{}: is a checkpoint of another model: it has no '{}'", file.path(), t.name);
+    const auto [shape, type, bytes] = file.info(t.name);
+    check(shape == t.shape, "{}: is a checkpoint of another model: '{}' has shape {}, the model wants {}", file.path(),
+          t.name, text_of(shape), text_of(t.shape));
+    check(type == t.type, "{}: '{}' has type {}", file.path(), t.name, name_of(type));
   }
   for (const std::string& name : file.names())
     check(known.contains(name) || !name.starts_with("value/"),
           "{}: is a checkpoint of another model: it has '{}' in addition", file.path(), name);
+}
+
+std::string as_text(std::uint64_t checksum) { return fill("{:016x}", {std::int64_t(checksum)}); }
+
+// Of every tensor in the file. The ranks share the reading.
+std::vector<std::uint64_t> checksums(const std::string& path, const std::vector<GlobalTensor>& tensors,
+                                     Communicator& world) {
+  std::vector<std::uint64_t> sums;
+  together(world, [&] { sums = checksums_of_share(FileReader(path), tensors, world.rank(), world.size()); });
+  std::vector<std::uint64_t> all(tensors.size());
+  for (const auto& share : gathered(world, sums))
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] += share[i];  // the others' are 0
+  return all;
 }
 
 std::vector<std::string> files_of_steps(const std::string& run_folder, std::string_view ending) {  // oldest first
@@ -80,42 +72,69 @@ std::vector<std::string> files_of_steps(const std::string& run_folder, std::stri
 
 }  // namespace
 
-void write_checkpoint(const std::string& path, ParameterStore& store, const TrainState& state) {
-  Replacement whole(path);
-  {
-    Hdf5File file = Hdf5File::create(whole.temporary());
-    for (const Part& p : parts_of(store)) {
-      const Tensor numbers = on_host(p.place);
-      file.put(p.name, numbers);
-      file.set_attribute("xxh3", checksum(numbers), p.name);
-    }
-    file.set_attribute("lact_checkpoint", version);
-    file.set_attribute("step", state.step);
-    file.set_attribute("sample", state.sample);
-    file.set_attribute("optimizer_steps", state.optimizer_steps);
-    file.set_attribute("skipped_in_a_row", state.skipped_in_a_row);
-    file.set_attribute("config", state.config);
-    file.close();
-  }
-  whole.commit();
+// The first rank makes the file with all its tensors; then every rank writes what it holds to its place.
+void write_checkpoint(const std::string& path, ParameterStore& store, Mesh& mesh, const TrainState& state) {
+  Communicator& world = mesh.world();
+  const bool first = world.rank() == 0;
+  store.settle();
+  std::vector<GlobalTensor> tensors = tensors_of_all_ranks(store, mesh);
+  std::optional<Replacement> whole;
+  std::optional<Hdf5File> file;
+  std::vector<std::uint64_t> places(first ? tensors.size() : 0), sums;
+  together(world, [&] {
+    if (!first) return;
+    whole.emplace(path);
+    file.emplace(Hdf5File::create(whole->temporary()));
+    for (const GlobalTensor& t : tensors) file->create_dataset(t.name, t.shape, t.type);
+    for (std::size_t i = 0; i < tensors.size(); ++i) places[i] = std::uint64_t(file->place(tensors[i].name));
+  });
+  const std::string temporary = gathered(world, first ? whole->temporary() : "").front();
+  places = gathered(world, places).front();
+  for (std::size_t i = 0; i < tensors.size(); ++i) tensors[i].place = std::int64_t(places[i]);
+  together(world, [&] {
+    PlaceWriter out(temporary, path);
+    write_owned(out, tensors, store, mesh);
+    out.close();
+  });
+  sums = checksums(temporary, tensors, world);
+  together(world, [&] {
+    if (!first) return;
+    for (std::size_t i = 0; i < tensors.size(); ++i) file->set_attribute("xxh3", as_text(sums[i]), tensors[i].name);
+    file->set_attribute("lact_checkpoint", version);
+    file->set_attribute("step", state.step);
+    file->set_attribute("sample", state.sample);
+    file->set_attribute("optimizer_steps", state.optimizer_steps);
+    file->set_attribute("skipped_in_a_row", state.skipped_in_a_row);
+    file->set_attribute("config", state.config);
+    file->close();
+    whole->commit();
+  });
 }
 
-TrainState read_checkpoint(const std::string& path, ParameterStore& store, Device& d) {
-  Device& host = d.host();  // all of it is checked there before a number of the store changes
-  Hdf5File file = Hdf5File::open(path);
-  TrainState state = state_of(file);
-  std::vector<Part> parts = parts_of(store);
-  check_same_model(file, parts);
-  std::map<std::string, Tensor> numbers;
-  for (const std::string& name : file.names()) {  // moments that nobody asks for too: a damaged file is damaged
-    Tensor t = file.get(name, host);
-    check(checksum(t) == file.text("xxh3", name), "{}: is damaged: the checksum of '{}' does not match", path, name);
-    if (std::ranges::find(parts, name, &Part::name) != parts.end()) numbers[name] = t;
-  }
-  for (const Part& p : parts)
-    check(numbers.at(p.name).dtype() == p.place.dtype(), "{}: '{}' has type {}", path, p.name,
-          name_of(numbers.at(p.name).dtype()));
-  for (const Part& p : parts) copy_bytes(p.place, numbers.at(p.name));
+TrainState read_checkpoint(const std::string& path, ParameterStore& store, Mesh& mesh) {
+  Communicator& world = mesh.world();
+  TrainState state;
+  std::vector<GlobalTensor> in_file;
+  std::vector<std::string> wanted;
+  const std::vector<GlobalTensor> model = tensors_of_all_ranks(store, mesh);
+  together(world, [&] {
+    const Hdf5File file = Hdf5File::open(path);
+    state = state_of(file);
+    check_same_model(file, model);
+    for (const std::string& name : file.names()) {
+      const auto [shape, type, bytes] = file.info(name);
+      in_file.push_back({name, shape, type, 0, file.place(name)});
+      wanted.push_back(file.text("xxh3", name));
+    }
+  });
+  // moments that nobody asks for too: a damaged file is damaged
+  const std::vector<std::uint64_t> found = checksums(path, in_file, world);
+  for (std::size_t i = 0; i < in_file.size(); ++i)
+    check(as_text(found[i]) == wanted[i], "{}: is damaged: the checksum of '{}' does not match", path, in_file[i].name);
+  std::vector<Tensor> numbers;
+  together(world, [&] { numbers = read_held(FileReader(path), in_file, store, mesh); });
+  store.settle();
+  put_held(store, numbers);
   return state;
 }
 

@@ -1,5 +1,6 @@
 // Checkpoints: global tensors by name in HDF5, a checksum per tensor, the step and the global sample number. No rank
-// count inside, so any layout reads what any layout wrote. Written beside and renamed, so a file under its final name
+// count inside, so any layout reads what any layout wrote. All ranks write at once, each the numbers of its optimizer
+// shards, and read at once; they succeed or fail together. Written beside and renamed, so a file under its final name
 // is complete.
 #pragma once
 #include <string>
@@ -17,12 +18,12 @@ struct TrainState {
   std::string config;  // the resolved YAML of the run
 };
 
-// Datasets "value/NAME", "first/NAME", "second/NAME".
-void write_checkpoint(const std::string& path, ParameterStore& store, const TrainState& state);
+// Datasets "value/NAME", "first/NAME", "second/NAME". Collective.
+void write_checkpoint(const std::string& path, ParameterStore& store, Mesh& mesh, const TrainState& state);
 // Checks names, shapes and checksums of everything before a number of the store changes. A damaged file, and one of
 // another model (a missing, extra or misshapen parameter), are errors that name the file and the tensor. Moments are
-// read where the store has them.
-TrainState read_checkpoint(const std::string& path, ParameterStore& store, Device& d);
+// read where the store has them. Collective; a file that any rank refuses is refused by all.
+TrainState read_checkpoint(const std::string& path, ParameterStore& store, Mesh& mesh);
 TrainState checkpoint_state(const std::string& path);  // without the tensors
 
 // RUN/checkpoints/step_00000600.h5

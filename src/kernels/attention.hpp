@@ -23,8 +23,8 @@ void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const T
 
 // y [rows] = log sum exp of the rows of x [rows, n], contiguous.
 void log_sum_exp(Tensor y, const Tensor& x);
-// y [rows] = x[row, index[row]], 0 where index is negative; index i32. An index beyond the row is an error, or NaN where
-// the index lies on a device that the host does not wait for. place is its adjoint: zeros elsewhere.
+// y [rows] = x[row, index[row]], 0 where index is negative; index i32. An index beyond the row is an error, or NaN
+// where the index lies on a device that the host does not wait for. place is its adjoint: zeros elsewhere.
 void pick(Tensor y, const Tensor& x, const Tensor& index);
 void place(Tensor dx, const Tensor& dy, const Tensor& index);
 void has_index(Tensor y, const Tensor& index);  // y [rows] = 1, and 0 where index is negative

@@ -17,7 +17,7 @@ struct Product {
   double alpha = 1, beta = 0;
 };
 
-struct ItemPlace {  // of one product of the batch
+struct ItemPlace {       // of one product of the batch
   std::int64_t y, a, b;  // offsets
 };
 inline ItemPlace item_at(const Layout<3>& l, std::int64_t i) {

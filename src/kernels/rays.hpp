@@ -9,7 +9,8 @@ struct Ray {
 };
 // Camera direction of pixel (column i, row j): ((i + 0.5 - cx) / fx, (j + 0.5 - cy) / fy, 1).
 LACT_BOTH Ray ray_of(const float* fxfycxcy, const float* c2w, std::int64_t column, std::int64_t row) {
-  const double x = (double(column) + 0.5 - fxfycxcy[2]) / fxfycxcy[0], y = (double(row) + 0.5 - fxfycxcy[3]) / fxfycxcy[1];
+  const double x = (double(column) + 0.5 - fxfycxcy[2]) / fxfycxcy[0],
+               y = (double(row) + 0.5 - fxfycxcy[3]) / fxfycxcy[1];
   double o[3], d[3], norm = 0;
   for (int i = 0; i < 3; ++i) {
     o[i] = c2w[4 * i + 3];

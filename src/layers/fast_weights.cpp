@@ -71,7 +71,9 @@ FastWeights finish_update(const OwnedUnits& units, Update u, const FastWeights& 
 }  // namespace
 
 FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
-                               const FastWeightRule& rule, const FastWeightCut& cut) {
+                               const FastWeightRule& given, const FastWeightCut& cut) {
+  FastWeightRule rule = given;
+  if (rule.orthogonalise) rule.orthogonalise->low = x.k.value().dtype() == DType::bf16;
   const bool over_cp = cut.tokens != nullptr && cut.tokens->of_rank.size() > 1;
   if (over_cp && cut.by_heads) return run_fast_weights_by_heads(c, initial, x, plan, rule, cut);
   const TttPlan whole = clipped(plan, cut.tokens ? cut.tokens->tokens : x.q.dim(1));

@@ -17,8 +17,9 @@ struct Ctx {
   Mesh& mesh;
   std::uint64_t seed = 0;
   std::int64_t step = 0;
+  DType activations = DType::f32;  // f32 leaves numbers as they are; bf16: what a model computes from its tokens on
   Spans* spans = nullptr;
-  Ctx on(Tape* t) const { return {t, device, mesh, seed, step, spans}; }
+  Ctx on(Tape* t) const { return {t, device, mesh, seed, step, activations, spans}; }
 };
 
 // The value of element `index` of the whole (uncut) parameter; counter based, so the same on any layout.

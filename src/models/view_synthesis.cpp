@@ -119,6 +119,7 @@ ViewSynthesis::ViewSynthesis(ParameterStore& store, const ViewSynthesisConfig& c
       list.push_back(make_sub_layer(s / std::to_string(j), cfg_.block_config[j], init));
     blocks_.push_back(std::move(list));
   }
+  stages_ = {{0, cfg_.layers}};
 }
 
 ViewSynthesis::SubLayer ViewSynthesis::make_sub_layer(Scope s, const BlockConfig& b, InitScale init) const {
@@ -148,6 +149,10 @@ ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Batch& b) co
   return sequence(c, b.poses, h, w, plan_views(b.input_views * n, b.target_views * n));
 }
 
+namespace {
+Var in_type_of(const Ctx& c, const Var& x) { return c.activations == DType::bf16 ? cast(x, DType::bf16) : x; }
+}  // namespace
+
 // The tokens of this rank's rows; views without a row here are not touched.
 Var ViewSynthesis::embed_rows(Ctx& c, const Sequence& seq, const Batch& b, std::int64_t h, std::int64_t w) {
   const std::int64_t n = seq.tokens_per_view;
@@ -161,7 +166,7 @@ Var ViewSynthesis::embed_rows(Ctx& c, const Sequence& seq, const Batch& b, std::
   }
   if (parts.empty())
     parts.emplace_back(Tensor::zeros(c.device, {b.poses.dim(0), 0, channels * cfg_.patch_size * cfg_.patch_size}));
-  return input_layernorm_(c, input_linear_(c, dense(join(parts, 1).value())));
+  return input_layernorm_(c, input_linear_(c, in_type_of(c, dense(join(parts, 1).value()))));
 }
 
 Var ViewSynthesis::run_block(Ctx& c, int i, Var x, const Sequence& seq) {
@@ -236,22 +241,49 @@ Var ViewSynthesis::images_of(Ctx& c, const Var& x, const Batch& b) {
   return images(c, x, sequence(c, b), targets, b.images.dim(3), b.images.dim(4));
 }
 
+Var ViewSynthesis::made_in(Ctx& c, std::size_t stage, const Shape& shape, const std::function<Var()>& make) const {
+  Communicator& pp = c.mesh.along(Axis::pp);
+  if (pp.size() == 1) return make();
+  const int owner = int(stage) % pp.size();
+  Tensor t = pp.rank() == owner ? dense(make().value()) : Tensor::empty(c.device, shape);
+  pp.broadcast(t, owner).wait();
+  return t;
+}
+
+Var ViewSynthesis::run_all(Ctx& c, Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w,
+                           const std::function<void(std::size_t block)>& before_block) {
+  Var x;
+  for (std::size_t s = 0; s < stages_.size(); ++s)
+    x = made_in(c, s, {views.poses.dim(0), total(seq.cut.rows()), cfg_.dim}, [&] {
+      Var y = s == 0 ? embed_rows(c, seq, views, h, w) : x;
+      for (std::int64_t i = stages_[s].begin; i < stages_[s].end; ++i) {
+        before_block(std::size_t(i));
+        y = run_block(c, int(i), y, seq);
+      }
+      return y;
+    });
+  return x;
+}
+
+Var ViewSynthesis::images_everywhere(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h,
+                                     std::int64_t w) {
+  return made_in(c, stages_.size() - 1, {x.dim(0), views.size(), 3, h, w},
+                 [&] { return images(c, x, seq, views, h, w); });
+}
+
 Var ViewSynthesis::predict(Ctx& c, const Batch& b) {
-  Var x = embed(c, b);
-  for (int i = 0; i < blocks(); ++i) x = block(c, i, x, b);
-  return images_of(c, x, b);
+  const std::int64_t h = b.images.dim(3), w = b.images.dim(4);
+  Sequence seq = sequence(c, b);
+  Var x = run_all(c, seq, b, h, w, [](std::size_t) {});
+  return images_everywhere(c, x, seq, {b.input_views, b.input_views + b.target_views}, h, w);
 }
 
 ViewSynthesis::States ViewSynthesis::reconstruct(Ctx& c, const Batch& inputs) {
   const std::int64_t h = inputs.images.dim(3), w = inputs.images.dim(4);
   Range all{0, inputs.input_views * per_view(h, w)};
   Sequence seq = sequence(c, inputs.poses, h, w, {{TttEvent::update, all}, {TttEvent::apply, all}});
-  Var x = embed_rows(c, seq, inputs, h, w);
-  States states(blocks_.size());
-  for (int i = 0; i < blocks(); ++i) {
-    seq.final_states = &states[std::size_t(i)];
-    x = run_block(c, i, x, seq);
-  }
+  States states(blocks_.size());  // those of other ranks' blocks stay empty
+  run_all(c, seq, inputs, h, w, [&](std::size_t i) { seq.final_states = &states[i]; });
   return states;
 }
 
@@ -260,12 +292,8 @@ Var ViewSynthesis::render(Ctx& c, const States& states, const Tensor& intrinsics
   Batch views;
   views.intrinsics = intrinsics, views.poses = poses;
   Sequence seq = sequence(c, poses, h, w, {{TttEvent::apply, {0, poses.dim(1) * per_view(h, w)}}});
-  Var x = embed_rows(c, seq, views, h, w);
-  for (int i = 0; i < blocks(); ++i) {
-    seq.initial = &states[std::size_t(i)];
-    x = run_block(c, i, x, seq);
-  }
-  return images(c, x, seq, {0, poses.dim(1)}, h, w);
+  Var x = run_all(c, seq, views, h, w, [&](std::size_t i) { seq.initial = &states[i]; });
+  return images_everywhere(c, x, seq, {0, poses.dim(1)}, h, w);
 }
 
 FlopsOfParts forward_flops(const ViewSynthesisConfig& cfg, const SampleShape& s) {

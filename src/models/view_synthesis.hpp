@@ -75,6 +75,9 @@ class ViewSynthesis final : public Model {
   Var render(Ctx& c, const States& states, const Tensor& intrinsics, const Tensor& poses, std::int64_t h,
              std::int64_t w);
 
+  // The blocks of each stage of a pipeline, in turn on its ranks; before that all are one stage. The three calls above
+  // then run every stage where its parameters are, and give their images to all ranks.
+  void cut_into(std::vector<Range> stages) { stages_ = std::move(stages); }
   // The block that a parameter belongs to; -1 for the embedding, blocks() for the head.
   std::int64_t place_of(const std::string& parameter) const;
   const ViewSynthesisConfig& config() const { return cfg_; }
@@ -97,12 +100,18 @@ class ViewSynthesis final : public Model {
   Sequence sequence(const Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w, TttPlan plan) const;
   Sequence sequence(const Ctx& c, const Batch& b) const;  // inputs update, all are applied
   std::int64_t per_view(std::int64_t h, std::int64_t w) const { return h * w / (cfg_.patch_size * cfg_.patch_size); }
+  // What the rank of a stage makes, on every rank of the pipeline.
+  Var made_in(Ctx& c, std::size_t stage, const Shape& shape, const std::function<Var()>& make) const;
+  Var run_all(Ctx& c, Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w,
+              const std::function<void(std::size_t block)>& before_block);
   Var embed_rows(Ctx& c, const Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w);
-  Var decoded(Ctx& c, const Var& x) { return sigmoid(decoder_(c, decoder_norm_(c, x))); }
+  Var decoded(Ctx& c, const Var& x) { return sigmoid(widened(decoder_(c, decoder_norm_(c, x)))); }
   Var images(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h, std::int64_t w);
+  Var images_everywhere(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h, std::int64_t w);
 
   ViewSynthesisConfig cfg_;
   CpMode cp_mode_;
+  std::vector<Range> stages_;
   Linear input_linear_;
   LayerNorm input_layernorm_;
   std::vector<std::vector<SubLayer>> blocks_;

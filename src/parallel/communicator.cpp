@@ -127,7 +127,7 @@ Work Communicator::begin(Collective call) {
   std::shared_ptr<Work::State> state;
   if (muted_)
     answer_alone(call, rank(), size());
-  else if (!empty)
+  else if (!empty || comes_empty())
     state = start(std::move(call));
   Traffic::Row& row = traffic_->of(begun.op);
   ++row.calls, row.bytes += begun.bytes;

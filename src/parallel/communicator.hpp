@@ -86,6 +86,8 @@ class Communicator {
  protected:
   // Begins the call; what it returns waits for it. Empty: it is already done.
   virtual std::shared_ptr<Work::State> start(Collective call) = 0;
+  // Whether calls that move nothing on this rank are begun all the same.
+  virtual bool comes_empty() const { return false; }
   // The same ranks for numbers of the CPU.
   virtual Communicator& host_ranks() { return *this; }
 

@@ -1,6 +1,7 @@
 #include "parallel/launcher.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/check.hpp"
 
@@ -65,14 +66,14 @@ Launch launch_of(const Environment& env) {
   const std::string asked = first_of(env, {"LACT_STATUS_ADDRESS"});
   const bool one_host = number_of(env, {"OMPI_COMM_WORLD_LOCAL_SIZE"}, 0) == l.ranks ||
                         first_of(env, {"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_NODES"}) == "1";
-  if (!asked.empty())
-    l.meeting = {asked};
-  else if (one_host)
-    l.meeting = {"127.0.0.1"};
+  if (!asked.empty()) l.meeting.push_back(asked);
+  // mpirun puts rank 0 on the first host of its list, but on its own if that is in the list, too.
+  if (one_host)
+    l.meeting.push_back("127.0.0.1");
   else if (env("OMPI_MCA_orte_hnp_uri") != nullptr)
-    l.meeting = addresses_in(env("OMPI_MCA_orte_hnp_uri"));
+    std::ranges::copy(addresses_in(env("OMPI_MCA_orte_hnp_uri")), std::back_inserter(l.meeting));
   else if (env("SLURM_STEP_NODELIST") != nullptr)
-    l.meeting = {first_node(env("SLURM_STEP_NODELIST"))};
+    l.meeting.push_back(first_node(env("SLURM_STEP_NODELIST")));
   return l;
 }
 

@@ -16,7 +16,7 @@ bool started_as_a_rank(const Environment& env = std::getenv);
 struct Launch {
   int rank = 0, ranks = 1;
   std::string job;  // the same on all ranks of a job, and on those of no other
-  // Where rank 0 can be reached, in the order to try: names or addresses. Empty where the launcher does not say.
+  // Where rank 0 may be, in the order to try: names or addresses. Empty where the launcher does not say.
   std::vector<std::string> meeting;
 };
 Launch launch_of(const Environment& env = std::getenv);

@@ -1,6 +1,7 @@
 // MPI: ranks of one host share a window of memory, others send messages that never block. Owns MPI_Init and
 // MPI_Finalize.
 #include <mpi.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -114,33 +115,43 @@ Session::Session(const Launch& launch, double timeout) : watchdog_(launch, activ
   share_memory();
 }
 
-// As many arenas as the host has memory for; without any, messages serve.
+// How many arenas per rank fit into the memory that the host shares; containers often have little. Asked before, since
+// Open MPI waits for ever where one rank cannot make its part of a window.
+int arenas_that_fit(int local_ranks) {
+  struct statvfs space {};
+  if (statvfs("/dev/shm", &space) != 0) return 16;  // it takes a folder of its own then
+  const double free = 0.9 * double(space.f_bavail) * double(space.f_frsize);
+  for (int arenas : {16, 4})
+    if (double(local_ranks) * arenas * double(Window::arena_bytes) < free) return arenas;
+  log::warning("/dev/shm has {} MB left, too little for {} ranks: they send messages instead", std::int64_t(free) >> 20,
+               local_ranks);
+  return 0;
+}
+
 void Session::share_memory() {
   int local_ranks = 1;
   MPI_Comm_size(host_, &local_ranks);
-  if (local_ranks == 1) return;
+  int arenas = local_ranks > 1 && local_rank_ == 0 ? arenas_that_fit(local_ranks) : 0;
+  ok(MPI_Bcast(&arenas, 1, MPI_INT, 0, host_), "MPI_Bcast");
+  if (arenas == 0) return;
   MPI_Info apart;
   MPI_Info_create(&apart);
   MPI_Info_set(apart, "alloc_shared_noncontig", "true");
-  for (int arenas : {16, 4}) {
-    void* base = nullptr;
-    const int status =
-        MPI_Win_allocate_shared(MPI_Aint(std::size_t(arenas) * Window::arena_bytes), 1, apart, host_, &base, &window_);
-    if (status != MPI_SUCCESS) continue;
-    for (int r = 0; r < local_ranks; ++r) {
-      MPI_Aint size = 0;
-      int unit = 0;
-      ok(MPI_Win_shared_query(window_, r, &size, &unit, &base), "MPI_Win_shared_query");
-      bases_.push_back(static_cast<std::byte*>(base));
-    }
-    for (int a = 0; a < arenas; ++a) {
-      new (arena(local_rank_, a)) Window::Counters{};
-      free_.push_back({a, {}, 0});
-    }
-    ok(MPI_Barrier(host_), "MPI_Barrier");
-    break;
-  }
+  void* base = nullptr;
+  ok(MPI_Win_allocate_shared(MPI_Aint(std::size_t(arenas) * Window::arena_bytes), 1, apart, host_, &base, &window_),
+     "MPI_Win_allocate_shared");
   MPI_Info_free(&apart);
+  for (int r = 0; r < local_ranks; ++r) {
+    MPI_Aint size = 0;
+    int unit = 0;
+    ok(MPI_Win_shared_query(window_, r, &size, &unit, &base), "MPI_Win_shared_query");
+    bases_.push_back(static_cast<std::byte*>(base));
+  }
+  for (int a = 0; a < arenas; ++a) {
+    new (arena(local_rank_, a)) Window::Counters{};
+    free_.push_back({a, {}, 0});
+  }
+  ok(MPI_Barrier(host_), "MPI_Barrier");
 }
 
 Session::~Session() {

@@ -146,7 +146,7 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
       return false;
     }
     for (int i = 0; i < Watchdog::ports_tried && !listener_.open(); ++i)
-      listener_ = Socket::listen(Watchdog::port(launch_.job, i), at.front() == "127.0.0.1");
+      listener_ = Socket::listen(Watchdog::port(launch_.job, i), at.size() == 1 && at.front() == "127.0.0.1");
     if (!listener_.open()) log::warning("a rank that dies or stops goes unnoticed: no port is free for the watchdog");
     ranks_.resize(std::size_t(launch_.ranks));
     links_.resize(ranks_.size());

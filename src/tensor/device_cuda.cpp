@@ -96,7 +96,8 @@ class CudaDevice final : public Device {
     std::size_t left = 0, all = 0;
     cudaMemGetInfo(&left, &all);
     fail(
-        "out of memory on {}: {} MB asked, {} MB in use, {} MB of {} MB free; train.activation_checkpointing=true, more "
+        "out of memory on {}: {} MB asked, {} MB in use, {} MB of {} MB free; train.activation_checkpointing=true, "
+        "more "
         "train.accumulate, or more ranks along parallel.cp need less",
         name_, size >> 20, pool_->use().now >> 20, left >> 20, all >> 20);
   }

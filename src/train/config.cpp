@@ -12,7 +12,6 @@ void TrainConfig::fields(Fields& f) {
   f("seed", seed, "seed of initialisation and of view sampling");
   f("batch_size", batch_size, "samples (scenes with their views) of one optimizer step, over all ranks");
   f("accumulate", accumulate, "micro-batches that a step's samples are split into, one after the other");
-  f("precision", precision, "fp32");
   f("deterministic", deterministic,
     "the same bits for any power-of-two split of dp and cp; one rank always repeats its bits");
   f("eval_every", eval_every, "steps between evaluations of the held-out views; 0: only after the last step");
@@ -39,9 +38,14 @@ void RunConfig::Parallel::fields(Fields& f) {
   f("pp", pp, "ranks along the pipeline of blocks");
   f("dp", dp, "ranks along the samples; 0: those left over by the others");
   f("cp", cp, "ranks along the tokens of a sample");
+  f("cp_mode", cp_mode,
+    "what fast-weight layers exchange over cp: tokens (sums of their gradients), heads (tokens of whole heads), or "
+    "auto: "
+    "the fewer bytes");
   f("tp", tp, "ranks along heads and hidden widths");
   f("interleave", interleave, "pieces of consecutive blocks per rank of the pipeline; more than 1 interleaves them");
   f("timeout", timeout, "seconds after which a rank that does not answer ends the job");
+  f("compare_calls", compare_calls, "ranks compare each collective before it begins and name who differs; slower");
 }
 
 void RunConfig::fields(Fields& f) {
@@ -62,16 +66,21 @@ void RunConfig::check_values() const {
   check(train.batch_size > 0 && train.accumulate > 0 && train.batch_size % train.accumulate == 0,
         "train.batch_size={} is not divisible into train.accumulate={} micro-batches", train.batch_size,
         train.accumulate);
-  check(train.precision == "fp32", "train.precision={}: this program computes in fp32", train.precision);
+  check(train.precision == "fp32" || train.precision == "bf16", "train.precision={}: fp32 and bf16 are known",
+        train.precision);
   check(train.eval_every >= 0 && train.checkpoint_every >= 0 && train.checkpoint_seconds >= 0,
         "train.eval_every, train.checkpoint_every and train.checkpoint_seconds must not be negative");
   check(train.keep_checkpoints > 0, "train.keep_checkpoints={} would keep none", train.keep_checkpoints);
   check(train.seed >= 0, "train.seed={} is negative", train.seed);
-  backend_named(compute.device);
+  const Backend backend = backend_named(compute.device);
+  check(train.precision == "fp32" || backend == Backend::cuda, "train.precision={} needs compute.device=cuda, not {}",
+        train.precision, compute.device);
   check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads",
         compute.threads);
   check(parallel.interleave > 0 && parallel.interleave <= 32768, "parallel.interleave={} is not a number of pieces",
         parallel.interleave);
+  check(parallel.cp_mode == "auto" || parallel.cp_mode == "tokens" || parallel.cp_mode == "heads",
+        "parallel.cp_mode={}: auto, tokens and heads are known", parallel.cp_mode);
   for (std::int64_t size : {parallel.pp, parallel.dp, parallel.cp, parallel.tp})
     check(size >= 0 && size <= 32768, "parallel: an axis of {} ranks; between 1 and 32768 are possible", size);
 }

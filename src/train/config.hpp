@@ -8,7 +8,6 @@ namespace lact {
 
 struct TrainConfig : LearningConfig {
   std::int64_t seed = 0, batch_size = 1, accumulate = 1;
-  std::string precision = "fp32";
   bool deterministic = false;
   std::int64_t eval_every = 0, checkpoint_every = 0, checkpoint_seconds = 60, keep_checkpoints = 3;
   void fields(Fields& f);
@@ -31,7 +30,9 @@ struct RunConfig {
     void fields(Fields& f);
   } compute;
   struct Parallel {
+    std::string cp_mode = "auto";
     std::int64_t pp = 1, dp = 0, cp = 1, tp = 1, interleave = 1, timeout = 60;
+    bool compare_calls = false;
     void fields(Fields& f);
   } parallel;
 

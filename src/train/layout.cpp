@@ -123,4 +123,59 @@ int stage_of(std::int64_t block, const std::vector<Range>& stages) {
   return stage;
 }
 
+CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
+  const auto cp = double(grid.size[std::size_t(Axis::cp)]);
+  if (cp == 1) return {};
+  const SampleShape micro = micro_batch_of(cfg);
+  const double samples = double(micro.samples) / grid.size[std::size_t(Axis::dp)], sent = (cp - 1) / cp;
+  double by_tokens = 0, by_heads = 0;
+  bool divides = true;
+  for (const SubLayerShape& s : sub_layers(cfg.model)) {
+    if (s.kind != SubLayerShape::fast_weights) continue;
+    const auto tp = grid.size[std::size_t(Axis::tp)];
+    const double items = samples * double(s.heads), matrices = 3 * double(s.head_dim * s.hidden) / tp;
+    const double tokens = double(micro.tokens()) / double(micro.samples) / cp;
+    by_tokens += 2 * sent * items * matrices;  // summed towards the owners, published
+    // q, k, v, rates there, outputs back, the new weights to all
+    by_heads += sent * items * (tokens * double(4 * s.head_dim + 3) + matrices / cp);
+    const std::int64_t here = std::int64_t(items) / (s.heads % tp == 0 ? tp : 1);
+    divides = divides && here % grid.size[std::size_t(Axis::cp)] == 0;
+  }
+  if (cfg.parallel.cp_mode == "heads") {
+    check(divides, "parallel.cp_mode=heads: the fast-weight heads of a micro-batch do not divide over parallel.cp={}",
+          std::int64_t(cp));
+    return {CpMode::heads, "context parallelism by heads, as asked (parallel.cp_mode)"};
+  }
+  if (cfg.parallel.cp_mode == "tokens")
+    return {CpMode::tokens, "context parallelism by tokens, as asked (parallel.cp_mode)"};
+  if (!divides) return {CpMode::tokens, "context parallelism by tokens: the heads do not divide over the ranks"};
+  const bool heads = by_heads < by_tokens;
+  return {
+      heads ? CpMode::heads : CpMode::tokens,
+      sentence("context parallelism by {}: per block and pass a rank sends {:.2f} MB by tokens and {:.2f} MB by heads",
+               heads ? "heads" : "tokens", by_tokens * 4e-6, by_heads * 4e-6)};
+}
+
+Grid finest_layout(const RunConfig& cfg, const Grid& grid) {
+  constexpr int most = 8;
+  const std::int64_t samples = cfg.train.batch_size / cfg.train.accumulate;
+  int dp = 1;
+  while (dp < most && samples % (2 * dp) == 0) dp *= 2;
+  Grid finest = grid;
+  finest.size[std::size_t(Axis::dp)] = dp, finest.size[std::size_t(Axis::cp)] = most;
+  bool part = grid.size[std::size_t(Axis::pp)] == 1;
+  for (Axis a : {Axis::dp, Axis::cp}) part = part && finest.size[std::size_t(a)] % grid.size[std::size_t(a)] == 0;
+  check(part,
+        "train.deterministic=true repeats the bits of layouts with pp=1 and powers of two for dp (up to {}) and cp "
+        "(up to {}), and this one is {}",
+        dp, most, text_of(grid));
+  return finest;
+}
+
+int player_of(int rank, const Grid& finest, const Grid& grid) {
+  std::array<int, 4> place = finest.place(rank);
+  for (std::size_t a = 0; a < 4; ++a) place[a] = place[a] * grid.size[a] / finest.size[a];
+  return grid.rank_at(place);
+}
+
 }  // namespace lact

@@ -21,6 +21,8 @@ void LearningConfig::fields(Fields& f) {
   f("skip_norm", skip_norm, "leave out a step whose gradient norm before clipping is above this; 0 never");
   f("free_steps", free_steps, "neither clip nor skip while the step is at most this; -1: both from the first step");
   f("max_skipped", max_skipped, "stop with an error after so many skipped steps in a row");
+  f("precision", precision,
+    "fp32; or bf16 on a GPU: activations and products in bf16, sums, norms and weights in fp32");
   f("activation_checkpointing", activation_checkpointing,
     "keep only each block's input and compute it again in the backward pass");
 }
@@ -72,7 +74,8 @@ StepReport Learner::step(std::int64_t n, std::int64_t micro_batches, const Draw&
   StepReport r;
   r.step = n;
   r.rate = cfg_.rate_at(n);
-  Pipeline::Totals totals = pipeline_.run({nullptr, device_, mesh_, seed_, n, spans_}, micro_batches, draw);
+  Pipeline::Totals totals =
+      pipeline_.run({nullptr, device_, mesh_, seed_, n, cfg_.activations(), spans_}, micro_batches, draw);
   auto samples = mesh_.grid().size[std::size_t(Axis::dp)];  // every rank counts whole samples
   r.tokens = totals.tokens * samples;
   r.flops = totals.flops;

@@ -19,6 +19,8 @@ struct LearningConfig {
       1000;  // neither clips nor checks while the step is at most this; negative: from the first step
   std::int64_t max_skipped = 20;
   bool activation_checkpointing = false;
+  std::string precision = "fp32";
+  DType activations() const { return precision == "bf16" ? DType::bf16 : DType::f32; }
   void fields(Fields& f);
   void check_values() const;
   double rate_at(std::int64_t step) const { return constant_lr ? lr : cosine(step); }

@@ -76,7 +76,6 @@ PlannedRank rank_with(const RunConfig& cfg, const Grid& grid, int rank, const Ma
   device.clear_tally(), device.reset_peak();
   Watcher watcher(device, device.memory().now);
   learner.pipeline().watch(std::ref(watcher));
-  const std::size_t held = device.memory().now;
   const double begin = device.seconds();
   step(1);
   r.seconds = r.computing = device.seconds() - begin;
@@ -90,7 +89,7 @@ PlannedRank rank_with(const RunConfig& cfg, const Grid& grid, int rank, const Ma
     r.computing -= line.waiting;
   }
   r.memory.activations = double(watcher.kept());
-  r.memory.working = double(device.memory().peak - held) - r.memory.activations;
+  r.memory.working = double(device.memory().peak) - r.memory.total();
   return r;
 }
 

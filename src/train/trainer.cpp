@@ -10,11 +10,12 @@
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "io/progress.hpp"
-#include "kernels/gemm.hpp"
-#include "kernels/pointwise.hpp"
+#include "parallel/together.hpp"
+#include "parallel/virtual_ranks.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
 #include "train/metrics.hpp"
+#include "train/product_rate.hpp"
 
 namespace lact {
 namespace {
@@ -22,21 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-// Rate of a large fp32 product on this machine, the best of a few: what utilisation is measured against.
-double measured_product_rate(Device& d) {
-  constexpr std::int64_t n = 1024;
-  Tensor a = Tensor::zeros(d, {n, n}), b = Tensor::zeros(d, {n, n}), y = like(a);
-  double best = 0;
-  for (int i = 0; i < 4; ++i) {
-    d.compute().finish();
-    double begin = now();
-    kernels::matmul(y, a, b);
-    d.compute().finish();
-    best = std::max(best, 2.0 * n * n * n / (now() - begin));
-  }
-  return best;
-}
 
 Json indices(const std::vector<std::int64_t>& v) {
   Json list = Json::array();
@@ -85,10 +71,7 @@ void check_same_run(const RunConfig& now_wanted) {
 
 namespace {
 
-std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, Ranks ranks) {
-  if (ranks == Ranks::one) return std::make_unique<Mesh>(Mesh::alone());
-  auto world = open_world(double(cfg.parallel.timeout));
-  log::set_rank(world->rank(), world->size());
+std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, std::unique_ptr<Communicator> world) {
   Grid grid = layout_of(cfg, world->size());
   return std::make_unique<Mesh>(grid, std::move(world));
 }
@@ -108,8 +91,12 @@ std::unique_ptr<Device> device_of(const RunConfig& cfg) {
 
 }  // namespace
 
+LoadedModel::LoadedModel(const RunConfig& cfg)
+    : LoadedModel(cfg, std::make_unique<Mesh>(Mesh::alone()), device_of(cfg)) {}
+
 // Braces: the mesh comes first, for it knows which device is this rank's.
-LoadedModel::LoadedModel(const RunConfig& cfg, Ranks ranks) : LoadedModel{cfg, mesh_of(cfg, ranks), device_of(cfg)} {}
+LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Communicator> world)
+    : LoadedModel{cfg, mesh_of(cfg, std::move(world)), device_of(cfg)} {}
 
 LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::unique_ptr<Device> d)
     : config(cfg),
@@ -117,8 +104,9 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
       mesh(std::move(m)),
       stages(stages_of(cfg, mesh->grid())),
       store(mesh->grid().size[std::size_t(Axis::tp)]),
-      model(store, cfg.model) {
+      model(store, cfg.model, cp_choice(cfg, mesh->grid()).mode) {
   const int pp = mesh->grid().size[std::size_t(Axis::pp)], at = mesh->at(Axis::pp);
+  model.cut_into(stages);
   store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == at; });
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
 }
@@ -132,11 +120,11 @@ RunConfig config_of_run(const std::string& run_folder, const std::vector<std::st
 }
 
 TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
-  std::vector<std::string> all = checkpoints_in(run_folder);
+  std::vector<std::string> all = same_everywhere(s.mesh->world(), checkpoints_in(run_folder));
   std::string problems;
   for (std::size_t i = all.size(); i-- > 0;) {
     try {
-      TrainState state = read_checkpoint(all[i], s.store, *s.device);
+      TrainState state = read_checkpoint(all[i], s.store, *s.mesh);
       if (!problems.empty()) log::warning("{}; {} is used instead", problems, all[i]);
       return state;
     } catch (const Error& e) {
@@ -149,16 +137,45 @@ TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
   return none;
 }
 
-Trainer::Trainer(const RunConfig& cfg)
+Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
     : cfg_((check_folder_is_usable(cfg.run.dir), check_same_run(cfg), cfg)),
       source_(open_views(cfg.data)),
-      loaded_(cfg, Ranks::all),
+      loaded_(cfg, std::move(world)),
       learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
                loaded_.stages),
       loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device) {
   alone_ = loaded_.mesh->world().size() == 1;
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();
+}
+
+namespace {
+
+// Trains on ranks that are played by threads, so that the sums of every layout run along one tree.
+Ended train_finest(const RunConfig& cfg, Communicator& processes, const Grid& grid, const Grid& finest,
+                   const std::atomic<bool>& stop) {
+  RunConfig fine = cfg;
+  fine.parallel.dp = finest.size[std::size_t(Axis::dp)], fine.parallel.cp = finest.size[std::size_t(Axis::cp)];
+  fine.compute.threads = 1;
+  std::vector<int> mine;
+  for (int r = 0; r < finest.ranks(); ++r)
+    if (player_of(r, finest, grid) == processes.rank()) mine.push_back(r);
+  std::atomic<Ended> ended = Ended::finished;
+  play_ranks(processes, finest.ranks(), mine, [&](std::unique_ptr<Communicator> world) {
+    log::set_rank_of_thread(world->rank(), world->size());
+    ended = Trainer(fine, std::move(world)).run(stop);
+  });
+  return ended;
+}
+
+}  // namespace
+
+Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop) {
+  log::set_rank(world->rank(), world->size());
+  world->compare_calls(cfg.parallel.compare_calls);
+  const Grid grid = layout_of(cfg, world->size());
+  if (cfg.train.deterministic) return train_finest(cfg, *world, grid, finest_layout(cfg, grid), stop);
+  return Trainer(cfg, std::move(world)).run(stop);
 }
 
 void Trainer::resume() {
@@ -246,8 +263,7 @@ void Trainer::evaluate_now(std::int64_t step) {
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
   saving_ = true;
-  loaded_.store.settle();
-  write_checkpoint(checkpoint_path(cfg_.run.dir, step), loaded_.store,
+  write_checkpoint(checkpoint_path(cfg_.run.dir, step), loaded_.store, *loaded_.mesh,
                    {.step = step,
                     .sample = step * cfg_.train.batch_size,
                     .optimizer_steps = learner_.optimizer().steps(),
@@ -266,9 +282,11 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   }
   draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
   if (loaded_.first_rank()) begin_folder();
-  peak_flops_ = measured_product_rate(*loaded_.device);
+  peak_flops_ = measured_product_rate(*loaded_.device, cfg_.train.activations());
   log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, loaded_.store.count(),
             source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
+  const CpChoice cp = cp_choice(cfg_, loaded_.mesh->grid());
+  if (!cp.why.empty()) log::info("{}", cp.why);
   if (evaluation_choices(*source_, cfg_.data).empty())
     log::info("no view is held out (data.held_out), so nothing is evaluated");
   try {

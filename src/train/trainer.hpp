@@ -11,11 +11,10 @@
 
 namespace lact {
 
-enum class Ranks : std::uint8_t { one, all };  // alone, or all that a launcher started, in the layout of parallel.*
-
 // Device, mesh, parameters and model of a config: what training, evaluation and rendering all need.
 struct LoadedModel {
-  explicit LoadedModel(const RunConfig& cfg, Ranks ranks = Ranks::one);
+  explicit LoadedModel(const RunConfig& cfg);                              // on one rank, whatever parallel.* says
+  LoadedModel(const RunConfig& cfg, std::unique_ptr<Communicator> world);  // in the layout of parallel.*
   LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> mesh, std::unique_ptr<Device> device);
   RunConfig config;
   std::unique_ptr<Device> device;
@@ -23,7 +22,9 @@ struct LoadedModel {
   std::vector<Range> stages;  // blocks of each stage of the pipeline, in turn on its ranks
   ParameterStore store;
   ViewSynthesis model;
-  Ctx context(Tape* tape = nullptr) { return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0}; }
+  Ctx context(Tape* tape = nullptr) {
+    return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0, config.train.activations()};
+  }
   bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
@@ -36,7 +37,7 @@ class Trainer {
  public:
   // Checks data, model and run folder; goes on from the newest checkpoint that loads. Nothing is written before all of
   // that succeeded.
-  explicit Trainer(const RunConfig& cfg);
+  Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world);
   // Until train.steps, or until `stop` becomes true; then the step is finished and saved.
   Ended run(const std::atomic<bool>& stop);
 
@@ -62,6 +63,10 @@ class Trainer {
   std::unique_ptr<Report> report_;
   double peak_flops_ = 0;  // measured product rate of this machine
 };
+
+// Trains on all ranks of `world`; all of them call it. With train.deterministic they play those of the finest layout,
+// see docs/conventions.md.
+Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop);
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run.
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});

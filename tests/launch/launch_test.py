@@ -89,7 +89,7 @@ class Status(OfRanks):
 
     def test_of_ranks_that_talk_is_0_when_all_is_done(self):
         status, out, err = self.run_to_end([*RUN, "-n", "2", "--", STEPS, self.folder, "5", "10"])
-        self.assertEqual((status, out, err), (0, "begins at step 0 on 2 ranks\n", ""))
+        self.assertEqual((status, out, err), (0, "begins at step 0 on 2 ranks of 1 hosts\n", ""))
         self.assertEqual(self.steps(), 5)
 
     def test_is_75_after_a_signal_and_the_ranks_have_saved(self):
@@ -194,7 +194,7 @@ class Restarts(OfRanks):
     def test_a_killed_rank_is_no_end(self):
         status, out, err = self.run_to_end([*RUN, "-n", "2", "--restarts", "1", "--", STEPS, self.folder, "30", "3", "1", "10", "kill"])
         self.assertEqual(status, 0, err)
-        self.assertEqual(out, "begins at step 0 on 2 ranks\nbegins at step 10 on 2 ranks\n")
+        self.assertEqual(out, "begins at step 0 on 2 ranks of 1 hosts\nbegins at step 10 on 2 ranks of 1 hosts\n")
         self.assertEqual(self.steps(), 30)
         self.assertEqual(len(self.lines(err, "launch/run: ended with 137", "start 2 of at most 2")), 1, err)
 

@@ -38,7 +38,9 @@ int run(const std::string& folder, int steps, double timeout, const Misdeed& mis
   const auto device = Device::open(Backend::cpu);
   int done = 0;
   std::ifstream(folder + "/step") >> done;
-  if (world->rank() == 0) std::cout << "begins at step " << done << " on " << world->size() << " ranks" << std::endl;
+  if (world->rank() == 0)
+    std::cout << "begins at step " << done << " on " << world->size() << " ranks of " << world_info().hosts << " hosts"
+              << std::endl;
   world->all_reduce(Tensor::zeros(*device, {1})).wait();  // everybody has read
   for (; done < steps;) {
     bool leaves_out = false;

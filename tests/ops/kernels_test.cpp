@@ -244,7 +244,8 @@ TEST(Sums, SquaredNormOfJoinedBlocksIsTheSumOfTheirs) {
 }
 
 Tensor adamw_steps(DType t) {
-  Tensor p = random_tensor({1001}, "p", t), m = Tensor::zeros(tested(), {1001}, t), v = Tensor::zeros(tested(), {1001}, t);
+  Tensor p = random_tensor({1001}, "p", t), m = Tensor::zeros(tested(), {1001}, t),
+         v = Tensor::zeros(tested(), {1001}, t);
   for (std::int64_t step = 1; step <= 3; ++step)
     kernels::adamw(
         p, m, v, random_tensor({1001}, "g", t),
@@ -254,8 +255,9 @@ Tensor adamw_steps(DType t) {
 TEST(Update, AdamW) {
   expect_agrees({adamw_steps(DType::f32), adamw_steps(DType::f64)}, 8, "adamw");
   // one step by hand: m = 0.1 g, v = 0.05 g^2, both corrected to g and g^2
-  Tensor p = Tensor::of(tested(), {1}, std::vector<double>{2}, DType::f64), m = Tensor::zeros(tested(), {1}, DType::f64),
-         v = Tensor::zeros(tested(), {1}, DType::f64), g = Tensor::of(tested(), {1}, std::vector<double>{-4}, DType::f64);
+  Tensor p = Tensor::of(tested(), {1}, std::vector<double>{2}, DType::f64),
+         m = Tensor::zeros(tested(), {1}, DType::f64), v = Tensor::zeros(tested(), {1}, DType::f64),
+         g = Tensor::of(tested(), {1}, std::vector<double>{-4}, DType::f64);
   kernels::adamw(p, m, v, g,
                  {.rate = 0.1, .beta1 = 0.9, .beta2 = 0.95, .eps = 0, .decay = 0.5, .gradient_scale = 0.25, .step = 1});
   EXPECT_NEAR(p.item(), 2 * 0.95 + 0.1, 1e-14);

@@ -101,7 +101,8 @@ TEST(ColumnNorms, AgreeAndDifferentiate) {
     expect_slope([&](const Tensor& t) { return kept(t, target.f64); }, w.f64, dw.f64, "dw");
     expect_slope([&](const Tensor& t) { return kept(w.f64, t); }, target.f64, dt.f64, "dtarget");
   }
-  const Tensor zero = Tensor::zeros(tested(), {1, 4, 3}), ones = Tensor::of(tested(), {1, 1, 3}, std::vector<float>{1, 1, 1});
+  const Tensor zero = Tensor::zeros(tested(), {1, 4, 3}),
+               ones = Tensor::of(tested(), {1, 1, 3}, std::vector<float>{1, 1, 1});
   Tensor dw = like(zero), norm = Tensor::zeros(tested(), {1, 1, 3});
   kernels::keep_column_norm_grad(dw, {}, zero, zero, norm, ones, 0);
   EXPECT_EQ(dw.to_floats(), std::vector<float>(12, 0.f));

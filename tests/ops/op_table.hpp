@@ -91,6 +91,7 @@ inline std::vector<Row> element_wise() {
   t.push_back({"inverse", {s}, {s}, unary(&inverse), 1, Domain::away_from_zero});
   t.push_back({"scale", {s}, {s}, one([](In x) { return scale(x[0], -1.75); })});
   t.push_back({"shift", {s}, {s}, one([](In x) { return shift(x[0], -1.75); })});
+  t.push_back({"widened", {s}, {s}, unary(&widened)});
   t.push_back({"cast", {s}, {s}, one([](In x) { return cast(x[0], DType::f64); })});
   t.push_back(
       {"swiglu", {s, s}, {s}, binary(&swiglu), 1, Domain::all, one([](In x) { return mul(silu(x[0]), x[1]); })});

@@ -85,8 +85,10 @@ TEST(Matmul, ViewsOfBatches) {
     // one matrix for all items; one row or one column repeated; a cut of a wider matrix
     const Tensor x = random_tensor({4, 30, 17}, "x", t), w = random_tensor({17, 9}, "w", t);
     expect_product(Tensor::zeros(tested(), {4, 30, 9}, t), x, w.expand({4, 17, 9}), 1, 0, unit);
-    expect_product(Tensor::zeros(tested(), {4, 17, 9}, t), x.transpose(), random_tensor({4, 30, 9}, "z", t), 1, 0, unit);
-    expect_product(Tensor::zeros(tested(), {30, 9}, t), random_tensor({1, 17}, "row", t).expand({30, 17}), w, 1, 0, unit);
+    expect_product(Tensor::zeros(tested(), {4, 17, 9}, t), x.transpose(), random_tensor({4, 30, 9}, "z", t), 1, 0,
+                   unit);
+    expect_product(Tensor::zeros(tested(), {30, 9}, t), random_tensor({1, 17}, "row", t).expand({30, 17}), w, 1, 0,
+                   unit);
     expect_product(Tensor::zeros(tested(), {17, 9}, t), random_tensor({17, 1}, "column", t).expand({17, 30}),
                    random_tensor({30, 9}, "z", t), 1, 0, unit);
     expect_product(Tensor::zeros(tested(), {4, 30, 5}, t), x.cut(2, {3, 10}),
@@ -192,7 +194,8 @@ TEST(Attention, GradientsMatchDifferences) {
   for (kernels::Mask mask : {kernels::Mask{}, kernels::Mask{true, 5}}) {
     const Attention a = attend(9, 8, 4, 3, mask);
     auto value = [&](const Tensor& q, const Tensor& k, const Tensor& v) {
-      Tensor o = Tensor::empty(tested(), {2, 3, 9, 3}, DType::f64), lse = Tensor::empty(tested(), {2, 3, 9}, DType::f64);
+      Tensor o = Tensor::empty(tested(), {2, 3, 9, 3}, DType::f64),
+             lse = Tensor::empty(tested(), {2, 3, 9}, DType::f64);
       kernels::attention(o, lse, q, k, v, 0.3, mask);
       return inner(o, a.dout.f64);
     };

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 
+#include "autograd/broadcast.hpp"
 #include "base/random.hpp"
 #include "models/view_synthesis.hpp"
 #include "support/ranks.hpp"
+#include "train/layout.hpp"
 #include "train/pipeline.hpp"
 
 namespace lact {
@@ -91,6 +93,35 @@ TEST(Pipeline, GivesTheBitsOfOneRank) {
         for (const auto& [name, g] : whole.gradients)
           EXPECT_EQ(parts.gradients.at(name), g) << name << " " << micro_batches << " " << chunks << " " << recompute;
       }
+}
+
+std::vector<float> images_on(Mesh& mesh, Device& d, const std::vector<Range>& stages, bool one_pass) {
+  constexpr std::int64_t layers = 7;
+  ParameterStore store;
+  ViewSynthesis model(store, small_model(layers));
+  const int pp = mesh.grid().size[0];
+  model.cut_into(stages);
+  store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == mesh.at(Axis::pp); });
+  store.lay_out(d, mesh, 1);
+  Ctx c{nullptr, d, mesh, 1, 0};
+  const Batch b = batch_of(d, 0, 1);
+  if (one_pass) return model.predict(c, b).value().to_floats();
+  Batch inputs = b;
+  inputs.images = dense(b.images.cut(1, {0, 3})), inputs.intrinsics = dense(b.intrinsics.cut(1, {0, 3}));
+  inputs.poses = dense(b.poses.cut(1, {0, 3})), inputs.target_views = 0;
+  const auto states = model.reconstruct(c, inputs);
+  return model.render(c, states, dense(b.intrinsics.cut(1, {3, 5})), dense(b.poses.cut(1, {3, 5})), 8, 12)
+      .value()
+      .to_floats();
+}
+
+TEST(Pipeline, ImagesOfEveryRankAreThoseOfOneRank) {
+  set_threads(1);
+  const auto d = Device::open(Backend::cpu);
+  Mesh mesh = line_of_all(), alone = Mesh::alone();
+  const auto stages = split_blocks(std::vector<double>(7, 1.0), 0, 0, mesh.grid().size[0]);
+  for (bool one_pass : {true, false})
+    EXPECT_EQ(images_on(mesh, *d, stages, one_pass), images_on(alone, *d, {{0, 7}}, one_pass)) << one_pass;
 }
 
 TEST(Pipeline, CallsAndBytesAreThoseOfTheLists) {

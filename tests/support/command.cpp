@@ -7,6 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
 namespace lact {
 namespace {
 
@@ -29,10 +33,12 @@ namespace {
 
 }  // namespace
 
-Process::Process(const std::vector<std::string>& arguments, std::int64_t largest_file) {
+Process::Process(const std::vector<std::string>& arguments, std::int64_t largest_file,
+                 const std::vector<std::string>& starter) {
   const char* binary = std::getenv("LACT_BINARY");
   check(binary != nullptr, "LACT_BINARY does not name the program; ctest sets it");
-  std::vector<std::string> all = {binary};
+  std::vector<std::string> all = starter;
+  all.push_back(binary);
   all.insert(all.end(), arguments.begin(), arguments.end());
   std::vector<char*> words;
   for (std::string& word : all) {
@@ -68,6 +74,25 @@ Outcome Process::wait(double seconds) {
   check(in_time, "{} still runs after {} seconds, having said: {}", command_, seconds, err);
   const int status = WIFSIGNALED(raw_status_) ? 128 + WTERMSIG(raw_status_) : WEXITSTATUS(raw_status_);
   return {status, out, err};
+}
+
+std::vector<std::string> on_ranks(int ranks) {
+  std::vector<std::string> words{"launch/run", "-n", std::to_string(ranks), "--bind", "none", "--threads", "1", "--"};
+  if (::geteuid() == 0) words.insert(words.begin() + 1, "--allow-root");
+  return words;
+}
+
+std::vector<int> processes_with(const std::string& words) {
+  std::vector<int> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename().string();
+    if (!std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; })) continue;
+    std::ifstream file(entry.path() / "cmdline");
+    std::string line{std::istreambuf_iterator<char>(file), {}};
+    std::ranges::replace(line, '\0', ' ');
+    if (line.find(words) != std::string::npos) found.push_back(std::stoi(name));
+  }
+  return found;
 }
 
 Outcome run_lact(const std::vector<std::string>& arguments, std::int64_t largest_file) {

@@ -19,8 +19,10 @@ struct Outcome {
 
 class Process {
  public:
-  // `largest_file` in bytes is what the process may write into one file; 0 is no limit.
-  explicit Process(const std::vector<std::string>& arguments, std::int64_t largest_file = 0);
+  // `largest_file` in bytes is what the process may write into one file; 0 is no limit. `starter`: words that start the
+  // program, such as those of on_ranks().
+  explicit Process(const std::vector<std::string>& arguments, std::int64_t largest_file = 0,
+                   const std::vector<std::string>& starter = {});
   ~Process();  // ends what still runs
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -36,6 +38,11 @@ class Process {
   int raw_status_ = 0;
   bool ended_ = false;
 };
+
+// launch/run with one thread per rank, which share the cores.
+std::vector<std::string> on_ranks(int ranks);
+// Processes of this machine whose command line holds these words, the starter's among them.
+std::vector<int> processes_with(const std::string& words);
 
 Outcome run_lact(const std::vector<std::string>& arguments, std::int64_t largest_file = 0);
 

@@ -50,7 +50,8 @@ data:
 train:
   {steps: 12, batch_size: 2, accumulate: 2, lr: 1.0e-3, warmup: 2, free_steps: -1, activation_checkpointing: true,
    checkpoint_seconds: 0}
-compute: {threads: 1, device: )" + tested_device() + "}\n";
+compute: {threads: 1, device: )" +
+         tested_device() + "}\n";
 }
 
 std::vector<Json> rows_of(const std::string& run) {

@@ -12,7 +12,7 @@ namespace lact {
 // checkpointing, 12 steps of a cosine; no checkpoint but the last unless asked for.
 std::string tiny_config();
 std::string tested_device();  // "cpu", or what LACT_TEST_DEVICE names
-std::string tiny_model();  // what stands below `model:` there
+std::string tiny_model();     // what stands below `model:` there
 
 std::vector<Json> rows_of(const std::string& run);  // metrics.jsonl
 // The rows as text, without what depends on the clock and on memory.

@@ -63,7 +63,7 @@ TEST_F(BadFiles, AByteChangedAnywhereIsNoticedOrChangesNothing) {
   const std::string path = newest_checkpoint(run_), whole = read_text(path, 1 << 30);
   LoadedModel loaded(config_of_run(run_));
   auto numbers = [&] { return loaded.store.buckets()[0].value.to_floats(); };
-  const TrainState state = read_checkpoint(path, loaded.store, *loaded.device);
+  const TrainState state = read_checkpoint(path, loaded.store, *loaded.mesh);
   const std::vector<float> right = numbers();
   std::mt19937 random(9);
   int noticed = 0;
@@ -73,7 +73,7 @@ TEST_F(BadFiles, AByteChangedAnywhereIsNoticedOrChangesNothing) {
     bytes[at] = char(bytes[at] ^ (1 << random() % 8));
     std::ofstream(path, std::ios::binary) << bytes;
     try {
-      const TrainState read = read_checkpoint(path, loaded.store, *loaded.device);
+      const TrainState read = read_checkpoint(path, loaded.store, *loaded.mesh);
       EXPECT_TRUE(read.step == state.step && read.sample == state.sample &&
                   read.optimizer_steps == state.optimizer_steps && read.config == state.config && numbers() == right)
           << "byte " << at;

@@ -224,7 +224,8 @@ TEST(Losses, CrossEntropyOfRowsThatCount) {
     expect_gradient(f, {x}, {ones_like(f(constants({x}))[0]).value()}, "cross entropy");
     expect_second_gradient(f, {x}, {ones_like(f(constants({x}))[0]).value()}, "cross entropy");
   }
-  EXPECT_THROW(cross_entropy(x, Tensor::of(tested(), {4}, std::span<const std::int32_t>(wanted).subspan(0, 4)), 3), Error);
+  EXPECT_THROW(cross_entropy(x, Tensor::of(tested(), {4}, std::span<const std::int32_t>(wanted).subspan(0, 4)), 3),
+               Error);
   const std::vector<std::int32_t> beyond{7, 0, 0, 0, 0};
   if (!on_cpu()) {
     const Tensor index = Tensor::of(tested(), {5}, std::span<const std::int32_t>(beyond));

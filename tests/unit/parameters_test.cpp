@@ -132,8 +132,7 @@ TEST(Parameters, GradientNormCountsEachNumberOnce) {
                   &b = Scope(s.store).parameter("b", {7}, constant(0));
   s.store.lay_out(tested(), s.mesh, 0);
   EXPECT_EQ(gradient_norm(s.store), 0);
-  for (const Parameter* p : {&a, &b})
-    rewrite(s.store.gradient(*p), [](std::int64_t, double) { return 2; });
+  for (const Parameter* p : {&a, &b}) rewrite(s.store.gradient(*p), [](std::int64_t, double) { return 2; });
   Reducer(s.store, s.mesh).finish();
   EXPECT_DOUBLE_EQ(gradient_norm(s.store), 2 * std::sqrt(22.0));
   rewrite(s.store.gradient(b), [](std::int64_t i, double v) { return i == 6 ? std::nan("") : v; });

@@ -159,7 +159,7 @@ TEST(Launch, RanksMeetWhereTheirLauncherSays) {
   words["OMPI_COMM_WORLD_LOCAL_SIZE"] = "2";
   EXPECT_EQ(launch_of(env).meeting, (std::vector<std::string>{"10.0.0.1", "192.168.1.1"}));
   words["LACT_STATUS_ADDRESS"] = "head";
-  EXPECT_EQ(launch_of(env).meeting, std::vector<std::string>{"head"});
+  EXPECT_EQ(launch_of(env).meeting, (std::vector<std::string>{"head", "10.0.0.1", "192.168.1.1"}));
 
   words = {{"PMIX_RANK", "5"}, {"SLURM_STEP_NUM_TASKS", "8"}, {"SLURM_STEP_NUM_NODES", "4"}};
   for (const auto& [list, first] : std::map<std::string, std::string>{

@@ -3,9 +3,9 @@
 #include <vector>
 
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/layout.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
+#include "kernels/layout.hpp"
 #include "kernels/visible.hpp"
 
 namespace lact::kernels::cpu {

@@ -8,8 +8,8 @@
 
 #include "kernels/cpu/cpu.hpp"
 #include "kernels/cpu/loops/loops.hpp"
-#include "kernels/product.hpp"
 #include "kernels/cpu/split.hpp"
+#include "kernels/product.hpp"
 
 namespace lact::kernels {
 namespace cpu {

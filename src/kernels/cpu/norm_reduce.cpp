@@ -1,7 +1,7 @@
 // Norms of rows and of columns.
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/layout.hpp"
 #include "kernels/cpu/sums.hpp"
+#include "kernels/layout.hpp"
 
 namespace lact::kernels::cpu {
 namespace {

@@ -1,8 +1,8 @@
 // Element-wise kernels: long contiguous pieces go straight to the loops, strided inputs pass through a small buffer.
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/layout.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
+#include "kernels/layout.hpp"
 
 namespace lact::kernels::cpu {
 namespace {

@@ -1,8 +1,8 @@
 // Rows of scores: softmax, its gradient, log-sum-exp, and picking one number per row.
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/layout.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
+#include "kernels/layout.hpp"
 #include "kernels/visible.hpp"
 
 namespace lact::kernels::cpu {

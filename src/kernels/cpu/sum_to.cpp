@@ -1,6 +1,6 @@
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/layout.hpp"
 #include "kernels/cpu/sums.hpp"
+#include "kernels/layout.hpp"
 
 namespace lact::kernels::cpu {
 namespace {

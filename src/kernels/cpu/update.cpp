@@ -1,8 +1,8 @@
 // The optimizer on a flat shard.
 #include "kernels/cpu/cpu.hpp"
-#include "kernels/layout.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
+#include "kernels/layout.hpp"
 
 namespace lact::kernels::cpu {
 

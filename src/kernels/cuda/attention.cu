@@ -56,8 +56,7 @@ __device__ void add_rows(A (&y)[parts], A weight, const A* rows, int d, int lane
 template <class T>
 __global__ void __launch_bounds__(warps * 32) forward(Heads<T> h, T* o, HeadSteps o_step, Computed<T>* lse) {
   using A = Computed<T>;
-  extern __shared__ __align__(16) unsigned char bytes[];
-  A* keys = reinterpret_cast<A*>(bytes);
+  A* keys = shared_memory<A>();
   A* values = keys + tile * (h.d + 1);
   A* queries = values + tile * (h.dv + 1);  // one row per warp
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
@@ -113,8 +112,7 @@ struct Delta {
 template <class T>
 __global__ void __launch_bounds__(warps * 32) backward_queries(Heads<T> h, Gradients<T> g) {
   using A = Computed<T>;
-  extern __shared__ __align__(16) unsigned char bytes[];
-  A* keys = reinterpret_cast<A*>(bytes);
+  A* keys = shared_memory<A>();
   A* values = keys + tile * (h.d + 1);
   A* queries = values + tile * (h.dv + 1);
   A* douts = queries + warps * (h.d + 1);
@@ -151,8 +149,7 @@ __global__ void __launch_bounds__(warps * 32) backward_queries(Heads<T> h, Gradi
 template <class T>
 __global__ void __launch_bounds__(warps * 32) backward_keys(Heads<T> h, Gradients<T> g) {
   using A = Computed<T>;
-  extern __shared__ __align__(16) unsigned char bytes[];
-  A* queries = reinterpret_cast<A*>(bytes);
+  A* queries = shared_memory<A>();
   A* douts = queries + tile * (h.d + 1);
   A* keys = douts + tile * (h.dv + 1);
   A* values = keys + warps * (h.d + 1);
@@ -207,6 +204,7 @@ Sizes sizes_of(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor
             o.shape() == Shape{s.batch, s.heads, s.queries, s.dv},
         "attention: queries {}, keys {}, values {}, outputs {}", text_of(q.shape()), text_of(k.shape()),
         text_of(v.shape()), text_of(o.shape()));
+  check(s.batch * s.heads < 65536, "attention on a GPU takes at most 65535 heads at once, not {}", s.batch * s.heads);
   check(s.d <= widest && s.dv <= widest, "attention on a GPU takes heads of at most {} numbers, not {}", widest,
         std::max(s.d, s.dv));
   const DType stats = q.dtype() == DType::bf16 ? DType::f32 : q.dtype();
@@ -217,13 +215,8 @@ Sizes sizes_of(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor
 
 template <class T>
 Heads<T> heads_of(const Sizes& s, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
-  return {q.data<T>(), k.data<T>(), v.data<T>(), HeadSteps(q), HeadSteps(k), HeadSteps(v), s.heads, s.queries, s.keys,
-          int(s.d),    int(s.dv),   Computed<T>(scale),          mask};
-}
-
-template <class K>
-void allow_shared(K kernel, std::size_t bytes) {
-  if (bytes > (48u << 10)) cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(bytes));
+  return {q.data<T>(), k.data<T>(), v.data<T>(), HeadSteps(q), HeadSteps(k),       HeadSteps(v), s.heads,
+          s.queries,   s.keys,      int(s.d),    int(s.dv),    Computed<T>(scale), mask};
 }
 
 }  // namespace
@@ -239,10 +232,8 @@ void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Ten
       if (attention_on_tensor_cores(h, o, lse)) return;
     }
     const std::size_t bytes = std::size_t(tile * (s.d + s.dv + 2) + warps * (s.d + 1)) * sizeof(A);
-    allow_shared(forward<T>, bytes);
-    const dim3 grid{unsigned((s.queries + warps - 1) / warps), unsigned(s.batch * s.heads)};
-    forward<T><<<grid, warps * 32, bytes, stream_of(o)>>>(h, o.data<T>(), HeadSteps(o), lse.data<A>());
-    launched("attention");
+    const dim3 grid(unsigned((s.queries + warps - 1) / warps), unsigned(s.batch * s.heads));
+    run("attention", forward<T>, grid, warps * 32, bytes, o, h, o.data<T>(), HeadSteps(o), lse.data<A>());
   });
 }
 
@@ -258,20 +249,16 @@ void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const T
     start_rows(delta, "attention_grad", delta.count(), s.dv, 1,
                Delta<T>{delta.data<A>(), dout.data<T>(), o.data<T>(), HeadSteps(dout), HeadSteps(o), s.heads, s.queries,
                         int(s.dv)});
-    const Gradients<T> g{dout.data<T>(),  lse.data<A>(), delta.data<A>(), dq.data<T>(),  dk.data<T>(),
-                         dv.data<T>(),    HeadSteps(dout), HeadSteps(dq),  HeadSteps(dk), HeadSteps(dv)};
+    const Gradients<T> g{dout.data<T>(), lse.data<A>(),   delta.data<A>(), dq.data<T>(),  dk.data<T>(),
+                         dv.data<T>(),   HeadSteps(dout), HeadSteps(dq),   HeadSteps(dk), HeadSteps(dv)};
     if constexpr (std::is_same_v<T, Bf16>) {
       if (attention_grad_on_tensor_cores(h, g, dq)) return;
     }
     const std::size_t bytes = std::size_t((tile + warps) * (s.d + s.dv + 2)) * sizeof(A);
-    allow_shared(backward_queries<T>, bytes);
-    allow_shared(backward_keys<T>, bytes);
-    const unsigned heads = unsigned(s.batch * s.heads);
-    if (dq.count() > 0)
-      backward_queries<T><<<dim3{unsigned((s.queries + warps - 1) / warps), heads}, warps * 32, bytes, stream_of(dq)>>>(h, g);
+    auto grid = [&](std::int64_t n) { return dim3(unsigned((n + warps - 1) / warps), unsigned(s.batch * s.heads)); };
+    if (dq.count() > 0) run("attention_grad", backward_queries<T>, grid(s.queries), warps * 32, bytes, dq, h, g);
     if (dk.count() > 0 || dv.count() > 0)
-      backward_keys<T><<<dim3{unsigned((s.keys + warps - 1) / warps), heads}, warps * 32, bytes, stream_of(dq)>>>(h, g);
-    launched("attention_grad");
+      run("attention_grad", backward_keys<T>, grid(s.keys), warps * 32, bytes, dq, h, g);
   });
 }
 

@@ -1,7 +1,8 @@
 // Softmax attention of bf16 heads of 64 numbers on tensor cores (mma m16n8k16, f32 sums), tiles as in FlashAttention-2
-// (Dao 2023). A warp owns 16 rows and sees the others tile by tile; the gradients of queries and of keys are two kernels,
-// so that every sum has one order.
+// (Dao 2023). A warp owns 16 rows and sees the others tile by tile; the gradients of queries and of keys are two
+// kernels, so that every sum has one order.
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/ptx.cuh"
 
 namespace lact::kernels::cuda {
 namespace {
@@ -10,22 +11,13 @@ constexpr int width = 64, warps = 8, rows = 16 * warps, tile = 64, threads = 32 
 constexpr unsigned row_bytes = width * 2, tile_bytes = tile * row_bytes, rows_bytes = rows * row_bytes;
 constexpr float log2_e = 1.44269504f, ln_2 = 0.693147181f;
 
-using Fragment = std::uint32_t[4];      // 16 x 16 on the left, or two times 16 x 8 on the right
-using Rows = Fragment[width / 16];      // 16 rows of a head, as left operand
-using Scores = float[tile / 8][4];      // 16 x 64, sums
+using Rows = Fragment[width / 16];  // 16 rows of a head, as left operand
+using Scores = float[tile / 8][4];  // 16 x 64, sums
 using Results = float[width / 8][4];
 
 // 16-byte chunks of a row lie rotated by the row, so that eight rows of one column lie in different banks.
 __device__ unsigned chunk_at(unsigned base, int row, int chunk) {
   return base + unsigned(row) * row_bytes + unsigned((chunk ^ (row & 7)) * 16);
-}
-__device__ void copy_async(unsigned to, const Bf16* from, bool there) {  // zeros where there is nothing
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(to), "l"(from), "r"(there ? 16 : 0));
-}
-__device__ void commit() { asm volatile("cp.async.commit_group;\n"); }
-template <int N>
-__device__ void wait_until_left() {
-  asm volatile("cp.async.wait_group %0;\n" ::"n"(N));
 }
 template <int N>  // rows
 __device__ void load(unsigned to, const Bf16* from, std::int64_t step, std::int64_t first, std::int64_t limit) {
@@ -34,34 +26,6 @@ __device__ void load(unsigned to, const Bf16* from, std::int64_t step, std::int6
     const bool there = first + row < limit;
     copy_async(chunk_at(to, row, chunk), from + (there ? first + row : 0) * step + chunk * 8, there);
   }
-}
-
-__device__ void read(Fragment& to, unsigned at) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(at));
-}
-__device__ void read_turned(Fragment& to, unsigned at) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
-               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-               : "r"(at));
-}
-__device__ void multiply(float (&y)[4], const Fragment& a, std::uint32_t b0, std::uint32_t b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
-      "%3};\n"
-      : "+f"(y[0]), "+f"(y[1]), "+f"(y[2]), "+f"(y[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
-__device__ std::uint32_t packed(float low, float high) {
-  std::uint32_t y;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;\n" : "=r"(y) : "f"(high), "f"(low));
-  return y;
-}
-__device__ float exp2_of(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));
-  return y;
 }
 
 // The warp's 16 rows of a block of rows in shared memory.
@@ -128,8 +92,7 @@ __device__ bool sees(const Mask& mask, std::int64_t query, std::int64_t key, std
 }
 
 __global__ void __launch_bounds__(threads) forward(Heads<Bf16> h, Bf16* o, HeadSteps o_step, float* lse) {
-  extern __shared__ __align__(128) unsigned char bytes[];
-  const auto base = unsigned(__cvta_generic_to_shared(bytes));
+  const unsigned base = shared_address(shared_memory<unsigned char>());
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   const std::int64_t head = blockIdx.y, first = std::int64_t(blockIdx.x) * rows, mine = first + warp * 16;
   const Bf16 *k = h.k + h.k_step.of(head, h.heads), *v = h.v + h.v_step.of(head, h.heads);
@@ -194,8 +157,7 @@ __global__ void __launch_bounds__(threads) forward(Heads<Bf16> h, Bf16* o, HeadS
     const float sum = sum_of_four(total[half]);
     factor[half] = scalar::inverse_or_zero(sum);
     const std::int64_t i = mine + lane / 4 + 8 * half;
-    if (lane % 4 == 0 && i < h.queries)
-      lse[head * h.queries + i] = sum == 0 ? -INFINITY : top[half] * ln_2 + logf(sum);
+    if (lane % 4 == 0 && i < h.queries) lse[head * h.queries + i] = sum == 0 ? -INFINITY : top[half] * ln_2 + logf(sum);
   }
   store(o + o_step.of(head, h.heads), o_step.row, mine, h.queries, out, factor[0], factor[1], lane);
 }
@@ -204,8 +166,7 @@ __global__ void __launch_bounds__(threads) forward(Heads<Bf16> h, Bf16* o, HeadS
 __device__ float weight(float s, float lse, bool seen) { return seen && lse != -INFINITY ? exp2_of(s - lse) : 0.f; }
 
 __global__ void __launch_bounds__(threads) backward_queries(Heads<Bf16> h, Gradients<Bf16> g) {
-  extern __shared__ __align__(128) unsigned char bytes[];
-  const auto base = unsigned(__cvta_generic_to_shared(bytes));
+  const unsigned base = shared_address(shared_memory<unsigned char>());
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   const std::int64_t head = blockIdx.y, first = std::int64_t(blockIdx.x) * rows, mine = first + warp * 16;
   const Bf16 *k = h.k + h.k_step.of(head, h.heads), *v = h.v + h.v_step.of(head, h.heads);
@@ -250,8 +211,8 @@ __global__ void __launch_bounds__(threads) backward_queries(Heads<Bf16> h, Gradi
     for (int n = 0; n < tile / 8; ++n)
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const bool seen = !partly || sees(h.mask, mine + lane / 4 + 8 * (i / 2), t * tile + n * 8 + lane % 4 * 2 + i % 2,
-                                          h.keys);
+        const bool seen =
+            !partly || sees(h.mask, mine + lane / 4 + 8 * (i / 2), t * tile + n * 8 + lane % 4 * 2 + i % 2, h.keys);
         ds[n][i] = weight(s[n][i] * scale, lse[i / 2], seen) * (ds[n][i] - delta[i / 2]);
       }
     add_weighted(out, ds, stage(t), lane);
@@ -261,9 +222,8 @@ __global__ void __launch_bounds__(threads) backward_queries(Heads<Bf16> h, Gradi
 }
 
 __global__ void __launch_bounds__(threads) backward_keys(Heads<Bf16> h, Gradients<Bf16> g) {
-  extern __shared__ __align__(128) unsigned char bytes[];
   __shared__ float stats[2][2][tile];  // stage; log-sum-exp and delta; query
-  const auto base = unsigned(__cvta_generic_to_shared(bytes));
+  const unsigned base = shared_address(shared_memory<unsigned char>());
   const int lane = int(threadIdx.x) % 32, warp = int(threadIdx.x) / 32;
   const std::int64_t head = blockIdx.y, first = std::int64_t(blockIdx.x) * rows, mine = first + warp * 16;
   const Bf16 *q = h.q + h.q_step.of(head, h.heads), *dout_rows = g.dout + g.dout_step.of(head, h.heads);
@@ -327,7 +287,7 @@ bool suits(const Heads<Bf16>& h) {
          aligned(h.k, h.k_step) && aligned(h.v, h.v_step);
 }
 dim3 grid_of(std::int64_t n, const Tensor& t) {
-  return dim3{unsigned((n + rows - 1) / rows), unsigned(t.dim(0) * t.dim(1))};
+  return dim3(unsigned((n + rows - 1) / rows), unsigned(t.dim(0) * t.dim(1)));
 }
 
 }  // namespace
@@ -336,9 +296,7 @@ bool attention_on_tensor_cores(const Heads<Bf16>& h, const Tensor& o, const Tens
   const HeadSteps o_step(o);
   if (!suits(h) || !aligned(o.data<Bf16>(), o_step)) return false;
   constexpr int bytes = int(rows_bytes + 4 * tile_bytes);
-  cudaFuncSetAttribute(forward, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  forward<<<grid_of(h.queries, o), threads, bytes, stream_of(o)>>>(h, o.data<Bf16>(), o_step, lse.data<float>());
-  launched("attention");
+  run("attention", forward, grid_of(h.queries, o), threads, bytes, o, h, o.data<Bf16>(), o_step, lse.data<float>());
   return true;
 }
 
@@ -347,11 +305,8 @@ bool attention_grad_on_tensor_cores(const Heads<Bf16>& h, const Gradients<Bf16>&
       !aligned(g.dv, g.dv_step))
     return false;
   constexpr int bytes = int(2 * rows_bytes + 4 * tile_bytes);
-  cudaFuncSetAttribute(backward_queries, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  cudaFuncSetAttribute(backward_keys, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  backward_queries<<<grid_of(h.queries, dq), threads, bytes, stream_of(dq)>>>(h, g);
-  backward_keys<<<grid_of(h.keys, dq), threads, bytes, stream_of(dq)>>>(h, g);
-  launched("attention_grad");
+  run("attention_grad", backward_queries, grid_of(h.queries, dq), threads, bytes, dq, h, g);
+  run("attention_grad", backward_keys, grid_of(h.keys, dq), threads, bytes, dq, h, g);
   return true;
 }
 

@@ -77,9 +77,10 @@ class Library {  // of one GPU
 
   const Kept& kept(const Product& p, std::int64_t items, const std::array<std::int64_t, 3>& step, const std::byte* y,
                    const std::byte* a, const std::byte* b) {
-    const std::int64_t types = int(p.y.dtype()) * 16 + int(p.a.dtype()), ways = p.left.transposed * 2 + p.right.transposed;
-    const Key key{p.m,     p.n,     p.k,     p.left.step,  p.right.step, p.y_row,      items,         step[0], step[1],
-                  step[2], types,   ways,    alignment(y), alignment(a), alignment(b), p.beta == 0.0};
+    const std::int64_t types = int(p.y.dtype()) * 16 + int(p.a.dtype()),
+                       ways = p.left.transposed * 2 + p.right.transposed;
+    const Key key{p.m,     p.n,     p.k,   p.left.step, p.right.step, p.y_row,      items,        step[0],
+                  step[1], step[2], types, ways,        alignment(y), alignment(a), alignment(b), p.beta == 0.0};
     auto found = kept_.find(key);
     if (found != kept_.end()) return found->second;
     return kept_.emplace(key, chosen(p, items, step, key)).first->second;
@@ -130,8 +131,9 @@ class Library {  // of one GPU
     const auto status =
         cublasLtMatmulAlgoGetHeuristic(handle_, k.operation, k.b, k.a, k.y, k.y, wish, 1, &best, &found);
     cublasLtMatmulPreferenceDestroy(wish);
-    check(status == CUBLAS_STATUS_SUCCESS && found > 0, "cuBLASLt knows no way for {} products of {} x {} x {} of {}: {}",
-          items, p.m, p.n, p.k, name_of(p.a.dtype()), cublasLtGetStatusString(status));
+    check(status == CUBLAS_STATUS_SUCCESS && found > 0,
+          "cuBLASLt knows no way for {} products of {} x {} x {} of {}: {}", items, p.m, p.n, p.k, name_of(p.a.dtype()),
+          cublasLtGetStatusString(status));
     k.algorithm = best.algo;
     return k;
   }

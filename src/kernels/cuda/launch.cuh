@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include "kernels/cuda/places.hpp"
+#include "kernels/cuda/ptx.cuh"
 #include "kernels/table.hpp"
 
 namespace lact::kernels::cuda {
@@ -51,6 +52,20 @@ __device__ __forceinline__ void give(T* p, const Computed<T> (&from)[V]) {
 inline cudaStream_t stream_of(const Tensor& y) { return static_cast<cudaStream_t>(y.device().compute().native()); }
 void launched(const char* kernel);  // fails with a sentence if the last kernel could not be started
 
+// Starts a kernel in the stream of y's device.
+template <class... P, class... A>
+void run(const char* name, void (*kernel)(P...), dim3 blocks, dim3 threads, std::size_t shared, const Tensor& y,
+         const A&... arguments) {
+  if (shared > (48u << 10)) cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared));
+  cudaLaunchConfig_t how{};
+  how.gridDim = blocks;
+  how.blockDim = threads;
+  how.dynamicSmemBytes = shared;
+  how.stream = stream_of(y);
+  cudaLaunchKernelEx(&how, kernel, P(arguments)...);
+  launched(name);
+}
+
 // f.at<V>(i) for i = 0, V, 2 V, ... < n.
 template <int V, class F>
 __global__ void __launch_bounds__(256) over(F f, std::int64_t n) {
@@ -62,8 +77,7 @@ template <int V, class F>
 void start(const Tensor& y, const char* kernel, std::int64_t n, const F& f) {
   if (n == 0) return;
   const std::int64_t blocks = std::min<std::int64_t>((n / V + 255) / 256, 1 << 16);
-  over<V><<<unsigned(std::max<std::int64_t>(blocks, 1)), 256, 0, stream_of(y)>>>(f, n);
-  launched(kernel);
+  run(kernel, over<V, F>, dim3(unsigned(std::max<std::int64_t>(blocks, 1))), 256, 0, y, f, n);
 }
 
 // Over operands that are contiguous and of one shape, V numbers at a time where all of them are aligned for it.
@@ -72,7 +86,9 @@ void start_flat(std::initializer_list<const Tensor*> all, const char* kernel, co
   const Tensor& y = **all.begin();
   bool packs = y.count() % V == 0;
   for (const Tensor* t : all)
-    packs = packs && reinterpret_cast<std::uintptr_t>(t->raw()) % std::min<std::uintptr_t>(16, V * std::uintptr_t(size_of(t->dtype()))) == 0;
+    packs = packs && reinterpret_cast<std::uintptr_t>(t->raw()) %
+                             std::min<std::uintptr_t>(16, V * std::uintptr_t(size_of(t->dtype()))) ==
+                         0;
   if (packs)
     start<V>(y, kernel, y.count(), f);
   else
@@ -94,8 +110,8 @@ void for_stored(const Tensor& y, const char* kernel, F&& f) {
   }
 }
 
-// Sums over the W threads that share a row, in a fixed order; every one of them gets the sum. W is a power of two; above
-// 32 they are the whole block.
+// Sums over the W threads that share a row, in a fixed order; every one of them gets the sum. W is a power of two;
+// above 32 they are the whole block.
 template <int W, class A, class F>
 __device__ __forceinline__ A joined(A v, F f) {
 #pragma unroll
@@ -133,13 +149,14 @@ __global__ void __launch_bounds__(W > threads_per_block ? W : threads_per_block)
   }
 }
 template <class F>
-void start_rows(const Tensor& y, const char* kernel, std::int64_t rows, std::int64_t n, std::int64_t packs, const F& f) {
+void start_rows(const Tensor& y, const char* kernel, std::int64_t rows, std::int64_t n, std::int64_t packs,
+                const F& f) {
   if (rows == 0) return;
   auto go = [&](auto width) {
     constexpr int W = decltype(width)::value;
     constexpr int per_block = W > threads_per_block ? 1 : threads_per_block / W;
     const std::int64_t blocks = std::min<std::int64_t>((rows + per_block - 1) / per_block, 1 << 16);
-    each_row<W><<<unsigned(blocks), W > threads_per_block ? W : threads_per_block, 0, stream_of(y)>>>(f, rows);
+    run(kernel, each_row<W, F>, dim3(unsigned(blocks)), W > threads_per_block ? W : threads_per_block, 0, y, f, rows);
   };
   if (n > long_row)
     go(std::integral_constant<int, block_row>{});
@@ -147,7 +164,6 @@ void start_rows(const Tensor& y, const char* kernel, std::int64_t rows, std::int
     go(std::integral_constant<int, 8>{});
   else
     go(std::integral_constant<int, 32>{});
-  launched(kernel);
 }
 
 }  // namespace lact::kernels::cuda

@@ -25,8 +25,8 @@ template <Norm N, class T, int V>
 struct Forward {
   using A = Computed<T>;
   View<T> y, x;
-  A *mean, *r;     // per row; r holds the norm of l2
-  const A* w;      // or null
+  A *mean, *r;  // per row; r holds the norm of l2
+  const A* w;   // or null
   std::int64_t n;
   A eps;
   template <int W>
@@ -120,8 +120,7 @@ struct Backward {
       take<V>(g, back + i);
       if (w != nullptr) take<V>(u, w + i);
 #pragma unroll
-      for (int j = 0; j < V; ++j)
-        g[j] = (w != nullptr ? g[j] * u[j] : g[j]) * straight - shift - (v[j] - m) * back_by;
+      for (int j = 0; j < V; ++j) g[j] = (w != nullptr ? g[j] * u[j] : g[j]) * straight - shift - (v[j] - m) * back_by;
       give<V>(to + i, g);
     });
   }
@@ -186,7 +185,8 @@ void forward(const Tensor& y, const Tensor& mean, const Tensor& r, const Tensor&
     const A* weights = numbers_of<A>(w, x, kernel);
     auto go = [&](auto width) {
       constexpr int V = decltype(width)::value;
-      const Forward<N, T, V> f{View<T>(y), View<T>(x), N == Norm::layer ? mean.data<A>() : nullptr, r.data<A>(), weights, x.dim(-1), A(eps)};
+      const Forward<N, T, V> f{
+          View<T>(y), View<T>(x), N == Norm::layer ? mean.data<A>() : nullptr, r.data<A>(), weights, x.dim(-1), A(eps)};
       start_rows(y, kernel, rows_of(x), x.dim(-1), V, f);
     };
     if (rows_fit({&y, &x, &w}, wide<T>))
@@ -216,7 +216,8 @@ void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor
       if (rows_of(x) == 0)
         fill(dw, 0);
       else
-        sum_up<A>(dw, to, Along::outputs, x.dim(-1), rows_of(x), WeightTerm<N, T>{View<T>(dy), View<T>(x), means, r.data<A>()});
+        sum_up<A>(dw, to, Along::outputs, x.dim(-1), rows_of(x),
+                  WeightTerm<N, T>{View<T>(dy), View<T>(x), means, r.data<A>()});
     }
     if (rows_fit({&dx, &dy, &x, &w}, wide<T>))
       go(std::integral_constant<int, wide<T>>{});
@@ -225,7 +226,8 @@ void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor
   });
 }
 
-// ---- columns of [B, m, n] --------------------------------------------------------------------------------------------
+// ---- columns of [B, m, n]
+// --------------------------------------------------------------------------------------------
 
 template <class T>
 struct ProductTerm {  // a b at row i of a column; outputs count (item, column)
@@ -335,8 +337,9 @@ void keep_column_norm(Tensor y, Tensor norm, const Tensor& w, const Tensor& targ
   column_norm(norm, w);
   for_type(w, "keep_column_norm", [&](auto t) {
     using T = decltype(t);
-    start_flat<wide<T>>({&y, &w}, "keep_column_norm",
-                        Keep<T>{y.data<T>(), w.data<T>(), norm.data<T>(), target.data<T>(), w.dim(1), w.dim(2), T(eps)});
+    start_flat<wide<T>>(
+        {&y, &w}, "keep_column_norm",
+        Keep<T>{y.data<T>(), w.data<T>(), norm.data<T>(), target.data<T>(), w.dim(1), w.dim(2), T(eps)});
   });
 }
 

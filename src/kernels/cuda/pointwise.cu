@@ -151,7 +151,7 @@ void copy(const Tensor& y, const Tensor& x) {
       using To = decltype(to);
       using From = decltype(from);
       const Convert<To, From> f{y.data<To>(), x.data<From>(), l, l.step[0][last], l.step[1][last]};
-      constexpr int V = wide < To > < wide<From> ? wide<To> : wide<From>;
+      constexpr int V = wide<To> < wide<From> ? wide<To> : wide<From>;
       if (l.step[0][last] == 1 && fits_packs<2>(l, {&y, &x}, V))
         start<V>(y, "copy", y.count(), f);
       else
@@ -166,8 +166,8 @@ void binary_of(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
   const auto last = std::size_t(l.dims - 1);
   const bool packs = fits_packs<3>(l, {&y, &a, &b}, wide<T>);
   for_binary(f, [&](auto which) {
-    const BinaryOf<decltype(which)::value, T, R> g{y.data<T>(),      a.data<T>(),        b.data<R>(), l,
-                                                   l.step[1][last], l.step[2][last]};
+    const BinaryOf<decltype(which)::value, T, R> g{y.data<T>(), a.data<T>(),     b.data<R>(),
+                                                   l,           l.step[1][last], l.step[2][last]};
     if (packs)
       start<wide<T>>(y, "binary", y.count(), g);
     else
@@ -175,7 +175,8 @@ void binary_of(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
   });
 }
 
-// ---- flat: all operands contiguous and of one shape ------------------------------------------------------------------
+// ---- flat: all operands contiguous and of one shape
+// ------------------------------------------------------------------
 
 template <class T, class R>
 struct AddTo {
@@ -336,7 +337,7 @@ void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const T
   for_stored(dg, "swiglu_grad", [&](auto t) {
     using T = decltype(t);
     start_flat<wide<T>>({&dg, &dh, &g, &h, &dm}, "swiglu_grad",
-                  SwigluGrad<T>{dg.data<T>(), dh.data<T>(), g.data<T>(), h.data<T>(), dm.data<T>()});
+                        SwigluGrad<T>{dg.data<T>(), dh.data<T>(), g.data<T>(), h.data<T>(), dm.data<T>()});
   });
 }
 
@@ -346,8 +347,8 @@ void swiglu_grad_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, const Tensor& g
   for_stored(g_bar, "swiglu_grad_grad", [&](auto t) {
     using T = decltype(t);
     start_flat<wide<T>>({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b}, "swiglu_grad_grad",
-                  SwigluGradGrad<T>{g_bar.data<T>(), h_bar.data<T>(), dm_bar.data<T>(), g.data<T>(), h.data<T>(),
-                                    dm.data<T>(), a.data<T>(), b.data<T>()});
+                        SwigluGradGrad<T>{g_bar.data<T>(), h_bar.data<T>(), dm_bar.data<T>(), g.data<T>(), h.data<T>(),
+                                          dm.data<T>(), a.data<T>(), b.data<T>()});
   });
 }
 

@@ -121,8 +121,7 @@ void softmax(Tensor y, const Tensor& x, double scale, Mask mask) {
   const std::int64_t n = x.dim(-1), queries = x.dims() >= 2 ? x.dim(-2) : 1;
   for_type(y, "softmax", [&](auto t) {
     using T = decltype(t);
-    start_rows(y, "softmax", x.count() / n, n, 1,
-               Softmax<T>{y.data<T>(), x.data<T>(), n, queries, T(scale), mask});
+    start_rows(y, "softmax", x.count() / n, n, 1, Softmax<T>{y.data<T>(), x.data<T>(), n, queries, T(scale), mask});
   });
 }
 

@@ -43,7 +43,8 @@ __global__ void __launch_bounds__(1024) join_tree(double* y, double* parts, std:
 }  // namespace
 
 void sum_to(Tensor y, const Tensor& x) {
-  check(x.defined() && x.dims() == y.dims() && (x.dtype() == y.dtype() || (x.dtype() == DType::bf16 && y.dtype() == DType::f32)),
+  check(x.defined() && x.dims() == y.dims() &&
+            (x.dtype() == y.dtype() || (x.dtype() == DType::bf16 && y.dtype() == DType::f32)),
         "sum_to: {} {} cannot be summed to {} {}", name_of(x.dtype()), text_of(x.shape()), name_of(y.dtype()),
         text_of(y.shape()));
   check_contiguous(y, "sum_to");
@@ -58,7 +59,8 @@ void sum_to(Tensor y, const Tensor& x) {
   summed.close();
   if (y.count() == 0) return;
   if (x.count() == 0) return fill(y, 0);
-  const std::int64_t kept_step = kept.step[0][std::size_t(kept.dims - 1)], summed_step = summed.step[0][std::size_t(summed.dims - 1)];
+  const std::int64_t kept_step = kept.step[0][std::size_t(kept.dims - 1)],
+                     summed_step = summed.step[0][std::size_t(summed.dims - 1)];
   const bool by_output = kept.count() >= 16 && kept_step < summed_step;
   const auto along = by_output ? Along::outputs : Along::terms;
   for_stored(x, "sum_to", [&](auto t) {
@@ -80,10 +82,11 @@ void squared_norm(Tensor y, const Tensor& x) {
   const Tensor parts = Tensor::empty(y.device(), {std::max<std::int64_t>(blocks, 1)}, DType::f64);
   for_stored(x, "squared_norm", [&](auto t) {
     using T = decltype(t);
-    if (blocks > 0) block_squares<<<unsigned(blocks), 256, 0, stream_of(y)>>>(parts.data<double>(), x.data<T>(), x.count());
+    if (blocks > 0)
+      run("squared_norm", block_squares<T>, dim3(unsigned(blocks)), 256, 0, y, parts.data<double>(), x.data<T>(),
+          x.count());
   });
-  join_tree<<<1, 1024, 0, stream_of(y)>>>(y.data<double>(), parts.data<double>(), blocks);
-  launched("squared_norm");
+  run("squared_norm", join_tree, 1, 1024, 0, y, y.data<double>(), parts.data<double>(), blocks);
 }
 
 }  // namespace lact::kernels::cuda

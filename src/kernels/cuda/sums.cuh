@@ -9,7 +9,8 @@ namespace lact::kernels::cuda {
 enum class Along { terms, outputs };
 
 template <class A, class F>
-__global__ void __launch_bounds__(256) sum_terms(A* parts, F f, std::int64_t outputs, std::int64_t n, std::int64_t piece) {
+__global__ void __launch_bounds__(256)
+    sum_terms(A* parts, F f, std::int64_t outputs, std::int64_t n, std::int64_t piece) {
   const std::int64_t warps = std::int64_t(gridDim.x) * 8, pieces = (n + piece - 1) / piece;
   for (std::int64_t at = std::int64_t(blockIdx.x) * 8 + threadIdx.x / 32; at < outputs * pieces; at += warps) {
     const std::int64_t output = at / pieces, begin = at % pieces * piece, end = begin + piece < n ? begin + piece : n;
@@ -21,7 +22,8 @@ __global__ void __launch_bounds__(256) sum_terms(A* parts, F f, std::int64_t out
 }
 
 template <class A, class F>
-__global__ void __launch_bounds__(256) sum_outputs(A* parts, F f, std::int64_t outputs, std::int64_t n, std::int64_t piece) {
+__global__ void __launch_bounds__(256)
+    sum_outputs(A* parts, F f, std::int64_t outputs, std::int64_t n, std::int64_t piece) {
   __shared__ A shared[8][33];
   const std::int64_t output = std::int64_t(blockIdx.x) * 32 + threadIdx.x;
   const std::int64_t begin = std::int64_t(blockIdx.y) * piece, end = begin + piece < n ? begin + piece : n;
@@ -69,12 +71,11 @@ void sum_up(const Tensor& y, T* to, Along along, std::int64_t outputs, std::int6
   A* parts = scratch.data<A>();
   if (along == Along::terms) {
     const std::int64_t blocks = std::min<std::int64_t>((outputs * pieces + 7) / 8, 1 << 16);
-    sum_terms<<<unsigned(blocks), 256, 0, stream_of(y)>>>(parts, f, outputs, n, piece);
+    run("sum", sum_terms<A, F>, dim3(unsigned(blocks)), 256, 0, y, parts, f, outputs, n, piece);
   } else {
-    const dim3 grid{unsigned((outputs + 31) / 32), unsigned(pieces)};
-    sum_outputs<<<grid, dim3{32, 8}, 0, stream_of(y)>>>(parts, f, outputs, n, piece);
+    const dim3 grid(unsigned((outputs + 31) / 32), unsigned(pieces));
+    run("sum", sum_outputs<A, F>, grid, dim3(32, 8), 0, y, parts, f, outputs, n, piece);
   }
-  launched("sum");
   start<1>(y, "sum", outputs, JoinParts<T, A, G>{to, parts, outputs, pieces, g});
 }
 

@@ -1,0 +1,128 @@
+// CUDA's runtime and its kernel language on the CPU, as far as the kernels of src/kernels/cuda use them: blocks run one
+// after the other, the threads of a block as fibers that change at barriers and warp exchanges. The same kernel sources
+// are compiled for the host with this folder in front of CUDA's headers (LACT_CUDA=emulated), so that every kernel,
+// launch and copy runs under the tests where there is no GPU. It judges results, not speed, and sees races only as far
+// as the order of threads shows them; that order turns around with every launch.
+#pragma once
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __shared__ static thread_local
+#define __launch_bounds__(...)
+#define __align__(n) alignas(n)
+
+struct dim3 {
+  unsigned x = 1, y = 1, z = 1;
+  dim3(unsigned a = 1, unsigned b = 1, unsigned c = 1) : x(a), y(b), z(c) {}
+};
+
+namespace emulated {
+
+struct Place {
+  dim3 thread, block, threads, blocks;
+};
+Place& here();                                        // of the running fiber
+void barrier();                                       // of the block
+const void* exchange(const void* mine, std::size_t);  // every lane's bytes, 64 apart, after a barrier of the warp
+void done_with_exchange();                            // a barrier of the warp
+void* dynamic_shared();
+void launch(dim3 blocks, dim3 threads, std::size_t shared, const std::function<void()>& thread);
+
+template <class T>
+T shuffled(T v, int lane) {
+  static_assert(sizeof(T) <= 64);
+  const auto* all = static_cast<const char*>(exchange(&v, sizeof(v)));
+  T other;
+  std::memcpy(&other, all + 64 * lane, sizeof(T));
+  done_with_exchange();
+  return other;
+}
+inline int lane() { return int((here().thread.x + here().threads.x * here().thread.y) % 32); }
+
+}  // namespace emulated
+
+namespace emulated {
+template <dim3 Place::*Which, unsigned dim3::*Axis>
+struct Coordinate {
+  operator unsigned() const { return here().*Which.*Axis; }
+};
+template <dim3 Place::*Which>
+struct Coordinates {
+  Coordinate<Which, &dim3::x> x;
+  Coordinate<Which, &dim3::y> y;
+};
+}  // namespace emulated
+inline constexpr emulated::Coordinates<&emulated::Place::thread> threadIdx;
+inline constexpr emulated::Coordinates<&emulated::Place::block> blockIdx;
+inline constexpr emulated::Coordinates<&emulated::Place::threads> blockDim;
+inline constexpr emulated::Coordinates<&emulated::Place::blocks> gridDim;
+
+inline void __syncthreads() { emulated::barrier(); }
+inline void __syncwarp() { emulated::shuffled(0, 0); }
+template <class T>
+T __shfl_xor_sync(unsigned, T v, int by) {
+  return emulated::shuffled(v, emulated::lane() ^ by);
+}
+template <class T>
+T __shfl_sync(unsigned, T v, int lane) {
+  return emulated::shuffled(v, lane);
+}
+
+// ---- the host's side
+// --------------------------------------------------------------------------------------------------
+
+enum cudaError_t { cudaSuccess = 0, cudaErrorNotReady = 600, cudaErrorMemoryAllocation = 2 };
+using cudaStream_t = struct EmulatedStream*;
+using cudaEvent_t = struct EmulatedEvent*;
+enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
+enum { cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2 };
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
+struct cudaDeviceProp {
+  char name[64];
+};
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  std::size_t dynamicSmemBytes = 0;
+  cudaStream_t stream{};
+};
+
+inline const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
+inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+inline cudaError_t cudaGetDeviceCount(int* n) { return *n = 1, cudaSuccess; }
+inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
+  return std::strcpy(p->name, "GPU emulated on the CPU"), cudaSuccess;
+}
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) { return *s = nullptr, cudaSuccess; }
+inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = nullptr, cudaSuccess; }
+inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+inline cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaMalloc(void** p, std::size_t bytes);
+cudaError_t cudaFree(void* p);
+inline cudaError_t cudaMemGetInfo(std::size_t* left, std::size_t* all) { return *left = *all = 0, cudaSuccess; }
+inline cudaError_t cudaMemsetAsync(void* p, int v, std::size_t n, cudaStream_t) {
+  return std::memset(p, v, n), cudaSuccess;
+}
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t n, cudaMemcpyKind, cudaStream_t) {
+  return std::memmove(to, from, n), cudaSuccess;
+}
+template <class K>
+cudaError_t cudaFuncSetAttribute(K*, cudaFuncAttribute, int) {
+  return cudaSuccess;
+}
+template <class... P, class... A>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* how, void (*kernel)(P...), A&&... a) {
+  emulated::launch(how->gridDim, how->blockDim, how->dynamicSmemBytes, [&] { kernel(P(a)...); });
+  return cudaSuccess;
+}

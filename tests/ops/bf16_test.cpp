@@ -1,0 +1,116 @@
+// Kernels whose numbers are stored in bf16 and computed in f32, on a GPU: judged by f64 on the same, rounded inputs.
+#include "base/check.hpp"
+#include "kernels/table.hpp"
+#include "ops/pairs.hpp"
+
+namespace lact {
+namespace {
+
+constexpr double eps16 = 1.0 / 256;  // distance of 1 to the next bf16 number
+
+Tensor as(const Tensor& x, DType t) {
+  Tensor y = Tensor::empty(x.device(), x.shape(), t);
+  kernels::unary(kernels::Unary::copy, y, x);
+  return y;
+}
+struct Rounded {  // the same numbers in bf16 and in f64
+  Tensor low, judge;
+  static Rounded random(const Shape& s, const char* name, double scale = 1) {
+    const Tensor low = as(random_tensor(s, name, DType::f32, scale), DType::bf16);
+    return {low, as(low, DType::f64)};
+  }
+  Rounded permuted(const std::vector<int>& order) const { return {low.permute(order), judge.permute(order)}; }
+};
+Tensor result(const Shape& s, DType t) {
+  return Tensor::of(tested(), s, std::span<const double>(std::vector<double>(std::size_t(count_of(s)), std::nan(""))),
+                    t);
+}
+
+void expect_near(const Tensor& low, const Tensor& judge, double units, const std::string& what) {
+  EXPECT_LE(difference(low, judge), units * eps16) << what;
+}
+
+TEST(Bf16, ElementWise) {
+  for (std::int64_t n : {1, 33, 256, 1000}) {
+    const Rounded x = Rounded::random({3, n}, "x"), y = Rounded::random({3, n}, "y"), z = Rounded::random({3, n}, "z");
+    for (auto f : {kernels::Unary::silu, kernels::Unary::gelu, kernels::Unary::sigmoid, kernels::Unary::scale}) {
+      const Tensor a = result({3, n}, DType::bf16), b = result({3, n}, DType::f64);
+      kernels::unary(f, a, x.low, 0.75);
+      kernels::unary(f, b, x.judge, 0.75);
+      expect_near(a, b, 1, sentence("unary {} of {}", int(f), n));
+    }
+    for (auto f : {kernels::Binary::add, kernels::Binary::multiply, kernels::Binary::gelu_grad}) {
+      const Tensor a = result({3, n}, DType::bf16), b = result({3, n}, DType::f64);
+      kernels::binary(f, a, x.low, y.low);
+      kernels::binary(f, b, x.judge, y.judge);
+      expect_near(a, b, 1, sentence("binary {} of {}", int(f), n));
+    }
+    const Tensor rate = random_tensor({3, 1}, "rate", DType::f32), judge = as(rate, DType::f64);
+    const Tensor a = result({3, n}, DType::bf16), b = result({3, n}, DType::f64);
+    kernels::binary(kernels::Binary::multiply, a, x.low, rate.expand({3, n}));
+    kernels::binary(kernels::Binary::multiply, b, x.judge, judge.expand({3, n}));
+    expect_near(a, b, 1, sentence("rates of {}", n));
+    Rounded dg{result({3, n}, DType::bf16), result({3, n}, DType::f64)}, dh{like(dg.low), like(dg.judge)};
+    kernels::swiglu_grad(dg.low, dh.low, x.low, y.low, z.low);
+    kernels::swiglu_grad(dg.judge, dh.judge, x.judge, y.judge, z.judge);
+    expect_near(dg.low, dg.judge, 1, "dg");
+    expect_near(dh.low, dh.judge, 1, "dh");
+  }
+}
+
+TEST(Bf16, RowNorms) {
+  for (std::int64_t n : {7, 64, 100, 768, 5000})
+    for (bool weighted : {true, false}) {
+      const Rounded x = Rounded::random({2, 9, 3, n}, "x").permuted({0, 2, 1, 3}),
+                    dy = Rounded::random({2, 3, 9, n}, "dy");
+      const Tensor w = weighted ? random_tensor({n}, "w", DType::f32) : Tensor{},
+                   w64 = weighted ? as(w, DType::f64) : Tensor{};
+      auto run = [&](const Tensor& xs, const Tensor& dys, const Tensor& ws, DType stats, DType t) {
+        const Tensor y = result({2, 3, 9, n}, t), mean = result({2, 3, 9}, stats), r = result({2, 3, 9}, stats),
+                     dx = result({2, 3, 9, n}, t), dw = weighted ? result({n}, stats) : Tensor{};
+        kernels::layer_norm(y, mean, r, xs, ws, 1e-5);
+        kernels::layer_norm_grad(dx, dw, dys, xs, ws, mean, r);
+        return std::vector<Tensor>{y, dx, dw};
+      };
+      const auto a = run(x.low, dy.low, w, DType::f32, DType::bf16),
+                 b = run(x.judge, dy.judge, w64, DType::f64, DType::f64);
+      expect_near(a[0], b[0], 1, sentence("layer_norm of {}", n));
+      expect_near(a[1], b[1], 1, sentence("layer_norm_grad of {}", n));
+      if (weighted) {
+        EXPECT_LE(difference(a[2], b[2]), 1e-5) << "weights are f32";
+      }
+    }
+}
+
+TEST(Bf16, AttentionOnTensorCoresAndOff) {
+  for (std::int64_t d : {64, 40})
+    for (auto [queries, keys] : {std::pair{256, 256}, {1, 1}, {100, 333}, {200, 70}})
+      for (const kernels::Mask mask : {kernels::Mask{}, kernels::Mask{true, 0}, kernels::Mask{true, 50}}) {
+        // heads beside each other, as a projection leaves them
+        auto heads = [&](std::int64_t rows, const char* name) {
+          return Rounded::random({2, rows, 3, d}, name).permuted({0, 2, 1, 3});
+        };
+        const Rounded q = heads(queries, "q"), k = heads(keys, "k"), v = heads(keys, "v"),
+                      dout = heads(queries, "dout");
+        auto run = [&](auto which, DType t, DType stats) {
+          auto empty = [&](std::int64_t rows) { return result({2, rows, 3, d}, t).permute({0, 2, 1, 3}); };
+          std::vector<Tensor> r{empty(queries), empty(queries), empty(keys), empty(keys),
+                                result({2, 3, queries}, stats)};
+          kernels::attention(r[0], r[4], q.*which, k.*which, v.*which, 0.125, mask);
+          kernels::attention_grad(r[1], r[2], r[3], dout.*which, q.*which, k.*which, v.*which, r[0], r[4], 0.125, mask);
+          return r;
+        };
+        const auto a = run(&Rounded::low, DType::bf16, DType::f32), b = run(&Rounded::judge, DType::f64, DType::f64);
+        const char* names[] = {"o", "dq", "dk", "dv", "lse"};
+        for (std::size_t i = 0; i < a.size(); ++i) {
+          // weights and score gradients are rounded once before the second product
+          if (i == 4 && mask.window > 0 && keys < queries) continue;  // queries that see nothing: -infinity in both
+          if (queries == 1 && (i == 1 || i == 2)) continue;           // one key: the gradient is nothing but rounding
+          expect_near(a[i], b[i], i == 4 ? 0.1 : 3,
+                      sentence("{} of {} x {}, width {}, window {}", names[i], queries, keys, d, mask.window));
+        }
+      }
+}
+
+}  // namespace
+}  // namespace lact

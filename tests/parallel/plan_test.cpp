@@ -1,0 +1,93 @@
+// What a plan says of bytes, calls and memory is what the ranks do, in every layout of the ranks that ctest starts.
+#include <gtest/gtest.h>
+
+#include "kernels/pointwise.hpp"
+#include "support/ranks.hpp"
+#include "train/layout.hpp"
+#include "train/plan.hpp"
+#include "train/trainer.hpp"
+
+namespace lact {
+namespace {
+
+// 4 blocks of width 48: 4 attention heads, 2 fast-weight heads of 24 x 48, MLP 96; 5 views of 12 tokens.
+RunConfig config(bool recompute, std::int64_t micro_batches) {
+  RunConfig cfg = RunConfig::from_overrides(
+      {"model.patch_size=4", "model.dim=48", "model.layers=4", "model.block_config.0.params.head_dim=12",
+       "model.block_config.1.params.head_dim=24", "model.block_config.2.params.inter_multi=2",
+       "data.image_size=[12,16]", "data.num_input_views=3", "data.num_target_views=2", "data.num_all_views=5"});
+  cfg.train.activation_checkpointing = recompute;
+  cfg.train.accumulate = micro_batches, cfg.train.batch_size = 12 * micro_batches;
+  return cfg;
+}
+
+const Machine machine{.ranks_per_node = 64,
+                      .memory_gb = 1,
+                      .product_gflops = 1,
+                      .attention_gflops = 1,
+                      .memory_gb_per_second = 1,
+                      .inside = {.latency_us = 1, .gb_per_second = 1}};
+
+struct Done {
+  std::map<std::string, Traffic> traffic;  // of one step
+  double memory = 0;                       // peak of that step
+};
+
+Done step_on_ranks(const RunConfig& cfg, const Grid& grid) {
+  auto mesh = std::make_unique<Mesh>(grid, world().split(0, world().rank(), "world"));
+  LoadedModel m(cfg, std::move(mesh), Device::open(Backend::cpu));
+  Learner learner(m.model, m.store, *m.mesh, *m.device, cfg.train, 0, m.stages);
+  auto draw = [&](std::int64_t) {
+    const SampleShape s = micro_batch_of(cfg);
+    const std::int64_t items = s.samples / grid.size[1], views = s.input_views + s.target_views;
+    Batch b;
+    b.images = Tensor::zeros(*m.device, {items, views, 3, cfg.data.height(), cfg.data.width()});
+    b.intrinsics = Tensor::zeros(*m.device, {items, views, 4});
+    b.poses = Tensor::zeros(*m.device, {items, views, 4, 4});
+    kernels::fill(b.intrinsics, 7);
+    for (std::int64_t i = 0; i < items * views * 16; i += 5) b.poses.data<float>()[i] = 1;
+    b.input_views = s.input_views, b.target_views = s.target_views, b.valid = 1e3;
+    dawdle(world(), 0.5);
+    return b;
+  };
+  learner.step(0, cfg.train.accumulate, draw);
+  m.store.settle();
+  for (Communicator* c : m.mesh->communicators()) c->reset_traffic();
+  m.device->reset_peak();
+  EXPECT_EQ(learner.step(1, cfg.train.accumulate, draw).skipped, "");
+  Done done;
+  done.memory = double(m.device->memory().peak);
+  for (Communicator* c : m.mesh->communicators())
+    if (c->size() > 1) done.traffic[c->label()] = c->traffic();
+  m.store.settle();
+  return done;
+}
+
+class PlanOfEveryLayout : public ::testing::TestWithParam<std::pair<bool, std::int64_t>> {};
+
+TEST_P(PlanOfEveryLayout, SaysWhatTheRanksDo) {
+  set_threads(1);
+  const auto [recompute, micro_batches] = GetParam();
+  const RunConfig cfg = config(recompute, micro_batches);
+  const auto layouts = possible_layouts(cfg, world().size());
+  EXPECT_FALSE(layouts.empty());
+  for (const Grid& grid : layouts) {
+    const Done done = step_on_ranks(cfg, grid);
+    const PlannedRank plan = plan_rank(cfg, grid, world().rank(), machine);
+    EXPECT_EQ(plan.lines.size(), done.traffic.size()) << text_of(grid);
+    for (const auto& [label, traffic] : done.traffic)
+      for (std::size_t op = 0; op < op_kinds; ++op) {
+        const Traffic::Row& planned = plan.lines.at(label).traffic.rows[op];
+        EXPECT_EQ(planned.calls, traffic.rows[op].calls) << text_of(grid) << " " << label << " " << name_of(Op(op));
+        EXPECT_EQ(planned.bytes, traffic.rows[op].bytes) << text_of(grid) << " " << label << " " << name_of(Op(op));
+      }
+    // what kernels of the CPU take for a moment, partial sums for instance, is not planned
+    EXPECT_GE(done.memory, plan.memory.total()) << text_of(grid);
+    EXPECT_LE(done.memory, 1.01 * plan.memory.total()) << text_of(grid);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Steps, PlanOfEveryLayout, ::testing::Values(std::pair(true, 2), std::pair(false, 3)));
+
+}  // namespace
+}  // namespace lact
