@@ -11,7 +11,7 @@ constexpr int exit_done = 0, exit_error = 1, exit_usage = 2, exit_stopped = 75;
 struct Arguments {
   std::vector<std::string> plain, overrides;
   static Arguments split(const std::vector<std::string>& all);
-  // Takes "key=..." out of the overrides; `otherwise` if it is not there.
+  // Takes "key=..." out of the overrides, of several the last; `otherwise` if it is not there.
   std::string take(const std::string& key, const std::string& otherwise = "");
 };
 

@@ -55,7 +55,9 @@ struct CommandLine {
     measure = command(app, "profile", "what each parallel axis costs, and where a step goes",
                       "launch/run -n 2 -- lact profile configs/nvs/character_64.yaml parallel.cp=2");
     measure->add_option("config", config, "YAML file")->required();
-    measure->add_option("key=value", words, "pairs, alone, traced (steps of each kind); all others win over the file");
+    measure->add_option("key=value", words,
+                        "pairs, alone, traced (steps of each kind), out=DIR, ranks=1,2,4 with scale=cp (starts ranks "
+                        "itself); all others win over the file");
     measure->add_flag("--json", json, "one JSON object on stdout");
     verify = command(app, "verify", "compares with reference numbers", "lact verify golden tests/golden");
     verify->require_subcommand(1);
