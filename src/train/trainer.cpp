@@ -11,6 +11,7 @@
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "io/progress.hpp"
+#include "kernels/gemm.hpp"
 #include "parallel/together.hpp"
 #include "parallel/virtual_ranks.hpp"
 #include "parallel/world.hpp"
