@@ -16,10 +16,12 @@ Arguments Arguments::split(const std::vector<std::string>& all) {
 }
 
 std::string Arguments::take(const std::string& key, const std::string& otherwise) {
-  auto it = std::ranges::find_if(overrides, [&](const std::string& o) { return o.starts_with(key + "="); });
-  if (it == overrides.end()) return otherwise;
-  std::string value = it->substr(key.size() + 1);
-  overrides.erase(it);
+  std::string value = otherwise;
+  std::erase_if(overrides, [&](const std::string& o) {
+    const bool found = o.starts_with(key + "=");
+    if (found) value = o.substr(key.size() + 1);
+    return found;
+  });
   return value;
 }
 

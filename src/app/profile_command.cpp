@@ -1,7 +1,15 @@
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <sstream>
+#include <thread>
 
 #include "app/commands.hpp"
+#include "app/profile_page.hpp"
 #include "base/check.hpp"
+#include "files/whole_file.hpp"
+#include "parallel/launcher.hpp"
+#include "parallel/starter.hpp"
 #include "parallel/world.hpp"
 #include "train/profile_report.hpp"
 
@@ -17,65 +25,151 @@ ProfileConfig taken_from(Arguments& args) {
   return cfg;
 }
 
-double milli(const Json& seconds) { return seconds.number() * 1e3; }
-double percent(const Json& share) { return share.number() * 100; }
-double mega(const Json& bytes) { return bytes.number() / 1e6; }
+std::string folder_made(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  check(!error, "{} cannot be made: {}", folder, error.message());
+  return folder;
+}
 
-void print(const Json& p) {
-  std::cout << fill("pp={} dp={} cp={} tp={}, {} tokens of a step, {} per rank; {} threads a rank on {}\n",
-                    {p["grid"]["pp"].integer(), p["grid"]["dp"].integer(), p["grid"]["cp"].integer(),
-                     p["grid"]["tp"].integer(), p["tokens"].integer(), p["tokens_per_rank"].integer(),
-                     p["machine"]["threads"].integer(), p["machine"]["device"].text()});
-  const Json& o = p["overhead"];
-  std::cout << fill(
-      "step {:.1f} ms ({:.0f} tokens/s), without exchange {:.1f} ms: overhead {:.2f} %"
-      " (half of {} pairs within {:.2f} to {:.2f} %)\n",
-      {milli(p["step"]["median"]), p["tokens_per_second"].number(), milli(p["control"]["median"]), percent(o["median"]),
-       o["all"].size(), percent(o["low"]), percent(o["high"])});
-  if (!p["independent"].is_null())
-    std::cout << fill("every rank alone with as many tokens {:.1f} ms: {:+.2f} %\n",
-                      {milli(p["independent"]["seconds"]["median"]), percent(p["independent"]["overhead"]["median"])});
-  std::cout << fill(
-      "{:<9} {:>5} {:<9} {:<15} {:>6} {:>11} {:>10} {:>11} {:>8} {:>7}\n",
-      {"axis", "ranks", "transport", "collective", "calls", "bytes", "ms", "exposed ms", "of step", "GB/s"});
-  for (const Json& a : p["axes"].items())
-    for (const Json& r : a["ops"].items())
-      std::cout << fill(
-          "{:<9} {:>5} {:<9} {:<15} {:>6} {:>11} {:>10.3f} {:>11.3f} {:>6.2f} % {:>7.3f}\n",
-          {a["axis"].text(), a["ranks"].integer(), a["transport"].text(), r["op"].text(), r["calls"].integer(),
-           r["bytes"].integer(), milli(r["seconds"]), milli(r["exposed_seconds"]),
-           100 * r["exposed_seconds"].number() / p["step"]["median"].number(), r["bytes_per_second"].number() / 1e9});
-  if (!p["pipeline"].is_null())
-    std::cout << fill("pipeline bubble {:.1f} % ({:.1f} % if all stages were equal)\n",
-                      {percent(p["pipeline"]["bubble"]), percent(p["pipeline"]["bubble_of_equal_stages"])});
-  std::cout << fill(
-      "own compute of a rank: median {:.1f} ms, slowest {:.1f} ms (rank {}); waiting for data {:.1f} ms\n",
-      {milli(p["imbalance"]["median_seconds"]), milli(p["imbalance"]["slowest_seconds"]),
-       p["imbalance"]["slowest_rank"].integer(), milli(p["data"]["stall_seconds"])});
-  const Json& m = p["memory"];
-  std::cout << fill(
-      "memory of the largest rank: weights {:.1f} MB, gradients {:.1f}, optimizer {:.1f}, activations {:.1f},"
-      " working {:.1f}, loader {:.1f}; together {:.1f}\n",
-      {mega(m["weights"]), mega(m["gradients"]), mega(m["optimizer"]), mega(m["activations"]), mega(m["working"]),
-       mega(m["loader"]), mega(m["total"])});
+// [kind, name, begin, end, bytes, beside] of every span
+std::vector<Track> tracks_of(const std::vector<Json>& ranks, const std::vector<Json>& spans) {
+  std::vector<Track> tracks;
+  for (std::size_t r = 0; r < ranks.size(); ++r) {
+    const Json& rank = ranks[r];
+    Track t{fill("rank {} on {}, pp {} dp {} cp {} tp {}",
+                 {rank["rank"].integer(), rank["host"].text(), rank["pp"].integer(), rank["dp"].integer(),
+                  rank["cp"].integer(), rank["tp"].integer()}),
+            {}};
+    for (const Json& s : spans[r].items())
+      t.spans.push_back(
+          {s.at(0).text(), s.at(1).text(), s.at(2).number(), s.at(3).number(), s.at(4).integer(), s.at(5).boolean()});
+    tracks.push_back(std::move(t));
+  }
+  return tracks;
+}
+
+// The last step of each track, under a short name.
+std::vector<Track> last_step(std::vector<Track> tracks) {
+  for (std::size_t r = 0; r < tracks.size(); ++r) {
+    Span last;
+    for (const Span& s : tracks[r].spans)
+      if (s.kind == "step") last = s;
+    std::erase_if(tracks[r].spans, [&](const Span& s) { return s.begin < last.begin || s.end > last.end; });
+    tracks[r].name = fill("rank {}", {r});
+  }
+  return tracks;
+}
+
+void show(const Json& all, const std::string& table, bool json) { std::cout << (json ? all.dump() + "\n" : table); }
+
+int profile_layout(const RunConfig& cfg, const ProfileConfig& how, const std::string& out, const std::string& title,
+                   bool json) {
+  const auto source = open_views(cfg.data);
+  LoadedModel m(cfg, open_world(double(cfg.parallel.timeout)));
+  if (m.first_rank()) folder_made(out);
+  const RankProfile mine = profile(m, *source, how);
+  const std::vector<Json> ranks = gathered(m, as_json(mine, m)), spans = gathered(m, spans_json(mine));
+  if (!m.first_rank()) return exit_done;
+  Json all = summary(m, mine, ranks);
+  const std::vector<Track> tracks = tracks_of(ranks, spans);
+  all.set("files",
+          Json::object(
+              {{"profile", out + "/profile.json"}, {"page", out + "/profile.html"}, {"trace", out + "/trace.json"}}));
+  write_whole(out + "/profile.json", all.dump() + "\n");
+  write_whole(out + "/trace.json", chrome_trace(tracks));
+  write_whole(out + "/profile.html", profile_page(all, title, last_step(tracks)));
+  show(all, profile_table(all) + "more in " + out + "/profile.html, profile.json and trace.json\n", json);
+  return exit_done;
+}
+
+std::vector<int> counts_in(const std::string& list) {
+  std::vector<int> counts;
+  std::istringstream words(list);
+  for (std::string word; std::getline(words, word, ',');) {
+    const bool number =
+        !word.empty() && word.size() < 5 && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
+    check(number && std::stoi(word) > 0, "ranks={} is not a list of numbers of ranks like 1,2,4", list);
+    counts.push_back(std::stoi(word));
+  }
+  return counts;
+}
+
+// The same work for each rank: more samples along dp and pp, more views of them along cp and tp.
+std::vector<std::string> grown(const RunConfig& cfg, const std::string& axis, std::int64_t times) {
+  auto key = [times](const std::string& name, std::int64_t value) {
+    return name + "=" + std::to_string(value * times);
+  };
+  if (axis == "cp" || axis == "tp")
+    return {key("data.num_all_views", cfg.data.num_all_views), key("data.num_input_views", cfg.data.num_input_views),
+            key("data.num_target_views", cfg.data.num_target_views)};
+  std::vector<std::string> keys{key("train.batch_size", cfg.train.batch_size)};
+  if (axis == "pp") keys.push_back(key("train.accumulate", cfg.train.accumulate));
+  return keys;
+}
+
+struct Scaling {
+  std::string config, axis, out;
+  std::vector<std::string> words;
+  std::int64_t threads = 1;
+
+  Json row(int ranks, const std::string& kind, const std::vector<std::string>& more) const {
+    std::vector<std::string> all{"profile", config, "--json"};
+    for (const auto* list : {&words, &more}) all.insert(all.end(), list->begin(), list->end());
+    all.push_back("parallel." + axis + "=" + std::to_string(ranks));
+    all.push_back("compute.threads=" + std::to_string(threads));
+    all.push_back("out=" + out + "/" + kind + "_" + std::to_string(ranks));
+    const Finished f = run_ranks(ranks, all);
+    check(f.status == 0, "the profile of {} ranks ended with status {}", ranks, f.status);
+    const Json p = Json::parse(f.out, "the profile of " + std::to_string(ranks) + " ranks");
+    return Json::object({{"ranks", ranks},
+                         {"tokens", p["tokens"]},
+                         {"seconds", p["step"]["median"]},
+                         {"overhead", p["overhead"]["median"]},
+                         {"tokens_per_second", p["tokens_per_second"]}});
+  }
+};
+
+void add_efficiency(Json& row, const Json& first) {
+  auto each = [](const Json& r) { return r["tokens_per_second"].number() / double(r["ranks"].integer()); };
+  row.set("efficiency", each(row) / each(first));
+}
+
+int profile_scaling(const RunConfig& cfg, const Scaling& s, const std::vector<int>& counts, const std::string& title,
+                    bool json) {
+  Json all = Json::object({{"axis", s.axis}});
+  folder_made(s.out);
+  for (const std::string kind : {"strong", "weak"}) {
+    std::vector<Json> rows;
+    for (int n : counts) {
+      rows.push_back(s.row(n, kind, kind == "weak" ? grown(cfg, s.axis, n) : std::vector<std::string>()));
+      add_efficiency(rows.back(), rows.front());
+    }
+    all.set(kind, Json::array(rows));
+  }
+  write_whole(s.out + "/scaling.json", all.dump() + "\n");
+  write_whole(s.out + "/scaling.html", scaling_page(all, title));
+  show(all, scaling_table(all) + "more in " + s.out + "/scaling.html\n", json);
+  return exit_done;
 }
 
 }  // namespace
 
 int profile_command(const std::string& config, Arguments args, bool json) {
   const ProfileConfig how = taken_from(args);
+  const std::string ranks = args.take("ranks"), axis = args.take("scale", "cp"), out_folder = args.take("out");
   const RunConfig cfg = RunConfig::load(config, args.overrides);
-  const auto source = open_views(cfg.data);
-  LoadedModel m(cfg, open_world(double(cfg.parallel.timeout)));
-  const RankProfile mine = profile(m, *source, how);
-  const std::vector<Json> ranks = gathered(m, as_json(mine, m));
-  if (!m.first_rank()) return exit_done;
-  const Json all = summary(m, mine, ranks);
-  if (json)
-    std::cout << all.dump() << "\n";
-  else
-    print(all);
-  return exit_done;
+  const std::string out = out_folder.empty() ? cfg.run.dir + "/profile" : out_folder;
+  const std::string title = std::filesystem::path(config).filename().string();
+  if (ranks.empty()) return profile_layout(cfg, how, out, title, json);
+  check(axis == "pp" || axis == "dp" || axis == "cp" || axis == "tp", "scale={} is not pp, dp, cp or tp", axis);
+  const std::vector<int> counts = counts_in(ranks);
+  const auto cores = std::int64_t(std::thread::hardware_concurrency());
+  Scaling s{config, axis, out, args.overrides, cfg.compute.threads};
+  if (s.threads == 0) s.threads = std::max<std::int64_t>(1, cores / std::ranges::max(counts));  // the same for all
+  for (const auto& [key, value] : {std::pair("pairs", how.pairs), {"alone", how.alone}, {"traced", how.traced}})
+    s.words.push_back(std::string(key) + "=" + std::to_string(value));
+  return profile_scaling(cfg, s, counts, title, json);
 }
 
 }  // namespace lact

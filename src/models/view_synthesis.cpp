@@ -150,7 +150,7 @@ ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Batch& b) co
 }
 
 namespace {
-Var in_type_of(const Ctx& c, const Var& x) { return c.activations == DType::bf16 ? cast(x, DType::bf16) : x; }
+Var in_type_of(const Ctx& c, const Var& x) { return c.activations == x.value().dtype() ? x : cast(x, c.activations); }
 }  // namespace
 
 // The tokens of this rank's rows; views without a row here are not touched.
@@ -227,7 +227,9 @@ Var ViewSynthesis::head(Ctx& c, const Var& x, const Batch& b) {
     wanted.emplace_back(patches.cut(1, {targets.begin - views.begin * n, targets.end - views.begin * n}));
   }
   Var y = decoded(c, cut(x, 1, {inputs, row}));
-  return scale(sum(square(sub(y, join(wanted, 1)))), 1 / b.valid);
+  Var target = join(wanted, 1);
+  if (y.value().dtype() == DType::f64) target = cast(target, DType::f64);
+  return scale(sum(square(sub(y, target))), 1 / b.valid);
 }
 
 Var ViewSynthesis::images(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h, std::int64_t w) {

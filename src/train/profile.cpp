@@ -67,19 +67,23 @@ class Repeated {
         kept_(store, learner.optimizer()),
         batches_(std::move(batches)) {}
 
-  // By this rank's clock. What a muted transport does instead of travelling is not counted.
-  double seconds(bool muted) {
+  struct Took {
+    double seconds = 0, computing = 0;
+  };
+  // By this rank's clocks. What a muted transport does instead of travelling is not counted.
+  Took step(bool muted) {
     kept_.restore();
     together();
     for (Communicator* c : mesh_.communicators()) c->reset_traffic(), c->mute(muted);
-    const double begin = steady_seconds();
+    const double begin = steady_seconds(), computed = processor_seconds();
     const StepReport r = learner_.step(1, std::int64_t(batches_.size()),
                                        [this](std::int64_t micro) { return batches_[std::size_t(micro)]; });
     store_.settle();
     device_.compute().finish();
-    double took = steady_seconds() - begin;
+    Took took{steady_seconds() - begin, processor_seconds() - computed};
     for (Communicator* c : mesh_.communicators()) {
-      if (muted) took -= c->traffic().total().begin_seconds;
+      const double silent = muted ? c->traffic().total().begin_seconds : 0;
+      took.seconds -= silent, took.computing -= silent;
       c->mute(false);
     }
     check(r.skipped.empty(), "a step of the profile was left out: {}", r.skipped);
@@ -116,9 +120,9 @@ class Independent {
     std::vector<Batch> batches;
     for (std::int64_t i = 0; i < cfg_.train.accumulate; ++i) batches.push_back(micro_batch(loader, cfg_, mesh_, 0, i));
     steps_ = std::make_unique<Repeated>(*learner_, store_, mesh_, *m.device, std::move(batches));
-    steps_->seconds(false);
+    steps_->step(false);
   }
-  double seconds() { return steps_->seconds(false); }
+  double seconds() { return steps_->step(false).seconds; }
 
  private:
   static RunConfig config_of(const LoadedModel& m) {
@@ -252,7 +256,7 @@ RankProfile profile(LoadedModel& m, const ViewSource& source, const ProfileConfi
   for (std::int64_t i = 0; i < m.config.train.accumulate; ++i)
     batches.push_back(micro_batch(loader, m.config, *m.mesh, 0, i));
   Repeated steps(learner, m.store, *m.mesh, *m.device, std::move(batches));
-  steps.seconds(false);  // the first one fetches memory from the system
+  steps.step(false);  // the first one fetches memory from the system
   std::unique_ptr<Independent> alone;
   if (cfg.alone > 0 && Independent::possible(m.config, m.mesh->grid()))
     alone = std::make_unique<Independent>(m, source, learning);
@@ -260,7 +264,9 @@ RankProfile profile(LoadedModel& m, const ViewSource& source, const ProfileConfi
   for (std::int64_t i = 0; i < cfg.pairs; ++i) {
     Ledger real, control;
     for (const bool muted : {i % 2 == 1, i % 2 == 0}) {
-      (muted ? p.control : p.real).push_back(steps.seconds(muted));
+      const auto [seconds, computing] = steps.step(muted);
+      (muted ? p.control : p.real).push_back(seconds);
+      (muted ? p.control_computing : p.real_computing).push_back(computing);
       (muted ? control : real) = ledger_of(*m.mesh);
     }
     check_same_calls(real, control);

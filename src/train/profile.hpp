@@ -24,6 +24,8 @@ struct RankProfile {
   // Seconds of steps from a barrier until the new weights are everywhere, by this rank's clock. Step i of `control` is
   // the pair of step i of `real`: from the same weights on the same samples, with nothing sent and nobody waited for.
   std::vector<double> real, control;
+  std::vector<double> real_computing,
+      control_computing;            // of those, by the processor's clock: also fair beside other jobs
   std::vector<double> independent;  // of this rank alone with as many tokens; empty where the layout cannot be imitated
   struct Line {
     int ranks = 1;

@@ -1,0 +1,15 @@
+// Starts this program once more, as several ranks on this host.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace lact {
+
+struct Finished {
+  int status = 0;  // exit status; 128 + its number where a signal ended it
+  std::string out;
+};
+// `lact ARGUMENTS` on so many ranks, with mpirun if there are several; stderr goes where this program's goes.
+Finished run_ranks(int ranks, const std::vector<std::string>& arguments);
+
+}  // namespace lact
