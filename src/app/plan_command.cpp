@@ -58,7 +58,9 @@ std::string traffic_of(const PlannedLayout& p) {
 }
 
 void print(const Machine& m, const std::vector<PlannedLayout>& all) {
-  std::cout << fill("{}: {} ranks of {} GB\n", {m.name, m.ranks(), m.memory_gb});
+  std::cout << fill(
+      "{}: {} ranks of {:.3g} GB, {:.0f} GFLOP/s in products, {:.0f} in attention, {:.3g} GB/s, {:.2g} us a call\n",
+      {m.name, m.ranks(), m.memory_gb, m.product_gflops, m.attention_gflops, m.memory_gb_per_second, m.call_us});
   std::cout << fill("{:<24} {:<10} {:>10} {:>10} {:>7} {:>8} {:>8} {:>8} {:>8} {:>8}  {}\n",
                     {"layout", "keeps", "s / step", "tokens / s", "bubble", "GB", "weights", "optim.", "activ.",
                      "working", "exchanged by the slowest rank, exposed"});
@@ -72,13 +74,21 @@ void print(const Machine& m, const std::vector<PlannedLayout>& all) {
   }
 }
 
+Machine measured(const RunConfig& cfg, const std::string& ranks) {
+  RunConfig r = cfg;
+  apply_override(Fields::of(r), "parallel.dp=" + ranks);  // a number, as every key
+  const auto device = Device::open(backend_named(cfg.compute.device));
+  set_threads(int(cfg.compute.threads));
+  return Machine::here(*device, cfg.train.activations(), int(r.parallel.dp));
+}
+
 }  // namespace
 
 int plan_command(Arguments args, bool json) {
-  const std::string path = args.take("machine");
-  check(!path.empty(), "machine=FILE says what to plan for; configs/machines holds some");
-  const Machine machine = Machine::load(path);
+  const std::string path = args.take("machine"), ranks = args.take("ranks", "1");
+  check(!path.empty(), "machine=FILE says what to plan for (configs/machines holds some), machine=here this host");
   const RunConfig cfg = RunConfig::load(args.plain.at(0), args.overrides);
+  const Machine machine = path == "here" ? measured(cfg, ranks) : Machine::load(path);
   const std::vector<PlannedLayout> all = plan_all(cfg, machine);
   if (json) {
     Json list = Json::array();

@@ -1,5 +1,6 @@
 #include "tensor/device_paper.hpp"
 
+#include <array>
 #include <cstring>
 
 namespace lact {
@@ -23,8 +24,8 @@ void PaperDevice::wait_until(double seconds, const std::string& what) {
 }
 
 void PaperDevice::charge(Work work, const char* kernel, double operations, double bytes) {
-  double rate = work == Work::product ? rates_.product : rates_.attention;
-  double computing = work == Work::elements ? 0 : operations / rate;
+  const std::array rates{rates_.product, rates_.bf16_product, rates_.attention};
+  double computing = work == Work::elements ? 0 : operations / rates[std::size_t(work)];
   double took = std::max(computing, bytes / rates_.memory) + rates_.call;
   Row& row = tally_[kernel];
   ++row.calls, row.operations += operations, row.bytes += bytes, row.seconds += took;

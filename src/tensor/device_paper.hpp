@@ -8,15 +8,15 @@
 
 namespace lact {
 
-struct PaperRates {                   // of one rank
-  double product = 1, attention = 1;  // floating-point operations per second
-  double memory = 1;                  // bytes per second, read and written
-  double call = 0;                    // seconds that any kernel takes to begin
+struct PaperRates {                                     // of one rank
+  double product = 1, bf16_product = 1, attention = 1;  // floating-point operations per second
+  double memory = 1;                                    // bytes per second, read and written
+  double call = 0;                                      // seconds that any kernel takes to begin
 };
 
 class PaperDevice final : public Device {
  public:
-  enum class Work : std::uint8_t { product, attention, elements };
+  enum class Work : std::uint8_t { product, bf16_product, attention, elements };
   struct Row {
     std::int64_t calls = 0;
     double operations = 0, bytes = 0, seconds = 0;

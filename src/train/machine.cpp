@@ -18,6 +18,7 @@ void Machine::fields(Fields& f) {
   f("ranks_per_node", ranks_per_node, "ranks of a host: one per GPU, or one per core");
   f("memory_gb", memory_gb, "10^9 bytes of memory for each rank");
   f("product_gflops", product_gflops, "10^9 floating-point operations per second of matrix products, per rank");
+  f("bf16_product_gflops", bf16_product_gflops, "the same of bf16 operands; 0: as of f32");
   f("attention_gflops", attention_gflops, "the same in attention");
   f("memory_gb_per_second", memory_gb_per_second, "10^9 bytes per second that element-wise kernels move, per rank");
   f("call_us", call_us, "microseconds that any kernel takes besides its work");
@@ -41,6 +42,7 @@ Machine Machine::load(const std::string& path) {
 
 PaperRates Machine::rates() const {
   return {.product = product_gflops * 1e9,
+          .bf16_product = (bf16_product_gflops > 0 ? bf16_product_gflops : product_gflops) * 1e9,
           .attention = attention_gflops * 1e9,
           .memory = memory_gb_per_second * 1e9,
           .call = call_us * 1e-6};

@@ -9,7 +9,7 @@ struct Machine {
   std::string name;
   std::int64_t nodes = 1, ranks_per_node = 1;
   double memory_gb = 0;  // of a rank
-  double product_gflops = 0, attention_gflops = 0, memory_gb_per_second = 0, call_us = 0;
+  double product_gflops = 0, bf16_product_gflops = 0, attention_gflops = 0, memory_gb_per_second = 0, call_us = 0;
   struct Link {
     double latency_us = 0, gb_per_second = 0;
     bool beside_compute = false;
@@ -18,6 +18,9 @@ struct Machine {
 
   void fields(Fields& f);
   static Machine load(const std::string& path);  // checked
+  // This host with so many ranks, measured on one of them in about a second. What links do is taken from the rate at
+  // which numbers move in memory.
+  static Machine here(Device& d, DType activations, int ranks);
   int ranks() const { return int(nodes * ranks_per_node); }
   PaperRates rates() const;
   // What joins these ranks: the link across hosts as soon as two of them do not share one.

@@ -43,7 +43,9 @@ void moves(void (*&entry)(A...)) {
 
 void matmul(Tensor y, const Tensor& a, const Tensor& b, double, double beta) {
   double moved = bytes_of(a) + bytes_of(b) + bytes_of(y) * (beta == 0 ? 1 : 2);
-  charge(y, PaperDevice::Work::product, "matmul", 2 * double(y.count()) * double(a.dim(-1)), moved);
+  const bool narrow = a.dtype() == DType::bf16;
+  charge(y, narrow ? PaperDevice::Work::bf16_product : PaperDevice::Work::product, "matmul",
+         2 * double(y.count()) * double(a.dim(-1)), moved);
 }
 
 // Pairs of a query and a key that it sees, over all heads.
