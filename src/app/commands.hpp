@@ -20,6 +20,8 @@ std::string help_config();  // every key of a config, its default and its senten
 int eval_command(Arguments args, double above_baselines, bool json);
 int render_command(Arguments args);
 int verify_golden_command(Arguments args, bool json);
+int verify_layouts_command(const std::string& config, Arguments args, bool json);
+int verify_layout_command(const std::string& config, Arguments args);  // one of them, on the ranks that were started
 int profile_command(const std::string& config, Arguments args, bool json);
 int bench_train_command(const Arguments& args, bool json);
 int bench_gemm_command(const Arguments& args, bool json);

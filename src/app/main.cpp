@@ -1,14 +1,17 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <limits>
+#include <thread>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "parallel/launcher.hpp"
 #include "parallel/world.hpp"
 
 namespace {
@@ -28,8 +31,8 @@ struct CommandLine {
     sub->footer("example: " + example);
     return sub;
   }
-  CLI::App *train, *eval, *render, *measure, *verify, *golden, *bench, *bench_train, *gemm, *comm, *plan, *convert,
-      *weights, *synthetic, *inspect;
+  CLI::App *train, *eval, *render, *measure, *verify, *golden, *layouts, *layout, *bench, *bench_train, *gemm, *comm,
+      *plan, *convert, *weights, *synthetic, *inspect;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -63,6 +66,14 @@ struct CommandLine {
     golden->add_option("path", words,
                        "files or folders (default tests/golden); data=DIR says where the scenes' folders are, "
                        "compute.device=cuda computes on a GPU");
+    layouts = command(*verify, "layouts", "loss and gradients of many layouts against one rank",
+                      "lact verify layouts configs/nvs/character_64.yaml ranks=8 steps=3");
+    layouts->add_option("config", config, "YAML file")->required();
+    layouts->add_option("key=value", words, pairs);
+    layouts->add_flag("--json", json, "one JSON object on stdout");
+    layout = verify->add_subcommand("layout", "one layout, as `verify layouts` starts it")->group("");
+    layout->add_option("config", config)->required();
+    layout->add_option("key=value", words);
     golden->add_flag("--json", json, "one JSON object on stdout");
     bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench train");
     bench->require_subcommand(1);
@@ -121,6 +132,8 @@ struct CommandLine {
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
     if (*measure) return lact::profile_command(config, split(words, 0, 0, "key=value"), json);
+    if (*layouts) return lact::verify_layouts_command(config, split(words, 0, 0, "key=value"), json);
+    if (*layout) return lact::verify_layout_command(config, split(words, 0, 0, "key=value"));
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
     if (*bench_train) return lact::bench_train_command(split(words, 0, 1, "one config file"), json);
     if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
@@ -142,6 +155,13 @@ void wait_briefly_at_barriers(char** argv) {
   execv("/proc/self/exe", argv);  // where that is not possible, the program goes on as it is
 }
 
+// Most that is wrong is wrong on all ranks. Rank 0 says it, and the others end through that meanwhile: sooner where MPI
+// runs than where the launcher has to notice. They speak where they are alone with it.
+void let_rank_0_speak() {
+  const int ranks = lact::world_info().ranks;
+  if (lact::launch_of().rank > 0) std::this_thread::sleep_for(std::chrono::seconds(ranks > 1 ? 2 : 4));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -154,8 +174,10 @@ int main(int argc, char** argv) {
     lact::check(bool(std::cout.flush()), "the results cannot be written to stdout");
     return status;
   } catch (const CLI::ParseError& e) {
+    let_rank_0_speak();
     return line.app.exit(e) == 0 ? lact::exit_done : lact::exit_usage;
   } catch (const std::exception& e) {
+    let_rank_0_speak();
     lact::log::error("{}", e.what());
     lact::abort_world(lact::exit_error);  // the other ranks would wait for this one
     return lact::exit_error;

@@ -263,6 +263,12 @@ Hdf5File::~Hdf5File() {
   handles_.reset();
 }
 
+std::string hdf5_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return sentence("HDF5 {}.{}.{}", major, minor, release);
+}
+
 Hdf5File Hdf5File::create(const std::string& path) {
   Turn turn;
   Handle a = access();

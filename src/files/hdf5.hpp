@@ -13,6 +13,8 @@
 
 namespace lact {
 
+std::string hdf5_version();  // "HDF5 1.10.8"
+
 class Hdf5File {
  public:
   struct Info {

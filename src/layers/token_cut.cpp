@@ -63,7 +63,9 @@ Var gather_tokens(Ctx& c, const Var& x, std::int64_t tokens) {
 
 Var scatter_tokens(Ctx& c, const Var& partial) {
   Communicator& tp = c.mesh.along(Axis::tp);
-  return tp.size() == 1 ? partial : scatter_sum(partial, 1, tp, even_counts(partial.dim(1), tp.size()));
+  if (tp.size() == 1) return partial;
+  const DType type = partial.value().dtype(), summed = type == DType::bf16 ? DType::f32 : type;
+  return cast(scatter_sum(cast(partial, summed), 1, tp, even_counts(partial.dim(1), tp.size())), type);
 }
 
 Var whole_sequence(Ctx& c, const Var& x, const TokenCut& tokens) {

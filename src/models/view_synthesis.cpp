@@ -150,7 +150,7 @@ ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Batch& b) co
 }
 
 namespace {
-Var in_type_of(const Ctx& c, const Var& x) { return c.activations == DType::bf16 ? cast(x, DType::bf16) : x; }
+Var in_type_of(const Ctx& c, const Var& x) { return c.activations == x.value().dtype() ? x : cast(x, c.activations); }
 }  // namespace
 
 // The tokens of this rank's rows; views without a row here are not touched.
@@ -199,7 +199,7 @@ std::int64_t ViewSynthesis::place_of(const std::string& parameter) const {
 }
 
 Tensor ViewSynthesis::hidden(const Ctx& c, const Batch& b) const {
-  return Tensor::empty(c.device, {b.poses.dim(0), total(sequence(c, b).cut.rows()), cfg_.dim});
+  return Tensor::empty(c.device, {b.poses.dim(0), total(sequence(c, b).cut.rows()), cfg_.dim}, c.activations);
 }
 
 Var ViewSynthesis::embed(Ctx& c, const Batch& b) {
@@ -227,7 +227,9 @@ Var ViewSynthesis::head(Ctx& c, const Var& x, const Batch& b) {
     wanted.emplace_back(patches.cut(1, {targets.begin - views.begin * n, targets.end - views.begin * n}));
   }
   Var y = decoded(c, cut(x, 1, {inputs, row}));
-  return scale(sum(square(sub(y, join(wanted, 1)))), 1 / b.valid);
+  Var target = join(wanted, 1);
+  if (y.value().dtype() == DType::f64) target = cast(target, DType::f64);
+  return scale(sum(square(sub(y, target))), 1 / b.valid);
 }
 
 Var ViewSynthesis::images(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h, std::int64_t w) {
@@ -241,11 +243,12 @@ Var ViewSynthesis::images_of(Ctx& c, const Var& x, const Batch& b) {
   return images(c, x, sequence(c, b), targets, b.images.dim(3), b.images.dim(4));
 }
 
-Var ViewSynthesis::made_in(Ctx& c, std::size_t stage, const Shape& shape, const std::function<Var()>& make) const {
+Var ViewSynthesis::made_in(Ctx& c, std::size_t stage, const Shape& shape, DType type,
+                           const std::function<Var()>& make) const {
   Communicator& pp = c.mesh.along(Axis::pp);
   if (pp.size() == 1) return make();
   const int owner = int(stage) % pp.size();
-  Tensor t = pp.rank() == owner ? dense(make().value()) : Tensor::empty(c.device, shape);
+  Tensor t = pp.rank() == owner ? dense(make().value()) : Tensor::empty(c.device, shape, type);
   pp.broadcast(t, owner).wait();
   return t;
 }
@@ -254,7 +257,7 @@ Var ViewSynthesis::run_all(Ctx& c, Sequence& seq, const Batch& views, std::int64
                            const std::function<void(std::size_t block)>& before_block) {
   Var x;
   for (std::size_t s = 0; s < stages_.size(); ++s)
-    x = made_in(c, s, {views.poses.dim(0), total(seq.cut.rows()), cfg_.dim}, [&] {
+    x = made_in(c, s, {views.poses.dim(0), total(seq.cut.rows()), cfg_.dim}, c.activations, [&] {
       Var y = s == 0 ? embed_rows(c, seq, views, h, w) : x;
       for (std::int64_t i = stages_[s].begin; i < stages_[s].end; ++i) {
         before_block(std::size_t(i));
@@ -267,7 +270,7 @@ Var ViewSynthesis::run_all(Ctx& c, Sequence& seq, const Batch& views, std::int64
 
 Var ViewSynthesis::images_everywhere(Ctx& c, const Var& x, const Sequence& seq, Range views, std::int64_t h,
                                      std::int64_t w) {
-  return made_in(c, stages_.size() - 1, {x.dim(0), views.size(), 3, h, w},
+  return made_in(c, stages_.size() - 1, {x.dim(0), views.size(), 3, h, w}, DType::f32,
                  [&] { return images(c, x, seq, views, h, w); });
 }
 

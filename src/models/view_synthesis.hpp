@@ -101,7 +101,7 @@ class ViewSynthesis final : public Model {
   Sequence sequence(const Ctx& c, const Batch& b) const;  // inputs update, all are applied
   std::int64_t per_view(std::int64_t h, std::int64_t w) const { return h * w / (cfg_.patch_size * cfg_.patch_size); }
   // What the rank of a stage makes, on every rank of the pipeline.
-  Var made_in(Ctx& c, std::size_t stage, const Shape& shape, const std::function<Var()>& make) const;
+  Var made_in(Ctx& c, std::size_t stage, const Shape& shape, DType type, const std::function<Var()>& make) const;
   Var run_all(Ctx& c, Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w,
               const std::function<void(std::size_t block)>& before_block);
   Var embed_rows(Ctx& c, const Sequence& seq, const Batch& views, std::int64_t h, std::int64_t w);

@@ -111,6 +111,7 @@ Session::Session(const Launch& launch, double timeout) : watchdog_(launch, activ
   w.thread_level = level == MPI_THREAD_MULTIPLE     ? "multiple"
                    : level == MPI_THREAD_SERIALIZED ? "serialized"
                                                     : "funneled";
+  w.places = gathered(world_, place_of_this_process());
   w.activity = &activity;
   share_memory();
 }
@@ -315,9 +316,8 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
 
 std::unique_ptr<Communicator> open_world(double timeout) {
   if (!started_as_a_rank()) {
-    std::string host(256, '\0');
-    gethostname(host.data(), host.size() - 1);
-    info().host = host.c_str();
+    info().places = {place_of_this_process()};
+    info().host = info().places.front().host.data();
     return self_communicator("world");
   }
   const Launch launch = launch_of();

@@ -1,6 +1,4 @@
 // Linked instead of mpi.cpp where there is no MPI: a world of one rank.
-#include <unistd.h>
-
 #include "base/check.hpp"
 #include "parallel/launcher.hpp"
 #include "parallel/world.hpp"
@@ -15,9 +13,8 @@ WorldInfo& info() {
 
 std::unique_ptr<Communicator> open_world(double) {
   check(!started_as_a_rank(), "this program was built without MPI and cannot be one of several ranks");
-  std::string host(256, '\0');
-  gethostname(host.data(), host.size() - 1);
-  info().host = host.c_str();
+  info().places = {place_of_this_process()};
+  info().host = info().places.front().host.data();
   return self_communicator("world");
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "parallel/communicator.hpp"
+#include "parallel/hosts.hpp"
 
 namespace lact {
 
@@ -12,6 +13,7 @@ struct WorldInfo {
   int rank = 0, ranks = 1;
   int local_rank = 0, local_ranks = 1;  // on this host
   int hosts = 1;
+  std::vector<Place> places;  // of all ranks
   std::string library = "none", thread_level = "none";  // of MPI
   Activity* activity = nullptr;  // of all communicators of this process; null where there is one rank
 };

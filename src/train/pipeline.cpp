@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "autograd/broadcast.hpp"
+#include "autograd/ops.hpp"
 #include "base/check.hpp"
 #include "kernels/pointwise.hpp"
 
@@ -64,8 +65,9 @@ struct Pipeline::Step {
     const Batch& b = batch(micro);
     Live pass{std::make_unique<Tape>("micro-batch"), {}, {}, std::make_shared<Tensor>()};
     if (stage > 0) {
-      pass.in = pass.tape->leaf(arrived(activations, {stage - 1, micro}), [to = pass.gradient](const Var& g) {
-        if (g) *to = dense(g.value());
+      const Tensor x = arrived(activations, {stage - 1, micro});
+      pass.in = pass.tape->leaf(x, [to = pass.gradient, type = x.dtype()](const Var& g) {
+        if (g) *to = dense(cast(g, type).value());
       });
     }
     Ctx own = c.on(pass.tape.get());

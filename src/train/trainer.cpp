@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "files/hdf5.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "io/progress.hpp"
@@ -149,33 +150,30 @@ Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
   resume();
 }
 
-namespace {
-
-// Trains on ranks that are played by threads, so that the sums of every layout run along one tree.
-Ended train_finest(const RunConfig& cfg, Communicator& processes, const Grid& grid, const Grid& finest,
-                   const std::atomic<bool>& stop) {
+void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
+              const std::function<void(const RunConfig&, std::unique_ptr<Communicator>)>& body) {
+  log::set_rank(world->rank(), world->size());
+  const Grid grid = layout_of(cfg, world->size());
+  if (!cfg.train.deterministic) return body(cfg, std::move(world));
+  const Grid finest = finest_layout(cfg, grid);
   RunConfig fine = cfg;
   fine.parallel.dp = finest.size[std::size_t(Axis::dp)], fine.parallel.cp = finest.size[std::size_t(Axis::cp)];
   fine.compute.threads = 1;
   std::vector<int> mine;
   for (int r = 0; r < finest.ranks(); ++r)
-    if (player_of(r, finest, grid) == processes.rank()) mine.push_back(r);
-  std::atomic<Ended> ended = Ended::finished;
-  play_ranks(processes, finest.ranks(), mine, [&](std::unique_ptr<Communicator> world) {
-    log::set_rank_of_thread(world->rank(), world->size());
-    ended = Trainer(fine, std::move(world)).run(stop);
+    if (player_of(r, finest, grid) == world->rank()) mine.push_back(r);
+  play_ranks(*world, finest.ranks(), mine, [&](std::unique_ptr<Communicator> played) {
+    log::set_rank_of_thread(played->rank(), played->size());
+    body(fine, std::move(played));
   });
-  return ended;
 }
 
-}  // namespace
-
 Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop) {
-  log::set_rank(world->rank(), world->size());
-  world->compare_calls(cfg.parallel.compare_calls);
-  const Grid grid = layout_of(cfg, world->size());
-  if (cfg.train.deterministic) return train_finest(cfg, *world, grid, finest_layout(cfg, grid), stop);
-  return Trainer(cfg, std::move(world)).run(stop);
+  std::atomic<Ended> ended = Ended::finished;
+  on_ranks(cfg, std::move(world), [&](const RunConfig& c, std::unique_ptr<Communicator> ranks) {
+    ended = Trainer(c, std::move(ranks)).run(stop);
+  });
+  return ended;
 }
 
 void Trainer::resume() {
@@ -274,6 +272,17 @@ void Trainer::save(std::int64_t step) {
   saving_ = false;
 }
 
+void Trainer::tell_where() {
+  const WorldInfo& w = world_info();
+  if (!w.places.empty()) log::info("{}", text_of(w.places));
+  std::string transports;
+  for (const Communicator* c : loaded_.mesh->communicators())
+    transports += fill(transports.empty() ? "{} by {}" : ", {} by {}", {c->label(), c->transport()});
+  if (!alone_) log::info("{}; {}", text_of(loaded_.mesh->grid()), transports);
+  const std::string mpi = w.ranks > 1 ? fill("{} (threads: {}), ", {w.library, w.thread_level}) : "";
+  log::info("{}{}, {}, on {}", mpi, kernels::product_library(), hdf5_version(), loaded_.device->name());
+}
+
 Ended Trainer::run(const std::atomic<bool>& stop) {
   std::int64_t steps = cfg_.train.steps;
   if (first_step_ >= steps) {
@@ -283,6 +292,7 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
   if (loaded_.first_rank()) begin_folder();
   peak_flops_ = measured_product_rate(*loaded_.device, cfg_.train.activations());
+  tell_where();
   log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, loaded_.store.count(),
             source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
   const CpChoice cp = cp_choice(cfg_, loaded_.mesh->grid());

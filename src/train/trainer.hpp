@@ -44,6 +44,7 @@ class Trainer {
  private:
   void resume();
   void begin_folder();
+  void tell_where();  // hosts, layout, transports and libraries: the first lines of a run
   Batch draw(std::int64_t step, std::int64_t micro);
   Ended loop(const std::atomic<bool>& stop);
   StepReport train_step(std::int64_t step, class Progress& progress, const std::function<Wishes()>& wishes);
@@ -64,6 +65,10 @@ class Trainer {
   double peak_flops_ = 0;  // measured product rate of this machine
 };
 
+// Runs `body` on the ranks of `world`, or, with train.deterministic, on those of the finest layout that they play, with
+// a config for these.
+void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
+              const std::function<void(const RunConfig&, std::unique_ptr<Communicator>)>& body);
 // Trains on all ranks of `world`; all of them call it. With train.deterministic they play those of the finest layout,
 // see docs/conventions.md.
 Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop);

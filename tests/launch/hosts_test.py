@@ -36,6 +36,13 @@ class Hosts(OfRanks):
         self.assertGreater(self.steps(), 0)
         self.assert_nothing_stays()
 
+    def test_train_a_model_together(self):
+        status, out, err = self.run_to_end([*ON_TWO, *self.train("train.steps=4")])
+        self.assertEqual((status, out), (0, ""), err)
+        self.assertRegex(err, r"^4 ranks on 2 hosts: 0-1 on host0 \(\d+ cores?\), 2-3 on host1 \(\d+ cores?\)\n"
+                              r"pp=1 dp=2 cp=2 tp=1; world by messages, dp by messages, cp by window, ")
+        self.assertEqual(self.rows(), [1, 2, 3, 4])
+
     def fails(self, rank, misdeed, start=ON_TWO, steps=1000):
         run = self.start([*start, STEPS, self.folder, steps, "3", rank, "10", misdeed])
         status, _, err = run.wait(30)

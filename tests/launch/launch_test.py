@@ -209,5 +209,60 @@ class Restarts(OfRanks):
             self.assertEqual("another start would not mend that" in err, status == 1)
 
 
+class Training(OfRanks):
+    def start_ranks(self, *words, options=()):
+        run = self.start([*RUN, "-n", "2", *options, "--", *self.train("train.checkpoint_every=5", *words)])
+        self.assertTrue(comes_true(lambda: self.saved() > 0 and len(self.rows()) > 20), run.said())
+        return run
+
+    def test_begins_with_hosts_layout_transports_and_libraries(self):
+        _, out, err = self.run_to_end([*RUN, "-n", "2", "--", *self.train("train.steps=2")])
+        lines = err.splitlines()
+        self.assertEqual(out, "")
+        self.assertRegex(lines[0], rf"^2 ranks on 1 host: 0-1 on {os.uname().nodename} \({CORES} cores?\)$")
+        self.assertEqual(lines[1], "pp=1 dp=1 cp=2 tp=1; world by window, cp by window")
+        self.assertRegex(lines[2], r"^Open MPI v\S+ \(threads: \S+\), oneDNN \d\S+, HDF5 \d\S+, on cpu$")
+
+    def test_stops_on_request_and_goes_on_where_it_stopped(self):
+        for begun in "starting at step 0", "going on at step":
+            before = len(self.rows())
+            run = self.start_ranks()
+            self.assertTrue(comes_true(lambda: len(self.rows()) > before + 5))
+            run.send(signal.SIGTERM)
+            status, _, err = run.wait()
+            self.assertEqual(status, 75, err)
+            self.assertIn(f"{begun} {before}" if before else begun, err)
+            self.assertEqual(self.rows(), list(range(1, len(self.rows()) + 1)))
+
+    def test_a_killed_rank_is_named_and_the_next_start_goes_on(self):
+        run = self.start_ranks(options=["--restarts", "1"])
+        before = len(self.rows())
+        os.kill(self.rank(1), signal.SIGKILL)
+        self.assertTrue(comes_true(lambda: "start 2 of at most 2" in run.said()[1] and len(self.rows()) > before + 10), run.said())
+        run.send(signal.SIGTERM)
+        status, _, err = run.wait()
+        self.assertEqual(status, 75, err)
+        self.assert_one_line(err, "rank 1 on ", " died", "waits for it in ", " of ")
+        self.assertEqual(self.rows(), list(range(1, len(self.rows()) + 1)))
+
+    def test_a_stopped_rank_is_named_within_the_timeout(self):
+        run = self.start_ranks("parallel.timeout=4")
+        begin = time.monotonic()
+        os.kill(self.rank(0), signal.SIGSTOP)
+        status, _, err = run.wait(15)
+        self.assertNotIn(status, (0, 2, 75))
+        self.assertLess(time.monotonic() - begin, 4 + 4)  # what the launcher takes to end is added
+        self.assert_one_line(err, "rank 0 on ", " has stopped", "waits for it in ", " of ")
+        self.assert_nothing_stays()
+
+    def test_a_wrong_config_is_said_once_and_not_tried_again(self):
+        for wrong, said in ("train.stepps=3", "did you mean 'train.steps'?"), ("parallel.cp=3", "possible with 2 ranks"):
+            status, _, err = self.run_to_end([*RUN, "-n", "2", "--restarts", "3", "--", *self.train(wrong)])
+            self.assertEqual(status, 1, err)
+            self.assertEqual(len(self.lines(err, "lact: ")), 1, err)
+            self.assertIn(said, err)
+            self.assertIn("another start would not mend that", err)
+
+
 if __name__ == "__main__":
     sys.exit(cases.main())

@@ -1,4 +1,5 @@
 """Programs as a user starts them: with a time limit, their output kept, and a look at what they leave behind."""
+import json
 import os
 import pathlib
 import signal
@@ -11,6 +12,19 @@ HOUSE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LACT_BINARY", HOUSE / "build/release/lact")).parent
 RUN = [str(HOUSE / "launch/run")] + (["--allow-root"] if os.geteuid() == 0 else [])
 STEPS = str(BUILD / "steps_of_ranks")
+LACT = str(BUILD / "lact")
+TINY = """
+model: {patch_size: 8, dim: 16, layers: 1, block_config: [
+  {type: model.SelfAttention, length_dim: l, params: {head_dim: 16}},
+  {type: lact_ttt.FastWeightGluMLPMultihead, params: {head_dim: 16, muon_update_steps: 5}},
+  {type: model.MLP, params: {inter_multi: 2}}]}
+data:
+  {image_size: [16, 16], num_all_views: 4, num_input_views: 3, num_target_views: 2, held_out: [7],
+   synthetic: {scenes: 2, views: 8, resolution: 16}}
+train: {steps: 1000000, batch_size: 2, lr: 1.0e-3, warmup: 2, free_steps: -1, constant_lr: true, checkpoint_seconds: 0}
+parallel: {cp: 2}
+compute: {threads: 1, device: cpu}
+"""
 
 
 class Started:
@@ -91,6 +105,28 @@ class OfRanks(unittest.TestCase):
     def steps(self):
         file = self.folder / "step"
         return int(file.read_text()) if file.exists() else 0
+
+    # A run of `lact train` that takes milliseconds per step, in the case's folder.
+    def train(self, *words):
+        (self.folder / "tiny.yaml").write_text(TINY)
+        return [LACT, "train", self.folder / "tiny.yaml", f"run.dir={self.folder}/run", *words]
+
+    def rows(self):
+        """Steps told in the run's metrics, the last perhaps half written."""
+        file = self.folder / "run/metrics.jsonl"
+        lines = file.read_text().split("\n")[:-1] if file.exists() else []
+        return [row["step"] for row in map(json.loads, lines) if "loss" in row]
+
+    def saved(self):
+        return len(list((self.folder / "run/checkpoints").glob("*.h5")))
+
+    def rank(self, number):
+        """The process that is this rank."""
+        for pid in processes_with(self.folder.name):
+            environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if f"PMIX_RANK={number}".encode() in environment and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(LACT):
+                return pid
+        raise AssertionError(f"there is no rank {number}")
 
     def assert_nothing_stays(self, seconds=5):
         self.assertTrue(comes_true(lambda: not processes_with(self.folder.name), seconds),

@@ -9,6 +9,7 @@
 #include "kernels/cpu/cpu.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
+#include "kernels/gemm.hpp"
 #include "kernels/product.hpp"
 
 namespace lact::kernels {
@@ -125,4 +126,10 @@ void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double bet
 }
 
 }  // namespace cpu
+
+std::string product_library() {
+  const dnnl_version_t* v = dnnl_version();
+  return sentence("oneDNN {}.{}.{}", v->major, v->minor, v->patch);
+}
+
 }  // namespace lact::kernels
