@@ -46,19 +46,20 @@ std::string bubble_line(const Json& p) {
               {percent(p["pipeline"]["bubble"]), percent(p["pipeline"]["bubble_of_equal_stages"])});
 }
 
-const std::vector<std::string> axis_header = {"axis", "ranks", "transport",  "collective", "calls",
-                                              "MB",   "ms",    "exposed ms", "% of step",  "GB/s"};
+const std::vector<std::string> axis_header = {"axis", "ranks", "transport",  "collective", "calls",     "MB",
+                                              "ms",   "GB/s",  "exposed ms", "% of step",  "moving ms", "% of step"};
 
 std::vector<std::vector<std::string>> axis_rows(const Json& p) {
   std::vector<std::vector<std::string>> rows;
   const double step = p["step"]["median"].number();
   for (const Json& a : p["axes"].items())
     for (const Json& r : a["ops"].items())
-      rows.push_back({a["axis"].text(), std::to_string(a["ranks"].integer()), a["transport"].text(), r["op"].text(),
-                      std::to_string(r["calls"].integer()), fill("{:.3f}", {mega(r["bytes"])}),
-                      fill("{:.2f}", {milli(r["seconds"])}), fill("{:.2f}", {milli(r["exposed_seconds"])}),
-                      fill("{:.2f}", {100 * r["exposed_seconds"].number() / step}),
-                      fill("{:.3f}", {r["bytes_per_second"].number() / 1e9})});
+      rows.push_back(
+          {a["axis"].text(), std::to_string(a["ranks"].integer()), a["transport"].text(), r["op"].text(),
+           std::to_string(r["calls"].integer()), fill("{:.3f}", {mega(r["bytes"])}),
+           fill("{:.2f}", {milli(r["seconds"])}), fill("{:.3f}", {r["bytes_per_second"].number() / 1e9}),
+           fill("{:.2f}", {milli(r["exposed_seconds"])}), fill("{:.2f}", {100 * r["exposed_seconds"].number() / step}),
+           fill("{:.2f}", {milli(r["moving_seconds"])}), fill("{:.2f}", {100 * r["moving_seconds"].number() / step})});
   return rows;
 }
 
@@ -128,7 +129,8 @@ std::string profile_page(const Json& p, const std::string& title, const std::vec
   page.table(axis_header, axis_rows(p));
   page.paragraph(
       "Of one step, on the rank that the axis holds up longest. ms: from the beginning of each call until it "
-      "was waited for; exposed: in which the rank could do nothing else.");
+      "was waited for; exposed: in which the rank could do nothing else; moving: of that, copying and "
+      "adding up, the rest is waiting for others. GB/s: while moving.");
   page.heading("Balance");
   page.paragraph(compute_line(p));
   if (!p["pipeline"].is_null()) page.paragraph(bubble_line(p));

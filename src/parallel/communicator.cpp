@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "parallel/alone.hpp"
+#include "parallel/progress.hpp"
 
 namespace lact {
 namespace {
@@ -44,7 +45,9 @@ class Tracked final : public Work::State {
       b.line = b.last = line_;
     }
     const auto inner = std::move(inner_);
+    const double moved = seconds_moving();
     inner->wait();
+    traffic_->of(begun_.op).moving_seconds += seconds_moving() - moved;
     if (watched_) {
       watched_->blocked.line = -1;
       if (begun_.sequence > 0) ++watched_->lines[std::size_t(line_)].finished;
@@ -114,6 +117,7 @@ Communicator::Communicator(std::string label, Activity* watched, std::vector<int
 
 Work Communicator::begin(Collective call) {
   Begun begun{.op = call.op, .at = steady_seconds()};
+  const double moved = seconds_moving();
   if (call.op == Op::exchange) {
     for (const Message& m : call.messages)
       if (m.send && m.peer != rank()) begun.bytes += m.body.count() * size_of(m.body.dtype());
@@ -133,6 +137,7 @@ Work Communicator::begin(Collective call) {
   ++row.calls, row.bytes += begun.bytes;
   const double now = steady_seconds();
   row.begin_seconds += now - begun.at;
+  row.moving_seconds += seconds_moving() - moved;
   if (spans_ != nullptr)
     spans_->add({"begin", sentence("begin {} {}", label_, name_of(begun.op)), begun.at, now, begun.bytes, false});
   if (!state) {

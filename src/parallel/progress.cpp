@@ -5,11 +5,20 @@
 #include <chrono>
 #include <thread>
 
+#include "base/clock.hpp"
+
 namespace lact {
+namespace {
+thread_local double moving = 0;
+}
+
+double seconds_moving() { return moving; }
 
 bool Progress::poll() {
+  const double begin = steady_seconds();
   bool moved = false;
   for (std::size_t i = 0; i < sources_.size(); ++i) moved = sources_[i]->poll() || moved;
+  if (moved) moving += steady_seconds() - begin;
   return moved;
 }
 

@@ -5,6 +5,8 @@
 
 namespace lact {
 
+double seconds_moving();  // that this thread has spent in polls that moved anything: copying, adding up
+
 class Progress {
  public:
   struct Source {

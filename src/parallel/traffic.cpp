@@ -45,7 +45,7 @@ Traffic::Row Traffic::total() const {
   for (const Row& r : rows) {
     sum.calls += r.calls, sum.bytes += r.bytes;
     sum.begin_seconds += r.begin_seconds, sum.wait_seconds += r.wait_seconds;
-    sum.flight_seconds += r.flight_seconds;
+    sum.moving_seconds += r.moving_seconds, sum.flight_seconds += r.flight_seconds;
   }
   return sum;
 }

@@ -26,7 +26,9 @@ struct Traffic {
   struct Row {
     std::int64_t calls = 0, bytes = 0;           // bytes: elements_sent times their size
     double begin_seconds = 0, wait_seconds = 0;  // in which the calling thread could do nothing else
-    double flight_seconds = 0;                   // from the beginning of each call until it was waited for
+    double moving_seconds =
+        0;  // of those: copying and adding up, where that is this thread's work; the rest is waiting
+    double flight_seconds = 0;  // from the beginning of each call until it was waited for
     double blocked_seconds() const { return begin_seconds + wait_seconds; }
   };
   std::array<Row, op_kinds> rows;

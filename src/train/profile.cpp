@@ -234,7 +234,8 @@ Traffic medians(const std::vector<Ledger>& steps, const std::string& label) {
       std::ranges::sort(x);
       out.rows[op].*field = (x[x.size() / 2] + x[(x.size() - 1) / 2]) / 2;
     };
-    median(&Traffic::Row::begin_seconds), median(&Traffic::Row::wait_seconds), median(&Traffic::Row::flight_seconds);
+    median(&Traffic::Row::begin_seconds), median(&Traffic::Row::wait_seconds);
+    median(&Traffic::Row::moving_seconds), median(&Traffic::Row::flight_seconds);
   }
   return out;
 }

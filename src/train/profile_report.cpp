@@ -64,6 +64,12 @@ std::vector<double> excess(const std::vector<double>& x, const std::vector<doubl
   return out;
 }
 
+// While numbers move; where another thread or device moves them, from the beginning of a call until it was waited for.
+double bytes_per_second(const Traffic::Row& r) {
+  const double seconds = r.moving_seconds > 0 ? r.moving_seconds : r.flight_seconds;
+  return seconds > 0 ? double(r.bytes) / seconds : 0;
+}
+
 Json row_of(const std::string& name, const Traffic::Row& r) {
   return Json::object({{"op", name},
                        {"calls", r.calls},
@@ -72,7 +78,8 @@ Json row_of(const std::string& name, const Traffic::Row& r) {
                        {"begin_seconds", r.begin_seconds},
                        {"wait_seconds", r.wait_seconds},
                        {"exposed_seconds", r.blocked_seconds()},
-                       {"bytes_per_second", r.flight_seconds > 0 ? double(r.bytes) / r.flight_seconds : 0.0}});
+                       {"moving_seconds", r.moving_seconds},
+                       {"bytes_per_second", bytes_per_second(r)}});
 }
 
 Json line_json(const std::string& label, const RankProfile::Line& line) {
@@ -126,6 +133,7 @@ Json axes_json(const Ranks& ranks, double step) {
                            {"exposed_seconds", longest},
                            {"exposed_seconds_median", median},
                            {"exposed_share", longest / step},
+                           {"moving_seconds", line["total"]["moving_seconds"]},
                            {"bytes_per_second", line["total"]["bytes_per_second"]},
                            {"ops", line["ops"]}}));
   }
