@@ -44,12 +44,12 @@ std::vector<T> gathered(MPI_Comm comm, const T& mine) {
 }
 
 // MPI of this process, from MPI_Init to MPI_Finalize, and the memory that the ranks of this host share.
-class Session {
+class Job {
  public:
-  Session(const Launch& launch, double timeout);
-  ~Session();
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  Job(const Launch& launch, double timeout);
+  ~Job();
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
   MPI_Comm world() const { return world_; }
 
   struct Place {  // of one rank's arena; exchanged when a communicator is made
@@ -81,7 +81,7 @@ class Session {
   Watchdog watchdog_;  // from before MPI until after it
 };
 
-Session::Session(const Launch& launch, double timeout) : watchdog_(launch, activity, timeout) {
+Job::Job(const Launch& launch, double timeout) : watchdog_(launch, activity, timeout) {
   int initialised = 0, level = 0;
   MPI_Initialized(&initialised);
   check(!initialised, "MPI can be started once per process, and was started before");
@@ -129,7 +129,7 @@ int arenas_that_fit(int local_ranks) {
   return 0;
 }
 
-void Session::share_memory() {
+void Job::share_memory() {
   int local_ranks = 1;
   MPI_Comm_size(host_, &local_ranks);
   int arenas = local_ranks > 1 && local_rank_ == 0 ? arenas_that_fit(local_ranks) : 0;
@@ -155,7 +155,7 @@ void Session::share_memory() {
   ok(MPI_Barrier(host_), "MPI_Barrier");
 }
 
-Session::~Session() {
+Job::~Job() {
   if (std::uncaught_exceptions() > 0) return;  // this rank failed: abort_world() follows, the others do not come here
   if (window_ != MPI_WIN_NULL) MPI_Win_free(&window_);
   MPI_Comm_free(&host_);
@@ -163,7 +163,7 @@ Session::~Session() {
   MPI_Finalize();
 }
 
-Session::Place Session::claim_arena() {
+Job::Place Job::claim_arena() {
   Place mine{host_number_, local_rank_, -1, 0};
   auto ready = [](const Free& f) {
     return std::ranges::all_of(f.others, [&](std::byte* a) { return Window::counters(a).taken >= f.left; });
@@ -176,7 +176,7 @@ Session::Place Session::claim_arena() {
   return mine;
 }
 
-void Session::release_arena(int index, std::vector<std::byte*> others, std::uint64_t left) {
+void Job::release_arena(int index, std::vector<std::byte*> others, std::uint64_t left) {
   free_.push_back({index, std::move(others), left});
 }
 
@@ -210,23 +210,23 @@ class MpiWire final : public Wire {
 class MpiCommunicator final : public Communicator, public Progress::Source {
  public:
   // Takes the communicator over. Collective.
-  MpiCommunicator(std::shared_ptr<Session> session, MPI_Comm comm, std::string label, Transport transport)
-      : Communicator(std::move(label), &session->activity, ranks_in_world(*session, comm)),
-        session_(std::move(session)),
+  MpiCommunicator(std::shared_ptr<Job> job, MPI_Comm comm, std::string label, Transport transport)
+      : Communicator(std::move(label), &job->activity, ranks_in_world(*job, comm)),
+        job_(std::move(job)),
         comm_(comm),
         asked_(transport) {
     MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
     MPI_Comm_rank(comm_, &rank_);
     MPI_Comm_size(comm_, &size_);
     if (asked_ == Transport::best) open_window();
-    session_->progress.add(*this);
+    job_->progress.add(*this);
   }
   ~MpiCommunicator() override {
-    session_->progress.remove(*this);
+    job_->progress.remove(*this);
     const std::uint64_t left = window_ ? window_->pieces() : 0;
     window_.reset();
     if (std::uncaught_exceptions() > 0) return;
-    if (arena_ >= 0) session_->release_arena(arena_, arenas_, left);
+    if (arena_ >= 0) job_->release_arena(arena_, arenas_, left);
     MPI_Comm_free(&comm_);
   }
   int rank() const override { return rank_; }
@@ -241,7 +241,7 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
     int size = 1;
     MPI_Comm_size(part, &size);
     if (size > 1) {
-      auto line = std::make_unique<MpiCommunicator>(session_, part, label, transport);
+      auto line = std::make_unique<MpiCommunicator>(job_, part, label, transport);
       line->compare_calls(compares_calls());
       return line;
     }
@@ -266,43 +266,43 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
     const int tag = messages ? 0 : 1 + int(calls_++ % 32000);
     auto transfer = std::make_shared<Transfer>(std::make_unique<MpiWire>(comm_, tag), rank_, size_, std::move(call));
     transfers_.push_back(transfer);
-    session_->progress.poll();
-    return std::make_shared<Waiting>(session_, std::move(transfer));
+    job_->progress.poll();
+    return std::make_shared<Waiting>(job_, std::move(transfer));
   }
 
  private:
   struct Waiting final : Work::State {
-    std::shared_ptr<Session> session;
+    std::shared_ptr<Job> job;
     std::shared_ptr<Transfer> transfer;
-    Waiting(std::shared_ptr<Session> s, std::shared_ptr<Transfer> t) : session(std::move(s)), transfer(std::move(t)) {}
+    Waiting(std::shared_ptr<Job> s, std::shared_ptr<Transfer> t) : job(std::move(s)), transfer(std::move(t)) {}
     void wait() override {
-      session->progress.until([this] { return transfer->done(); });
+      job->progress.until([this] { return transfer->done(); });
     }
   };
-  static std::vector<int> ranks_in_world(const Session& session, MPI_Comm comm) {
+  static std::vector<int> ranks_in_world(const Job& job, MPI_Comm comm) {
     int mine = 0;
-    MPI_Comm_rank(session.world(), &mine);
+    MPI_Comm_rank(job.world(), &mine);
     return gathered(comm, mine);
   }
   void open_window() {
-    const auto places = gathered(comm_, session_->claim_arena());
-    const Session::Place& mine = places[std::size_t(rank_)];
+    const auto places = gathered(comm_, job_->claim_arena());
+    const Job::Place& mine = places[std::size_t(rank_)];
     const bool possible =
         std::ranges::all_of(places, [&](const auto& p) { return p.arena >= 0 && p.host == places.front().host; });
     if (!possible) {
-      if (mine.arena >= 0) session_->release_arena(mine.arena, {}, 0);
+      if (mine.arena >= 0) job_->release_arena(mine.arena, {}, 0);
       return;
     }
     std::uint64_t first = 0;
     for (const auto& p : places) {
-      arenas_.push_back(session_->arena(p.local_rank, p.arena));
+      arenas_.push_back(job_->arena(p.local_rank, p.arena));
       first = std::max(first, p.pieces);
     }
     arena_ = mine.arena;
-    window_ = std::make_unique<Window>(session_->progress, rank_, arenas_, first);
+    window_ = std::make_unique<Window>(job_->progress, rank_, arenas_, first);
   }
 
-  std::shared_ptr<Session> session_;
+  std::shared_ptr<Job> job_;
   MPI_Comm comm_;
   Transport asked_;
   int rank_ = 0, size_ = 1, arena_ = -1;
@@ -322,10 +322,10 @@ std::unique_ptr<Communicator> open_world(double timeout) {
   }
   const Launch launch = launch_of();
   log::set_rank(launch.rank, launch.ranks);
-  auto session = std::make_shared<Session>(launch, timeout);
+  auto job = std::make_shared<Job>(launch, timeout);
   MPI_Comm world = MPI_COMM_NULL;
-  ok(MPI_Comm_dup(session->world(), &world), "MPI_Comm_dup");
-  if (info().ranks > 1) return std::make_unique<MpiCommunicator>(session, world, "world", Transport::best);
+  ok(MPI_Comm_dup(job->world(), &world), "MPI_Comm_dup");
+  if (info().ranks > 1) return std::make_unique<MpiCommunicator>(job, world, "world", Transport::best);
   MPI_Comm_free(&world);
   return self_communicator("world");
 }
