@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "support/ranks.hpp"
+#include "base/check.hpp"
 #include "parallel/together.hpp"
+#include "support/temporary_folder.hpp"
 #include "support/tiny_run.hpp"
 #include "train/layout.hpp"
 #include "train/trainer.hpp"
