@@ -39,6 +39,7 @@ OwnedUnits::OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidde
       cp_rank_(std::size_t(cp_line_.rank())),
       tp_rank_(std::size_t(tp_line_.rank())),
       items_(cp_ * tp_) {
+  if (cp_ * tp_ == 1) return;  // nothing travels, and whatever uses the weights judges their shapes
   std::vector<OrthogonalUnit> units;
   batch_ = held.w0.dim(0);
   auto all = kinds(held);
