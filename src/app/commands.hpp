@@ -27,6 +27,9 @@ int bench_train_command(const Arguments& args, bool json);
 int bench_gemm_command(const Arguments& args, bool json);
 int bench_comm_command(const Arguments& args, bool json);
 int plan_command(Arguments args, bool json);
+int plan_check_command(Arguments args, bool json);  // of a run: planned beside measured
+// The description in a file; "here": this host with so many ranks, measured.
+struct Machine machine_named(const std::string& file_or_here, const struct RunConfig& cfg, int ranks);
 int convert_weights_command(const Arguments& args);
 int convert_synthetic_command(const Arguments& args);
 int inspect_command(const std::string& path, bool json);

@@ -62,7 +62,7 @@ void print(const Machine& m, const std::vector<PlannedLayout>& all) {
       "{}: {} ranks of {:.3g} GB, {:.0f} GFLOP/s in products, {:.0f} in attention, {:.3g} GB/s, {:.2g} us a call\n",
       {m.name, m.ranks(), m.memory_gb, m.product_gflops, m.attention_gflops, m.memory_gb_per_second, m.call_us});
   std::cout << fill("{:<24} {:<10} {:>10} {:>10} {:>7} {:>8} {:>8} {:>8} {:>8} {:>8}  {}\n",
-                    {"layout", "keeps", "s / step", "tokens / s", "bubble", "GB", "weights", "optim.", "activ.",
+                    {"layout", "keeps", "s / step", "tokens / s", "bubble", "GB", "w, grad", "optim.", "activ.",
                      "working", "exchanged by the slowest rank, exposed"});
   for (const PlannedLayout& p : all) {
     const PlannedMemory& b = p.largest;
@@ -74,21 +74,23 @@ void print(const Machine& m, const std::vector<PlannedLayout>& all) {
   }
 }
 
-Machine measured(const RunConfig& cfg, const std::string& ranks) {
-  RunConfig r = cfg;
-  apply_override(Fields::of(r), "parallel.dp=" + ranks);  // a number, as every key
+}  // namespace
+
+Machine machine_named(const std::string& file_or_here, const RunConfig& cfg, int ranks) {
+  if (file_or_here != "here") return Machine::load(file_or_here);
   const auto device = Device::open(backend_named(cfg.compute.device));
   set_threads(int(cfg.compute.threads));
-  return Machine::here(*device, cfg.train.activations(), int(r.parallel.dp));
+  return Machine::here(*device, cfg.train.activations(), ranks);
 }
-
-}  // namespace
 
 int plan_command(Arguments args, bool json) {
   const std::string path = args.take("machine"), ranks = args.take("ranks", "1");
   check(!path.empty(), "machine=FILE says what to plan for (configs/machines holds some), machine=here this host");
   const RunConfig cfg = RunConfig::load(args.plain.at(0), args.overrides);
-  const Machine machine = path == "here" ? measured(cfg, ranks) : Machine::load(path);
+  RunConfig::Parallel asked;
+  apply_override(Fields::of(asked), "dp=" + ranks);  // a number, as every key
+  check(asked.dp > 0 && asked.dp <= 32768, "ranks={} is not a number of ranks", ranks);
+  const Machine machine = machine_named(path, cfg, int(asked.dp));
   const std::vector<PlannedLayout> all = plan_all(cfg, machine);
   if (json) {
     Json list = Json::array();

@@ -62,6 +62,11 @@ void Report::step(const StepRow& row) {
     shown.emplace_back("train/psnr", *row.psnr);
   }
   if (!row.skipped.empty()) line.set("skipped", row.skipped);
+  if (row.ranks > 1) {
+    line.set("ranks", row.ranks).set("collectives", row.collectives).set("sent_bytes", row.sent_bytes);
+    line.set("exchange_seconds", row.exchange_seconds);
+    shown.emplace_back("speed/exchange_seconds", row.exchange_seconds);
+  }
   file_.write(line.dump() + '\n');
   events_.scalars(row.step, shown);
 }

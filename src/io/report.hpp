@@ -14,10 +14,13 @@ struct StepRow {
   double loss = 0, grad_norm = 0, lr = 0;
   std::int64_t tokens = 0;  // input and target tokens of the step, over all ranks
   double seconds = 0, tokens_per_second = 0;
-  double model_flops = 0, mfu = 0;  // of the step; as a part of the measured matrix-product rate
-  std::int64_t memory_bytes = 0;    // peak
-  std::optional<double> psnr;       // dB, of the training views
-  std::string skipped;              // why the optimizer did not move; empty when it did
+  double model_flops = 0, mfu = 0;               // of the step; as a part of the measured matrix-product rate
+  std::int64_t memory_bytes = 0;                 // peak
+  std::optional<double> psnr;                    // dB, of the training views
+  std::string skipped;                           // why the optimizer did not move; empty when it did
+  int ranks = 1;                                 // told, with what follows, where there are several
+  std::int64_t collectives = 0, sent_bytes = 0;  // of this rank
+  double exchange_seconds = 0;                   // in which it could do nothing else
 };
 
 class Report {

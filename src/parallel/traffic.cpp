@@ -40,13 +40,16 @@ std::int64_t elements_sent(Op op, int rank, int ranks, std::span<const std::int6
   }
 }
 
+Traffic::Row& Traffic::Row::operator+=(const Row& r) {
+  calls += r.calls, bytes += r.bytes;
+  begin_seconds += r.begin_seconds, wait_seconds += r.wait_seconds;
+  moving_seconds += r.moving_seconds, flight_seconds += r.flight_seconds;
+  return *this;
+}
+
 Traffic::Row Traffic::total() const {
   Row sum;
-  for (const Row& r : rows) {
-    sum.calls += r.calls, sum.bytes += r.bytes;
-    sum.begin_seconds += r.begin_seconds, sum.wait_seconds += r.wait_seconds;
-    sum.moving_seconds += r.moving_seconds, sum.flight_seconds += r.flight_seconds;
-  }
+  for (const Row& r : rows) sum += r;
   return sum;
 }
 

@@ -29,6 +29,7 @@ struct Traffic {
     double moving_seconds =
         0;  // of those: copying and adding up, where that is this thread's work; the rest is waiting
     double flight_seconds = 0;  // from the beginning of each call until it was waited for
+    Row& operator+=(const Row& r);
     double blocked_seconds() const { return begin_seconds + wait_seconds; }
   };
   std::array<Row, op_kinds> rows;

@@ -28,6 +28,16 @@ std::string tensor_objection(const RunConfig& cfg, int tp) {
   return {};
 }
 
+// Context parallelism by heads needs as many of them, over all samples of a rank, for each rank of cp.
+bool heads_divide(const RunConfig& cfg, const Grid& grid) {
+  auto [pp, dp, cp, tp] = grid.size;
+  std::int64_t samples = micro_batch_of(cfg).samples / dp;
+  for (const SubLayerShape& s : sub_layers(cfg.model))
+    if (s.kind == SubLayerShape::fast_weights && samples * s.heads / (s.heads % tp == 0 ? tp : 1) % cp != 0)
+      return false;
+  return true;
+}
+
 // Doublings between two layouts; dp counts as what is left over when it was not asked for.
 double distance(const Grid& possible, const std::array<double, 4>& asked) {
   double d = 0;
@@ -72,6 +82,9 @@ std::string objection_to(const RunConfig& cfg, const Grid& grid) {
   if (cfg.parallel.interleave > 1 && cfg.train.accumulate % pp != 0)
     return sentence("parallel.interleave={} needs train.accumulate={} divisible by parallel.pp={}",
                     cfg.parallel.interleave, cfg.train.accumulate, pp);
+  if (cfg.parallel.cp_mode == "heads" && !heads_divide(cfg, grid))
+    return sentence("parallel.cp={} does not divide the fast-weight heads of a rank's samples (parallel.cp_mode=heads)",
+                    cp);
   return tensor_objection(cfg, tp);
 }
 
@@ -129,7 +142,6 @@ CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
   const SampleShape micro = micro_batch_of(cfg);
   const double samples = double(micro.samples) / grid.size[std::size_t(Axis::dp)], sent = (cp - 1) / cp;
   double by_tokens = 0, by_heads = 0;
-  bool divides = true;
   for (const SubLayerShape& s : sub_layers(cfg.model)) {
     if (s.kind != SubLayerShape::fast_weights) continue;
     const auto tp = grid.size[std::size_t(Axis::tp)];
@@ -138,17 +150,13 @@ CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
     by_tokens += 2 * sent * items * matrices;  // summed towards the owners, published
     // q, k, v, rates there, outputs back, the new weights to all
     by_heads += sent * items * (tokens * double(4 * s.head_dim + 3) + matrices / cp);
-    const std::int64_t here = std::int64_t(items) / (s.heads % tp == 0 ? tp : 1);
-    divides = divides && here % grid.size[std::size_t(Axis::cp)] == 0;
   }
-  if (cfg.parallel.cp_mode == "heads") {
-    check(divides, "parallel.cp_mode=heads: the fast-weight heads of a micro-batch do not divide over parallel.cp={}",
-          std::int64_t(cp));
+  if (cfg.parallel.cp_mode == "heads")
     return {CpMode::heads, "context parallelism by heads, as asked (parallel.cp_mode)"};
-  }
   if (cfg.parallel.cp_mode == "tokens")
     return {CpMode::tokens, "context parallelism by tokens, as asked (parallel.cp_mode)"};
-  if (!divides) return {CpMode::tokens, "context parallelism by tokens: the heads do not divide over the ranks"};
+  if (!heads_divide(cfg, grid))
+    return {CpMode::tokens, "context parallelism by tokens: the heads do not divide over the ranks"};
   const bool heads = by_heads < by_tokens;
   return {
       heads ? CpMode::heads : CpMode::tokens,

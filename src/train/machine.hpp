@@ -18,8 +18,8 @@ struct Machine {
 
   void fields(Fields& f);
   static Machine load(const std::string& path);  // checked
-  // This host with so many ranks, measured on one of them in about a second. What links do is taken from the rate at
-  // which numbers move in memory.
+  // This host with so many ranks, measured with all of them at work, in about a second. What links do is taken from the
+  // rate at which numbers move in memory.
   static Machine here(Device& d, DType activations, int ranks);
   int ranks() const { return int(nodes * ranks_per_node); }
   PaperRates rates() const;

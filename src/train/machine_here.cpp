@@ -1,6 +1,8 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
+#include <thread>
 
 #include "autograd/ops.hpp"
 #include "base/random.hpp"
@@ -17,11 +19,11 @@ constexpr std::int64_t rows = 2048, width = 256, head = 64;  // 2 MB of f32: mor
 class Piece {
  public:
   Piece(Device& d, DType t) : device_(d), type_(t) {}
-  Var given(Shape s) {
+  void give(Shape s) {
     std::vector<float> v(std::size_t(count_of(s)));
     for (std::size_t i = 0; i < v.size(); ++i) v[i] = float(normal(7, std::int64_t(i % 4099)));
     const Tensor wide = Tensor::of(device_, std::move(s), std::span<const float>(v));
-    return kept_.emplace_back(cast(wide, type_));
+    kept_.push_back(cast(wide, type_));
   }
   Var leaf(std::size_t i) { return tape_->leaf(kept_[i].value()); }
   void run(const std::function<Var(Piece&)>& forward) {
@@ -43,29 +45,40 @@ struct Kind {
   std::function<Var(Piece&)> forward;
 };
 
-// On a CPU the time that this process had, so that others at work on the host do not count.
-double seconds_of(Device& d, const std::function<void()>& call) {
+// All ranks of a CPU are at work at once, for they share caches and memory; their time is what this process had, so
+// that others on the host do not count.
+double seconds_of(Device& d, std::vector<Piece>& of_rank, const std::function<Var(Piece&)>& forward) {
   constexpr int runs = 5;
-  if (d.backend() != Backend::cpu) return median_seconds(d, runs, call);
-  call();
+  if (d.backend() != Backend::cpu) return median_seconds(d, runs, [&] { of_rank[0].run(forward); });
+  for (Piece& p : of_rank) p.run(forward);
+  const int each = threads();
   const std::clock_t begin = std::clock();  // of all threads
-  for (int i = 0; i < runs; ++i) call();
-  return double(std::clock() - begin) / CLOCKS_PER_SEC / runs / threads();
+  {
+    std::vector<std::jthread> ranks;
+    for (Piece& p : of_rank)
+      ranks.emplace_back([&] {
+        set_threads(each);
+        for (int i = 0; i < runs; ++i) p.run(forward);
+      });
+  }
+  return double(std::clock() - begin) / CLOCKS_PER_SEC / runs / double(of_rank.size()) / each;
 }
 
-// `amount` of the tally per second.
-double rate_of(Device& d, DType t, const Kind& kind, double PaperDevice::Row::*amount) {
+// `amount` of the tally per second and rank.
+double rate_of(Device& d, DType t, int ranks, const Kind& kind, double PaperDevice::Row::*amount) {
   auto prepared = [&](Device& on) {
     Piece p(on, t);
-    for (const Shape& s : kind.inputs) p.given(s);
+    for (const Shape& s : kind.inputs) p.give(s);
     return p;
   };
   PaperDevice paper(PaperRates{});
   prepared(paper).run(kind.forward);
   double counted = 0;
   for (const auto& [name, row] : paper.tally()) counted += row.*amount;
-  Piece piece = prepared(d);
-  return counted / seconds_of(d, [&] { piece.run(kind.forward); });
+  std::vector<Piece> pieces;
+  const int cores = int(std::thread::hardware_concurrency()) / threads();
+  for (int r = 0; r < std::max(1, std::min(ranks, cores)); ++r) pieces.push_back(prepared(d));
+  return counted / seconds_of(d, pieces, kind.forward);
 }
 
 // Half of the operations in the products of an MLP, half in small ones of many heads.
@@ -86,7 +99,7 @@ const Kind elements{{{1, rows, width}, {width}, {head}}, [](Piece& p) {
 double seconds_of_a_call(Device& d) {
   constexpr int times = 1000;
   Piece small(d, DType::f32);
-  small.given({16});
+  small.give({16});
   return median_seconds(d, 9,
                         [&] {
                           small.run([](Piece& p) {
@@ -105,11 +118,11 @@ Machine Machine::here(Device& d, DType activations, int ranks) {
   m.name = "this machine, " + d.name();
   m.ranks_per_node = ranks;
   m.memory_gb = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE)) / ranks / 1e9;
-  m.product_gflops = rate_of(d, DType::f32, products, &PaperDevice::Row::operations) / 1e9;
+  m.product_gflops = rate_of(d, DType::f32, ranks, products, &PaperDevice::Row::operations) / 1e9;
   if (activations == DType::bf16)
-    m.bf16_product_gflops = rate_of(d, activations, products, &PaperDevice::Row::operations) / 1e9;
-  m.attention_gflops = rate_of(d, activations, attentions, &PaperDevice::Row::operations) / 1e9;
-  m.memory_gb_per_second = rate_of(d, activations, elements, &PaperDevice::Row::bytes) / 1e9;
+    m.bf16_product_gflops = rate_of(d, activations, ranks, products, &PaperDevice::Row::operations) / 1e9;
+  m.attention_gflops = rate_of(d, activations, ranks, attentions, &PaperDevice::Row::operations) / 1e9;
+  m.memory_gb_per_second = rate_of(d, activations, ranks, elements, &PaperDevice::Row::bytes) / 1e9;
   m.call_us = seconds_of_a_call(d) * 1e6;
   m.inside = {.latency_us = 10, .gb_per_second = m.memory_gb_per_second / 2, .beside_compute = false};
   return m;

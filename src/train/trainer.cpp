@@ -220,10 +220,13 @@ Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
 StepReport Trainer::train_step(std::int64_t step, Progress& progress, const std::function<Wishes()>& wishes) {
   double begin = now();
   loaded_.device->reset_peak();
+  for (Communicator* c : loaded_.mesh->communicators()) c->reset_traffic();
   StepReport r = learner_.step(
       step, cfg_.train.accumulate, [&](std::int64_t micro) { return draw(step, micro); }, wishes);
   done_ = step + 1;
-  if (loaded_.first_rank()) write_row(r, now() - begin, progress);
+  Traffic::Row exchanged;
+  for (Communicator* c : loaded_.mesh->communicators()) exchanged += c->traffic().total();
+  if (loaded_.first_rank()) write_row(r, now() - begin, exchanged, progress);
   if (r.skipped.empty()) return r;
   if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", done_, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
@@ -233,7 +236,7 @@ StepReport Trainer::train_step(std::int64_t step, Progress& progress, const std:
   return r;
 }
 
-void Trainer::write_row(const StepReport& r, double seconds, Progress& progress) {
+void Trainer::write_row(const StepReport& r, double seconds, const Traffic::Row& exchanged, Progress& progress) {
   StepRow row;
   row.step = done_, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
   row.tokens = r.tokens, row.seconds = seconds, row.tokens_per_second = double(r.tokens) / seconds;
@@ -241,6 +244,9 @@ void Trainer::write_row(const StepReport& r, double seconds, Progress& progress)
   row.mfu = row.model_flops / seconds / (peak_flops_ * loaded_.mesh->world().size());
   row.memory_bytes = std::int64_t(loaded_.device->memory().peak);
   row.psnr = psnr(r.loss), row.skipped = r.skipped;
+  row.ranks = loaded_.mesh->world().size();
+  row.collectives = exchanged.calls, row.sent_bytes = exchanged.bytes;
+  row.exchange_seconds = exchanged.blocked_seconds();
   report_->step(row);
   progress.show({.step = row.step, .loss = r.loss, .psnr = row.psnr, .tokens_per_second = row.tokens_per_second});
 }

@@ -48,7 +48,7 @@ class Trainer {
   Batch draw(std::int64_t step, std::int64_t micro);
   Ended loop(const std::atomic<bool>& stop);
   StepReport train_step(std::int64_t step, class Progress& progress, const std::function<Wishes()>& wishes);
-  void write_row(const StepReport& r, double seconds, class Progress& progress);
+  void write_row(const StepReport& r, double seconds, const Traffic::Row& exchanged, class Progress& progress);
   void evaluate_now(std::int64_t step);
   void save(std::int64_t step);
 

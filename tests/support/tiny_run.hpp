@@ -15,7 +15,7 @@ std::string tested_device();  // "cpu", or what LACT_TEST_DEVICE names
 std::string tiny_model();     // what stands below `model:` there
 
 std::vector<Json> rows_of(const std::string& run);  // metrics.jsonl
-// The rows as text, without what depends on the clock and on memory.
+// The rows as text, without what depends on the clock, on memory and on the number of ranks.
 std::vector<std::string> told_by(const std::string& run);
 std::vector<Json> training_rows(const std::string& run);  // without evaluations
 
