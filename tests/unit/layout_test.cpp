@@ -91,6 +91,16 @@ TEST(Layout, TensorRanksCutFastWeightsByHeadsOrByHiddenUnits) {
   EXPECT_TRUE(refusal(cfg, 2, {1, 1, 1, 2}).starts_with("parallel.tp=2 does not divide the hidden width 97 of"));
 }
 
+TEST(Layout, ContextByHeadsNeedsHeadsForEveryRank) {
+  RunConfig cfg = config();  // 3 samples of 2 heads
+  cfg.parallel.cp_mode = "heads";
+  for (int cp : {1, 2, 3, 6}) EXPECT_TRUE(holds(possible_layouts(cfg, cp), {1, 1, cp, 1})) << cp;
+  EXPECT_TRUE(holds(possible_layouts(cfg, 6), {1, 3, 2, 1}));
+  EXPECT_TRUE(refusal(cfg, 4, {1, 1, 4, 1})
+                  .starts_with("parallel.cp=4 does not divide the fast-weight heads of a rank's samples "
+                               "(parallel.cp_mode=heads); possible with 4 ranks near it: "));
+}
+
 TEST(Layout, AnInterleavedPipelineNeedsBlocksAndMicroBatches) {
   RunConfig cfg = config();
   cfg.parallel.interleave = 2;

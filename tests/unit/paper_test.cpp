@@ -2,6 +2,7 @@
 // clock that follows the rates.
 #include <gtest/gtest.h>
 
+#include "kernels/gemm.hpp"
 #include "kernels/pointwise.hpp"
 #include "layers/linear.hpp"
 #include "models/view_synthesis.hpp"
@@ -56,6 +57,7 @@ Used step_on(Device& d, Mesh& mesh, bool recompute) {
 }
 
 TEST(Paper, AStepNeedsTheMemoryThatItNeedsOnTheCpu) {
+  set_threads(1);
   for (bool recompute : {false, true}) {
     const auto cpu = Device::open(Backend::cpu);
     PaperDevice paper(rates);
@@ -67,13 +69,62 @@ TEST(Paper, AStepNeedsTheMemoryThatItNeedsOnTheCpu) {
   }
 }
 
-TEST(Paper, OperationsAreThoseOfTheFormula) {
+TEST(Paper, OperationsOfAForwardPassAreThoseOfTheFormula) {
   PaperDevice paper(rates);
   Mesh alone = Mesh::alone();
-  const Used u = step_on(paper, alone, false);
-  for (const auto& [name, row] : paper.tally())
-    std::printf("%-24s %6ld calls %12.3g flop %12.3g bytes %10.3g s\n", name.c_str(), long(row.calls), row.operations, row.bytes, row.seconds);
-  std::printf("%g %g\n", u.forward.total(), paper.seconds());
+  ParameterStore store;
+  ViewSynthesis model(store, model_config());
+  store.lay_out(paper, alone, 1);
+  Ctx c{nullptr, paper, alone, 1, 0};
+  const Batch b = batch_on(paper);
+  loss_of(model, c, b, false);
+  const auto& tally = paper.tally();
+  EXPECT_EQ(tally.at("matmul").operations + tally.at("attention").operations, model.forward_flops(b).total());
+}
+
+TEST(Paper, KernelsTakeTheirOperationsOrTheirBytesAndACall) {
+  PaperDevice paper(rates);
+  const Tensor a = Tensor::empty(paper, {1, 100, 200}), b = Tensor::empty(paper, {1, 200, 300}),
+               y = Tensor::empty(paper, {1, 100, 300});
+  kernels::matmul(y, a, b);
+  const double product = 2.0 * 100 * 200 * 300 / rates.product + rates.call;
+  EXPECT_DOUBLE_EQ(paper.seconds(), product) << "a product of 12 MFLOP outlasts its 440 kB";
+  kernels::binary(kernels::Binary::add, y, y, y);
+  EXPECT_DOUBLE_EQ(paper.seconds(), product + 3 * 4.0 * 100 * 300 / rates.memory + rates.call);
+  EXPECT_EQ(paper.tally().at("binary").calls, 1);
+}
+
+TEST(Paper, ALinkBesideComputeHidesUnderIt) {
+  for (bool beside : {false, true}) {
+    PaperDevice paper(rates);
+    Mesh mesh = mesh_on_paper(Grid{{1, 2, 1, 1}}, 1, [&](Axes) {
+      return PaperLink{.latency = 1, .bandwidth = 1e3, .beside_compute = beside};
+    });
+    Communicator& dp = mesh.along(Axis::dp);
+    const Tensor x = Tensor::empty(paper, {500});
+    Work sum = dp.all_reduce(x);  // two steps, 2 kB through this rank: 4 seconds
+    const double begun = paper.seconds();
+    paper.charge(PaperDevice::Work::elements, "work", 0, 3e9);
+    sum.wait();
+    EXPECT_NEAR(begun, beside ? 0 : 4, 1e-9);
+    EXPECT_NEAR(paper.seconds(), beside ? 4 : 7, 1e-5);
+    EXPECT_NEAR(paper.tally().at(paper_line("dp")).seconds, beside ? 1 : 4, 1e-5);
+    EXPECT_EQ(dp.traffic().of(Op::all_reduce).bytes, 2000);
+  }
+}
+
+TEST(Paper, EveryRankOfAGridHasItsPlace) {
+  const Grid grid{{2, 1, 3, 2}};
+  PaperDevice paper(rates);
+  for (int rank = 0; rank < grid.ranks(); ++rank) {
+    Mesh mesh = mesh_on_paper(grid, rank, [](Axes) { return PaperLink{}; });
+    for (Axis a : {Axis::pp, Axis::dp, Axis::cp, Axis::tp}) {
+      EXPECT_EQ(mesh.at(a), grid.place(rank)[std::size_t(a)]);
+      EXPECT_EQ(mesh.along(a).size(), grid.size[std::size_t(a)]);
+      EXPECT_EQ(mesh.along(a).rank(), mesh.at(a));
+    }
+    EXPECT_EQ(mesh.world().rank(), rank);
+  }
 }
 
 }  // namespace
