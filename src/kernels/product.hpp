@@ -1,5 +1,7 @@
 // A batch of products with everything checked and as few batch dims as possible.
 #pragma once
+#include <array>
+
 #include "kernels/layout.hpp"
 
 namespace lact::kernels {
@@ -31,6 +33,16 @@ inline ItemPlace item_at(const Layout<3>& l, std::int64_t i) {
   }
   return at;
 }
+
+// What tells kept products of a library apart.
+using ProductKey = std::array<std::int64_t, 16>;
+struct ProductKeyHash {
+  std::size_t operator()(const ProductKey& key) const {  // FNV-1a over words
+    std::uint64_t h = 14695981039346656037u;
+    for (auto x : key) h = (h ^ std::uint64_t(x)) * 1099511628211u;
+    return std::size_t(h ^ (h >> 32));
+  }
+};
 
 Product product_of(const Tensor& y, const Tensor& a, const Tensor& b, double alpha, double beta);
 

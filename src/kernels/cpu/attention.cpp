@@ -2,6 +2,7 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/attention_checks.hpp"
 #include "kernels/cpu/cpu.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
@@ -11,29 +12,7 @@
 namespace lact::kernels::cpu {
 namespace {
 
-struct Sizes {
-  std::int64_t batch, heads, queries, keys, d, dv;
-};
-
-Sizes sizes_of(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v) {
-  for (const Tensor* t : {&o, &q, &k, &v}) {
-    check(t->defined() && t->dims() == 4 && t->dtype() == q.dtype(),
-          "attention takes [b, h, T, d] of one type, not {} {}", name_of(t->dtype()), text_of(t->shape()));
-    check(t->dim(3) <= 1 || t->strides()[3] == 1, "attention: the rows of a view of shape {} must be contiguous",
-          text_of(t->shape()));
-  }
-  const Sizes s{q.dim(0), q.dim(1), q.dim(2), k.dim(2), q.dim(3), v.dim(3)};
-  check(k.shape() == Shape{s.batch, s.heads, s.keys, s.d}, "attention: keys {} for queries {}", text_of(k.shape()),
-        text_of(q.shape()));
-  check(v.shape() == Shape{s.batch, s.heads, s.keys, s.dv}, "attention: values {} for keys {}", text_of(v.shape()),
-        text_of(k.shape()));
-  check(o.shape() == Shape{s.batch, s.heads, s.queries, s.dv}, "attention: outputs {} for queries {} and values {}",
-        text_of(o.shape()), text_of(q.shape()), text_of(v.shape()));
-  check(lse.defined() && lse.dtype() == q.dtype() && lse.shape() == Shape{s.batch, s.heads, s.queries} &&
-            lse.contiguous(),
-        "attention: log-sum-exp {} for queries {}", text_of(lse.shape()), text_of(q.shape()));
-  return s;
-}
+using Sizes = AttentionSizes;
 
 template <class T>
 struct Head {  // rows of one (batch, head)
@@ -169,7 +148,7 @@ void backward_tiled(const Sizes& s, const Tensor& dq, const Tensor& dk, const Te
 }  // namespace
 
 void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
-  const Sizes s = sizes_of(o, lse, q, k, v);
+  const Sizes s = attention_sizes(o, lse, q, k, v);
   for_type(q, "attention", [&](auto t) {
     if constexpr (sizeof(t) == sizeof(float))
       forward_tiled(s, o, lse, q, k, v, scale, mask);
@@ -180,11 +159,7 @@ void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Ten
 
 void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k,
                     const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask) {
-  const Sizes s = sizes_of(o, lse, q, k, v);
-  sizes_of(dout, lse, dq, dk, dv);
-  check(dq.shape() == q.shape() && dk.shape() == k.shape() && dv.shape() == v.shape() && dq.dtype() == q.dtype(),
-        "attention_grad: gradients {} {} {} of queries {}, keys {}, values {}", text_of(dq.shape()),
-        text_of(dk.shape()), text_of(dv.shape()), text_of(q.shape()), text_of(k.shape()), text_of(v.shape()));
+  const Sizes s = attention_grad_sizes(dq, dk, dv, dout, q, k, v, o, lse);
   for_type(q, "attention_grad", [&](auto t) {
     if constexpr (sizeof(t) == sizeof(float))
       backward_tiled(s, dq, dk, dv, dout, q, k, v, o, lse, scale, mask);

@@ -10,15 +10,6 @@
 namespace lact::kernels {
 namespace {
 
-using Key = std::array<std::int64_t, 16>;
-struct KeyHash {
-  std::size_t operator()(const Key& key) const {  // FNV-1a over words
-    std::uint64_t h = 14695981039346656037u;
-    for (auto x : key) h = (h ^ std::uint64_t(x)) * 1099511628211u;
-    return std::size_t(h ^ (h >> 32));
-  }
-};
-
 struct Kept {
   dnnl::matmul primitive;
   dnnl::memory a, b, y;
@@ -62,27 +53,27 @@ std::optional<Kept> make(const Product& p, std::int64_t items, const std::array<
 }  // namespace
 
 bool multiply_bf16(const Product& p) {
-  thread_local std::unordered_map<Key, std::optional<Kept>, KeyHash> kept;
+  thread_local std::unordered_map<ProductKey, std::optional<Kept>, ProductKeyHash> kept;
   thread_local dnnl::stream stream(engine());
   const auto last = std::size_t(p.items.dims - 1);
   const std::int64_t items = p.items.size[last];
   const std::array<std::int64_t, 3> step{p.items.step[0][last], p.items.step[1][last], p.items.step[2][last]};
-  const Key key{p.m,
-                p.n,
-                p.k,
-                p.y_row,
-                p.left.step,
-                p.left.transposed,
-                p.right.step,
-                p.right.transposed,
-                items,
-                step[0],
-                step[1],
-                step[2],
-                std::int64_t(p.y.dtype()),
-                std::bit_cast<std::int64_t>(p.alpha),
-                std::bit_cast<std::int64_t>(p.beta),
-                threads()};
+  const ProductKey key{p.m,
+                       p.n,
+                       p.k,
+                       p.y_row,
+                       p.left.step,
+                       p.left.transposed,
+                       p.right.step,
+                       p.right.transposed,
+                       items,
+                       step[0],
+                       step[1],
+                       step[2],
+                       std::int64_t(p.y.dtype()),
+                       std::bit_cast<std::int64_t>(p.alpha),
+                       std::bit_cast<std::int64_t>(p.beta),
+                       threads()};
   auto found = kept.find(key);
   if (found == kept.end()) found = kept.emplace(key, make(p, items, step)).first;
   if (!found->second) return false;

@@ -1,4 +1,5 @@
 // Rows of scores: softmax, its gradient, log-sum-exp, and picking one number per row.
+#include "kernels/attention_checks.hpp"
 #include "kernels/cpu/cpu.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
@@ -9,12 +10,7 @@ namespace lact::kernels::cpu {
 namespace {
 constexpr std::int64_t enough = 8192;  // numbers worth a thread
 
-void check_picks(const Tensor& y, const Tensor& x, const Tensor& index, const char* kernel) {
-  check(x.defined() && x.dims() == 2 && y.count() == x.dim(0) && y.dtype() == x.dtype(),
-        "{}: {} numbers for rows of {}", kernel, y.count(), text_of(x.shape()));
-  check(index.defined() && index.dtype() == DType::i32 && index.count() == x.dim(0), "{} needs one i32 index per row",
-        kernel);
-  for (const Tensor* t : {&x, &y, &index}) check_contiguous(*t, kernel);
+void check_indices(const Tensor& x, const Tensor& index, const char* kernel) {
   for (std::int64_t i = 0; i < x.dim(0); ++i)
     check(index.data<std::int32_t>()[i] < x.dim(1), "{}: index {} in a row of {}", kernel,
           index.data<std::int32_t>()[i], x.dim(1));
@@ -22,8 +18,7 @@ void check_picks(const Tensor& y, const Tensor& x, const Tensor& index, const ch
 }  // namespace
 
 void softmax(Tensor y, const Tensor& x, double scale, Mask mask) {
-  check_flat({&y, &x}, "softmax");
-  check(x.dims() >= 2 || !mask.causal, "a causal softmax needs [..., Tq, Tk], not {}", text_of(x.shape()));
+  check_softmax(y, x, mask);
   if (y.count() == 0) return;
   const std::int64_t n = x.dim(-1), queries = x.dims() >= 2 ? x.dim(-2) : 1;
   for_type(y, "softmax", [&](auto t) {
@@ -54,10 +49,7 @@ void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
 }
 
 void log_sum_exp(Tensor y, const Tensor& x) {
-  check(x.defined() && x.dims() == 2 && y.count() == x.dim(0) && y.dtype() == x.dtype(),
-        "log_sum_exp: {} numbers for rows of {}", y.count(), text_of(x.shape()));
-  check_contiguous(y, "log_sum_exp");
-  check_contiguous(x, "log_sum_exp");
+  check_log_sum_exp(y, x);
   const std::int64_t n = x.dim(1);
   for_type(y, "log_sum_exp", [&](auto t) {
     using T = decltype(t);
@@ -68,9 +60,7 @@ void log_sum_exp(Tensor y, const Tensor& x) {
 }
 
 void has_index(Tensor y, const Tensor& index) {
-  check(index.defined() && index.dtype() == DType::i32 && index.count() == y.count(), "has_index needs i32 indices");
-  check_contiguous(y, "has_index");
-  check_contiguous(index, "has_index");
+  check_has_index(y, index);
   for_type(y, "has_index", [&](auto t) {
     using T = decltype(t);
     for (std::int64_t i = 0; i < y.count(); ++i) y.data<T>()[i] = T(index.data<std::int32_t>()[i] >= 0);
@@ -79,6 +69,7 @@ void has_index(Tensor y, const Tensor& index) {
 
 void pick(Tensor y, const Tensor& x, const Tensor& index) {
   check_picks(y, x, index, "pick");
+  check_indices(x, index, "pick");
   for_type(y, "pick", [&](auto t) {
     using T = decltype(t);
     for (std::int64_t i = 0; i < x.dim(0); ++i) {
@@ -89,8 +80,8 @@ void pick(Tensor y, const Tensor& x, const Tensor& index) {
 }
 
 void place(Tensor dx, const Tensor& dy, const Tensor& index) {
-  check(dy.defined(), "place: the input is undefined");
   check_picks(dy, dx, index, "place");
+  check_indices(dx, index, "place");
   fill(dx, 0);
   for_type(dx, "place", [&](auto t) {
     using T = decltype(t);

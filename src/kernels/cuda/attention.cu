@@ -1,5 +1,6 @@
 // Softmax attention for any head width and type: a warp per query (per key in the second gradient), tiles of 32 keys in
 // shared memory, online softmax. Products on tensor cores: attention_tensor_cores.cu.
+#include "kernels/attention_checks.hpp"
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/cuda.hpp"
 
@@ -188,29 +189,12 @@ __global__ void __launch_bounds__(warps * 32) backward_keys(Heads<T> h, Gradient
   store_row(g.dv + g.dv_step.of(head, h.heads) + j * g.dv_step.row, dv, A(1), h.dv, lane);
 }
 
-struct Sizes {
-  std::int64_t batch, heads, queries, keys, d, dv;
-};
+using Sizes = AttentionSizes;
 
-Sizes sizes_of(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v) {
-  for (const Tensor* t : {&o, &q, &k, &v}) {
-    check(t->defined() && t->dims() == 4 && t->dtype() == q.dtype(),
-          "attention takes [b, h, T, d] of one type, not {} {}", name_of(t->dtype()), text_of(t->shape()));
-    check(t->dim(3) <= 1 || t->strides()[3] == 1, "attention: the rows of a view of shape {} must be contiguous",
-          text_of(t->shape()));
-  }
-  const Sizes s{q.dim(0), q.dim(1), q.dim(2), k.dim(2), q.dim(3), v.dim(3)};
-  check(k.shape() == Shape{s.batch, s.heads, s.keys, s.d} && v.shape() == Shape{s.batch, s.heads, s.keys, s.dv} &&
-            o.shape() == Shape{s.batch, s.heads, s.queries, s.dv},
-        "attention: queries {}, keys {}, values {}, outputs {}", text_of(q.shape()), text_of(k.shape()),
-        text_of(v.shape()), text_of(o.shape()));
+void check_limits(const Sizes& s) {
   check(s.batch * s.heads < 65536, "attention on a GPU takes at most 65535 heads at once, not {}", s.batch * s.heads);
   check(s.d <= widest && s.dv <= widest, "attention on a GPU takes heads of at most {} numbers, not {}", widest,
         std::max(s.d, s.dv));
-  const DType stats = q.dtype() == DType::bf16 ? DType::f32 : q.dtype();
-  check(lse.defined() && lse.dtype() == stats && lse.shape() == Shape{s.batch, s.heads, s.queries} && lse.contiguous(),
-        "attention: log-sum-exp {} for queries {}", text_of(lse.shape()), text_of(q.shape()));
-  return s;
 }
 
 template <class T>
@@ -222,7 +206,8 @@ Heads<T> heads_of(const Sizes& s, const Tensor& q, const Tensor& k, const Tensor
 }  // namespace
 
 void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
-  const Sizes s = sizes_of(o, lse, q, k, v);
+  const Sizes s = attention_sizes(o, lse, q, k, v);
+  check_limits(s);
   if (o.count() == 0) return;
   for_stored(q, "attention", [&](auto t) {
     using T = decltype(t);
@@ -239,8 +224,8 @@ void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Ten
 
 void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k,
                     const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask) {
-  const Sizes s = sizes_of(o, lse, q, k, v);
-  sizes_of(dout, lse, dq, dk, dv);
+  const Sizes s = attention_grad_sizes(dq, dk, dv, dout, q, k, v, o, lse);
+  check_limits(s);
   for_stored(q, "attention_grad", [&](auto t) {
     using T = decltype(t);
     using A = Computed<T>;

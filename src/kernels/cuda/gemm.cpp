@@ -21,16 +21,6 @@ void worked(cublasStatus_t status, const char* what) {
 
 cudaDataType_t type_of(DType t) { return t == DType::f64 ? CUDA_R_64F : (t == DType::f32 ? CUDA_R_32F : CUDA_R_16BF); }
 
-// What decides which algorithm is best and what it computes; pointers only by how they are aligned.
-using Key = std::array<std::int64_t, 16>;
-struct KeyHash {
-  std::size_t operator()(const Key& key) const {  // FNV-1a over words
-    std::uint64_t h = 14695981039346656037u;
-    for (auto x : key) h = (h ^ std::uint64_t(x)) * 1099511628211u;
-    return std::size_t(h ^ (h >> 32));
-  }
-};
-
 struct Kept {  // one shape, ready to run
   cublasLtMatmulDesc_t operation{};
   cublasLtMatrixLayout_t a{}, b{}, y{};
@@ -79,8 +69,9 @@ class Library {  // of one GPU
                    const std::byte* a, const std::byte* b) {
     const std::int64_t types = int(p.y.dtype()) * 16 + int(p.a.dtype()),
                        ways = p.left.transposed * 2 + p.right.transposed;
-    const Key key{p.m,     p.n,     p.k,   p.left.step, p.right.step, p.y_row,      items,        step[0],
-                  step[1], step[2], types, ways,        alignment(y), alignment(a), alignment(b), p.beta == 0.0};
+    // what decides which algorithm is best and what it computes; pointers only by how they are aligned
+    const ProductKey key{p.m,     p.n,     p.k,   p.left.step, p.right.step, p.y_row,      items,        step[0],
+                         step[1], step[2], types, ways,        alignment(y), alignment(a), alignment(b), p.beta == 0.0};
     auto found = kept_.find(key);
     if (found != kept_.end()) return found->second;
     return kept_.emplace(key, chosen(p, items, step, key)).first->second;
@@ -101,7 +92,7 @@ class Library {  // of one GPU
     return o.transposed ? layout(t, rows, columns, o.step, items, step) : layout(t, columns, rows, o.step, items, step);
   }
 
-  Kept chosen(const Product& p, std::int64_t items, const std::array<std::int64_t, 3>& step, const Key& key) {
+  Kept chosen(const Product& p, std::int64_t items, const std::array<std::int64_t, 3>& step, const ProductKey& key) {
     Kept k;
     const bool wide = p.y.dtype() == DType::f64;
     worked(cublasLtMatmulDescCreate(&k.operation, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
@@ -140,7 +131,7 @@ class Library {  // of one GPU
 
   cublasLtHandle_t handle_{};
   std::shared_ptr<std::byte> workspace_;  // products follow each other in one stream, so one serves all
-  std::unordered_map<Key, Kept, KeyHash> kept_;
+  std::unordered_map<ProductKey, Kept, ProductKeyHash> kept_;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Rows of scores: softmax, its gradient, log-sum-exp, and picking one number per row.
+#include "kernels/attention_checks.hpp"
 #include "kernels/cuda/cuda.hpp"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/visible.hpp"
@@ -104,19 +105,10 @@ struct HasIndex {
   }
 };
 
-void check_picks(const Tensor& y, const Tensor& x, const Tensor& index, const char* kernel) {
-  check(x.defined() && x.dims() == 2 && y.defined() && y.count() == x.dim(0) && y.dtype() == x.dtype(),
-        "{}: numbers for rows of {}", kernel, text_of(x.shape()));
-  check(index.defined() && index.dtype() == DType::i32 && index.count() == x.dim(0), "{} needs one i32 index per row",
-        kernel);
-  for (const Tensor* t : {&x, &y, &index}) check_contiguous(*t, kernel);
-}
-
 }  // namespace
 
 void softmax(Tensor y, const Tensor& x, double scale, Mask mask) {
-  check_flat({&y, &x}, "softmax");
-  check(x.dims() >= 2 || !mask.causal, "a causal softmax needs [..., Tq, Tk], not {}", text_of(x.shape()));
+  check_softmax(y, x, mask);
   if (y.count() == 0) return;
   const std::int64_t n = x.dim(-1), queries = x.dims() >= 2 ? x.dim(-2) : 1;
   for_type(y, "softmax", [&](auto t) {
@@ -137,10 +129,7 @@ void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
 }
 
 void log_sum_exp(Tensor y, const Tensor& x) {
-  check(x.defined() && x.dims() == 2 && y.count() == x.dim(0) && y.dtype() == x.dtype(),
-        "log_sum_exp: {} numbers for rows of {}", y.count(), text_of(x.shape()));
-  check_contiguous(y, "log_sum_exp");
-  check_contiguous(x, "log_sum_exp");
+  check_log_sum_exp(y, x);
   for_type(y, "log_sum_exp", [&](auto t) {
     using T = decltype(t);
     start_rows(y, "log_sum_exp", x.dim(0), x.dim(1), 1, LogSumExp<T>{y.data<T>(), x.data<T>(), x.dim(1)});
@@ -156,7 +145,6 @@ void pick(Tensor y, const Tensor& x, const Tensor& index) {
 }
 
 void place(Tensor dx, const Tensor& dy, const Tensor& index) {
-  check(dy.defined(), "place: the input is undefined");
   check_picks(dy, dx, index, "place");
   for_type(dx, "place", [&](auto t) {
     using T = decltype(t);
@@ -165,9 +153,7 @@ void place(Tensor dx, const Tensor& dy, const Tensor& index) {
 }
 
 void has_index(Tensor y, const Tensor& index) {
-  check(index.defined() && index.dtype() == DType::i32 && index.count() == y.count(), "has_index needs i32 indices");
-  check_contiguous(y, "has_index");
-  check_contiguous(index, "has_index");
+  check_has_index(y, index);
   for_type(y, "has_index", [&](auto t) {
     using T = decltype(t);
     start<1>(y, "has_index", y.count(), HasIndex<T>{y.data<T>(), index.data<std::int32_t>()});
