@@ -16,10 +16,19 @@ FastWeights target_norms(const FastWeights& w, bool detached) {
   return detached ? FastWeights{detach(n.w0), detach(n.w1), detach(n.w2)} : n;
 }
 
-Var stepped(const Var& w, const Var& g, const Var& target, const FastWeightRule& rule) {
-  Var step = rule.orthogonalise ? (*rule.orthogonalise)(g) : g;
-  Var next = rule.forget_weights ? add(step, g) : add(w, step);
-  return keep_column_norm(next, target, rule.eps);
+// All matrices as one batch of equal shapes, for N(X^T) = N(X)^T: three times the work at once for a GPU.
+FastWeights orthogonalised(const NewtonSchulz& ns, const FastWeights& g) {
+  const std::int64_t n0 = g.w0.dim(0), n1 = n0 + g.w1.dim(0), n2 = n1 + g.w2.dim(0);
+  const Var all = ns(join({g.w0, transpose(g.w1), g.w2}, 0));
+  return {cut(all, 0, {0, n0}), transpose(cut(all, 0, {n0, n1})), cut(all, 0, {n1, n2})};
+}
+
+FastWeights stepped(const FastWeights& w, const FastWeights& g, const FastWeights& target, const FastWeightRule& rule) {
+  const FastWeights step = rule.orthogonalise ? orthogonalised(*rule.orthogonalise, g) : g;
+  auto next = [&](Var FastWeights::*kind) {
+    return keep_column_norm(add(rule.forget_weights ? g.*kind : w.*kind, step.*kind), target.*kind, rule.eps);
+  };
+  return {next(&FastWeights::w0), next(&FastWeights::w1), next(&FastWeights::w2)};
 }
 
 }  // namespace
@@ -94,8 +103,7 @@ FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWei
     }
     FastWeights g = finish_update(units, *std::exchange(flying, {}), before);
     if (x.momentum) before = g;
-    own = {stepped(own.w0, g.w0, target.w0, rule), stepped(own.w1, g.w1, target.w1, rule),
-           stepped(own.w2, g.w2, target.w2, rule)};
+    own = stepped(own, g, target, rule);
     w = units.publish(own);
   }
   return {outs.empty() ? Var() : join(outs, 1), w};
