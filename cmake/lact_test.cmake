@@ -4,7 +4,7 @@ set(LACT_MPI_ENVIRONMENT OMP_NUM_THREADS=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_R
 
 # lact_test(file SIZE small|medium|large [DATA] [CUDA | ONLY_CUDA] [RANKS counts ...] [TIMEOUT seconds] LINKS folders ...)
 # One GoogleTest program per file, one ctest entry per program. The size is a label: CI runs `small` again under the sanitizers.
-# CUDA starts the program a second time on a GPU (ONLY_CUDA: there alone), label `cuda`, see tools/test.
+# CUDA starts the program a second time on GPUs (ONLY_CUDA: there alone), label `cuda`, see tools/test.
 # DATA marks tests that need ../shared/data: label `data`, see tools/test.
 # RANKS starts the program under mpirun with each of these numbers of ranks, one entry each (`parallel/name/4 ranks`);
 # a build without MPI has no such tests.
@@ -43,9 +43,14 @@ function(lact_test file)
       COMMAND ${LACT_MPIRUN} ${ranks} $<TARGET_FILE:${name}>)
     set_tests_properties(${entry} PROPERTIES PROCESSORS ${ranks})
     list(APPEND entries ${entry})
+    if(A_CUDA AND LACT_HAS_CUDA)
+      add_test(NAME "${entry}.cuda" WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} COMMAND ${LACT_MPIRUN} ${ranks} $<TARGET_FILE:${name}>)
+      set_tests_properties("${entry}.cuda" PROPERTIES PROCESSORS ${ranks} LABELS "${A_SIZE};cuda" TIMEOUT ${A_TIMEOUT}
+        ENVIRONMENT "${environment};LACT_TEST_DEVICE=cuda;EMULATED_GPUS=${ranks}")
+    endif()
   endforeach()
   set_tests_properties(${entries} PROPERTIES LABELS "${labels}" TIMEOUT ${A_TIMEOUT} ENVIRONMENT "${environment}")
-  if(A_CUDA AND LACT_HAS_CUDA)
+  if(A_CUDA AND LACT_HAS_CUDA AND NOT A_RANKS)
     add_test(NAME ${folder}/${name}.cuda COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(${folder}/${name}.cuda PROPERTIES LABELS "${A_SIZE};cuda" TIMEOUT ${A_TIMEOUT}
       ENVIRONMENT "LACT_BINARY=${CMAKE_BINARY_DIR}/lact;LACT_TEST_DEVICE=cuda")

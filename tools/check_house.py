@@ -36,7 +36,7 @@ VENDORS = [
     (r"CLI/", ["src/app/*.cpp"]),
     (r"dnnl|oneapi/", ["src/kernels/cpu/gemm*.cpp"]),
     (r"mpi\.h", ["src/parallel/mpi*.cpp", "tests/support/mpi_main.cpp"]),
-    (r"nccl\.h", ["src/parallel/nccl*.cpp"]),
+    (r"nccl\.h", ["src/parallel/nccl*.cpp", "tests/emulated/*"]),
     (r"cublas|cudnn", ["src/kernels/cuda/*", "tests/emulated/*"]),
     (r"cuda|cub/|nvtx", ["src/tensor/*_cuda.cpp", "src/kernels/cuda/*", "src/parallel/nccl*.cpp", "tests/emulated/*"]),
     (r"gtest/|gmock/", ["tests/*"]),

@@ -13,11 +13,13 @@ namespace {
 struct CommConfig {
   std::int64_t least = 4 << 10, most = 64 << 20, times = 8;
   double seconds = 0.2;
+  std::string device = "cpu";
   void fields(Fields& f) {
     f("least", least, "bytes of the smallest size");
     f("most", most, "bytes of the largest size");
     f("times", times, "each size is so many times the one before");
     f("seconds", seconds, "about how long one row is measured");
+    f("device", device, "where the numbers are: cpu, cuda, best");
   }
 };
 
@@ -35,15 +37,34 @@ float held(int r, std::int64_t i) { return float((i * 7 + r * 31 + 3) % 101); }
 // One collective on `n` numbers per rank as users call it, and how many numbers it left wrong.
 class Trial {
  public:
-  Trial(Communicator& c, Op op, std::int64_t n, Device& d) : c_(c), op_(op), part_(n / c.size()), n_(part_ * c.size()) {
+  Trial(Communicator& c, Op op, std::int64_t n, Device& d)
+      : c_(c), device_(d), op_(op), part_(n / c.size()), n_(part_ * c.size()) {
     in_ = Tensor::empty(d, {op == Op::all_gather ? part_ : n_});
     out_ = in_place() ? in_ : Tensor::empty(d, {op == Op::reduce_scatter ? part_ : n_});
+    for (std::int64_t i = 0; i < in_.count(); ++i) held_.push_back(held(c_.rank(), i));
   }
   std::int64_t bytes() const { return n_ * 4; }
-  void fill() {
-    for (std::int64_t i = 0; i < in_.count(); ++i) in_.data<float>()[i] = held(c_.rank(), i);
-  }
+  void fill() { device_.copy_in(in_.raw(), held_.data(), held_.size() * sizeof(float)); }
   void run() {
+    call();
+    device_.compute().finish();
+  }
+  std::int64_t wrong() const {
+    std::vector<float> got(std::size_t(out_.count()));
+    device_.copy_out(got.data(), out_.raw(), got.size() * sizeof(float));
+    std::int64_t count = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) count += got[i] != expected(std::int64_t(i));
+    return count;
+  }
+  // As nccl-tests counts: what a link must carry at least for each byte of the tensor.
+  double bus_factor() const {
+    const double others = double(c_.size() - 1) / c_.size();
+    if (op_ == Op::all_reduce) return 2 * others;
+    return op_ == Op::all_gather || op_ == Op::reduce_scatter || op_ == Op::all_to_all ? others : 1;
+  }
+
+ private:
+  void call() {
     const int next = (c_.rank() + 1) % c_.size(), last = (c_.rank() + c_.size() - 1) % c_.size();
     switch (op_) {
       case Op::all_reduce:
@@ -62,19 +83,6 @@ class Trial {
         return c_.exchange(std::vector<Message>{{in_, next, true}, {out_, last, false}}).wait();
     }
   }
-  std::int64_t wrong() const {
-    std::int64_t count = 0;
-    for (std::int64_t i = 0; i < out_.count(); ++i) count += out_.data<float>()[i] != expected(i);
-    return count;
-  }
-  // As nccl-tests counts: what a link must carry at least for each byte of the tensor.
-  double bus_factor() const {
-    const double others = double(c_.size() - 1) / c_.size();
-    if (op_ == Op::all_reduce) return 2 * others;
-    return op_ == Op::all_gather || op_ == Op::reduce_scatter || op_ == Op::all_to_all ? others : 1;
-  }
-
- private:
   bool in_place() const { return op_ == Op::all_reduce || op_ == Op::reduce_to || op_ == Op::broadcast; }
   float sum(std::int64_t i) const {
     float s = 0;
@@ -102,30 +110,34 @@ class Trial {
     return held(int((me + c_.size() - 1) % c_.size()), i);
   }
   Communicator& c_;
+  Device& device_;
   Op op_;
   std::int64_t part_, n_;  // numbers of one rank's part, and of the whole
+  std::vector<float> held_;
   Tensor in_, out_;
 };
 
-double over_ranks(Communicator& c, double x, Reduce op, Device& d) {
-  const Tensor t = Tensor::of(d, {1}, std::span<const double>(&x, 1), DType::f64);
+double over_ranks(Communicator& c, double x, Reduce op) {
+  static const auto host = Device::open(Backend::cpu);
+  const Tensor t = Tensor::of(*host, {1}, std::span<const double>(&x, 1), DType::f64);
   c.all_reduce(t, op).wait();
   return t.item();
 }
 
 CommRow measured(Communicator& c, Op op, std::int64_t bytes, double seconds, Device& d) {
   Trial trial(c, op, std::max<std::int64_t>(bytes / 4, c.size()), d);
-  CommRow row{op, c.transport(), trial.bytes()};
+  const bool through_host = d.backend() != Backend::cpu && c.size() > 1 && std::string(c.transport()) != "nccl";
+  CommRow row{op, through_host ? "staged" : c.transport(), trial.bytes()};
   trial.fill();
   trial.run();
-  row.wrong = std::int64_t(over_ranks(c, double(trial.wrong()), Reduce::sum, d));
+  row.wrong = std::int64_t(over_ranks(c, double(trial.wrong()), Reduce::sum));
   std::vector<double> slowest;
   for (double spent = 0; row.calls < 5 || (spent < seconds && row.calls < 1000); ++row.calls) {
     trial.fill();  // sums grow from call to call otherwise
-    over_ranks(c, 0, Reduce::max, d);
+    over_ranks(c, 0, Reduce::max);
     const double begin = steady_seconds();
     trial.run();
-    slowest.push_back(over_ranks(c, steady_seconds() - begin, Reduce::max, d));
+    slowest.push_back(over_ranks(c, steady_seconds() - begin, Reduce::max));
     spent += slowest.back();  // the same on all ranks, so all stop together
   }
   std::ranges::nth_element(slowest, slowest.begin() + std::ptrdiff_t(slowest.size() / 2));
@@ -135,16 +147,18 @@ CommRow measured(Communicator& c, Op op, std::int64_t bytes, double seconds, Dev
 }
 
 std::vector<CommRow> rows_of(Communicator& world, const CommConfig& cfg) {
-  const auto device = Device::open(Backend::cpu);
+  const auto device = device_of_rank(backend_named(cfg.device));
   std::vector<std::unique_ptr<Communicator>> lines;
   for (Transport t : {Transport::messages, Transport::best}) {
     auto line = with_transport(world, t, "bench");
+    if (t == Transport::best) line->meet_on(*device);
     if (lines.empty() || std::string(lines.back()->transport()) != line->transport()) lines.push_back(std::move(line));
   }
   std::vector<CommRow> rows;
   for (std::size_t op = 0; op < op_kinds; ++op)
     for (const auto& line : lines) {
-      if (Op(op) == Op::exchange && line != lines.front()) continue;  // messages in any case
+      const bool of_the_host = device->backend() == Backend::cpu;
+      if (of_the_host && Op(op) == Op::exchange && line != lines.front()) continue;  // messages in any case
       for (std::int64_t bytes = cfg.least; bytes <= cfg.most; bytes *= cfg.times)
         rows.push_back(measured(*line, Op(op), bytes, cfg.seconds, *device));
     }

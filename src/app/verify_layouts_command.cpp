@@ -24,16 +24,6 @@ constexpr double of_rounding = 10;         // times what f32 itself differs from
 constexpr double loss_bound = 1e-5;        // of the loss
 constexpr std::size_t most_per_count = 6;  // layouts tried of each number of ranks
 
-std::string taken(Arguments& args, const std::string& key, const std::string& otherwise) {
-  std::string value = otherwise;
-  std::erase_if(args.overrides, [&](const std::string& o) {
-    if (!o.starts_with(key + "=")) return false;
-    value = o.substr(key.size() + 1);
-    return true;
-  });
-  return value;
-}
-
 std::int64_t number(const std::string& text, const std::string& key) {
   check(!text.empty() && text.size() < 7 && text.find_first_not_of("0123456789") == text.npos, "{}={} is not a number",
         key, text);
@@ -62,8 +52,8 @@ class Layouts {
  public:
   Layouts(std::string config, Arguments args)
       : config_(std::move(config)),
-        most_(number(taken(args, "ranks", "8"), "ranks")),
-        steps_(number(taken(args, "steps", "3"), "steps")),
+        most_(number(args.take("ranks", "8"), "ranks")),
+        steps_(number(args.take("steps", "3"), "steps")),
         overrides_(args.overrides),
         cfg_(RunConfig::load(config_, overrides_)),
         folder_((fs::temp_directory_path() / ("lact-layouts-" + std::to_string(::getpid()))).string()) {
@@ -114,18 +104,8 @@ class Layouts {
     return losses;
   }
 
-  bool repeats_bits(const Grid& g) const {
-    if (!cfg_.train.deterministic || g.size[std::size_t(Axis::tp)] > 1) return false;
-    try {
-      finest_layout(cfg_, g);
-      return true;
-    } catch (const Error&) {
-      return false;
-    }
-  }
-
   Json tried(const Grid& g) {
-    const bool bits = repeats_bits(g);
+    const bool bits = cfg_.train.deterministic && g.size[std::size_t(Axis::tp)] == 1 && repeats_bits(cfg_, g);
     const std::vector<double> losses = losses_of(g, "layout", false, bits);
     double loss = 0;
     for (std::size_t i = 0; i < one_.size(); ++i)
@@ -193,9 +173,9 @@ int verify_layouts_command(const std::string& config, Arguments args, bool json)
 }
 
 int verify_layout_command(const std::string& config, Arguments args) {
-  const std::string gradients = taken(args, "gradients", "gradients.h5");
-  const std::int64_t steps = number(taken(args, "steps", "1"), "steps");
-  const DType t = taken(args, "f64", "0") == "1" ? DType::f64 : DType::f32;
+  const std::string gradients = args.take("gradients", "gradients.h5");
+  const std::int64_t steps = number(args.take("steps", "1"), "steps");
+  const DType t = args.take("f64", "0") == "1" ? DType::f64 : DType::f32;
   const RunConfig cfg = RunConfig::load(config, args.overrides);
   on_ranks(cfg, open_world(double(cfg.parallel.timeout)), [&](const RunConfig& c, std::unique_ptr<Communicator> world) {
     const bool first = world->rank() == 0;

@@ -1,5 +1,7 @@
 #include "data/loader.hpp"
 
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "data/scene_folder.hpp"
 
@@ -23,18 +25,22 @@ std::vector<Pose> poses_of(const ViewSource& source, const ViewChoice& choice, b
 
 // Returns early, with less than a sample, when asked to stop.
 Sample gather(const ViewSource& source, const ViewChoice& choice, const DataConfig& config,
-              const std::stop_token& stop) {
+              const std::vector<bool>& seen, const std::stop_token& stop) {
   Sample sample;
   for (const Pose& pose : poses_of(source, choice, config.scene_pose_normalize))
     sample.poses.insert(sample.poses.end(), pose.begin(), pose.end());
   const std::size_t views = choice.inputs.size() + choice.targets.size();
-  sample.images.reserve(views * 3 * std::size_t(config.height() * config.width()));
+  const std::size_t numbers = 3 * std::size_t(config.height() * config.width());
+  sample.images.resize(views * numbers), sample.intrinsics.resize(views * 4);
+  std::size_t place = 0;
   for (const auto* list : {&choice.inputs, &choice.targets})
     for (std::int64_t v : *list) {
       if (stop.stop_requested()) return sample;
+      const std::size_t at = place++;
+      if (!seen[at]) continue;
       const PosedView view = source.load(choice.scene, v, config.height(), config.width());
-      sample.images.insert(sample.images.end(), view.rgb.begin(), view.rgb.end());
-      sample.intrinsics.insert(sample.intrinsics.end(), view.intrinsics.begin(), view.intrinsics.end());
+      std::ranges::copy(view.rgb, sample.images.begin() + std::ptrdiff_t(at * numbers));
+      std::ranges::copy(view.intrinsics, sample.intrinsics.begin() + std::ptrdiff_t(at * 4));
     }
   return sample;
 }
@@ -66,13 +72,17 @@ std::unique_ptr<ViewSource> open_views(const DataConfig& config) {
 }
 
 Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device) {
-  return batch_of(gather(source, choice, config, {}), 1, std::int64_t(choice.inputs.size()),
+  const std::vector<bool> all(choice.inputs.size() + choice.targets.size(), true);
+  return batch_of(gather(source, choice, config, all, {}), 1, std::int64_t(choice.inputs.size()),
                   std::int64_t(choice.targets.size()), config, device);
 }
 
-Loader::Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, Device& device)
-    : source_(source), config_(std::move(config)), seed_(seed), device_(device) {
+Loader::Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, Device& device, std::vector<bool> seen)
+    : source_(source), config_(std::move(config)), seed_(seed), device_(device), seen_(std::move(seen)) {
   check_data(config_);
+  const auto views = std::size_t(config_.num_input_views + config_.num_target_views);
+  if (seen_.empty()) seen_.assign(views, true);
+  check(seen_.size() == views, "{} of the {} views of a sample are said to be seen or not", seen_.size(), views);
   training_ = training_views(source_, config_);
   for (std::int64_t i = 0; i < config_.threads; ++i)
     workers_.emplace_back([this](std::stop_token stop) { work(std::move(stop)); });
@@ -123,7 +133,7 @@ Loader::Prepared Loader::take() {
 
 Loader::Prepared Loader::prepare(std::int64_t sample, std::stop_token stop) const {
   try {
-    return {gather(source_, choice(sample), config_, stop), nullptr};
+    return {gather(source_, choice(sample), config_, seen_, stop), nullptr};
   } catch (...) {
     return {{}, std::current_exception()};
   }

@@ -23,8 +23,10 @@ Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataCon
 
 class Loader {
  public:
-  // The source outlives the loader. A scene without enough views to train on is an error here.
-  Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, Device& device);
+  // The source outlives the loader. A scene without enough views to train on is an error here. `seen`: per view of a
+  // sample, inputs first, whether anyone here looks at it; others are not read, their pictures and intrinsics are
+  // zeros. All are seen where nothing is said.
+  Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, Device& device, std::vector<bool> seen = {});
   ~Loader();
   Loader(const Loader&) = delete;
 
@@ -60,6 +62,7 @@ class Loader {
   DataConfig config_;
   std::uint64_t seed_;
   Device& device_;
+  std::vector<bool> seen_;
   std::vector<SceneViews> training_;
 
   std::mutex mutex_;  // guards what follows

@@ -4,18 +4,14 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 
 #include "base/check.hpp"
+#include "base/clock.hpp"
 #include "base/log.hpp"
 
 namespace lact {
 namespace {
-
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::string short_count(double x) {  // 3.2k, 41k, 1.2M
   constexpr std::array<const char*, 5> units = {"", "k", "M", "G", "T"};

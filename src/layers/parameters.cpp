@@ -85,10 +85,10 @@ void ParameterStore::lay_out(Device& d, Mesh& m, std::uint64_t seed, DType t) {
   std::vector<std::int64_t> sizes = place_all(parameters_, buckets_);
   for (std::size_t b = 0; b < buckets_.size(); ++b) {
     Communicator& line = m.along(buckets_[b].replicated_on);
-    std::int64_t unit = 64 * line.size(), size = (sizes[b] + unit - 1) / unit * unit, part = size / line.size();
+    std::int64_t unit = 64 * line.size(), size = (sizes[b] + unit - 1) / unit * unit;
     buckets_[b].value = Tensor::zeros(d, {size}, t);
     buckets_[b].gradient = Tensor::zeros(d, {size}, t);
-    buckets_[b].shard = {line.rank() * part, (line.rank() + 1) * part};
+    buckets_[b].shard = even_part(size, line.rank(), line.size());
   }
   if (d.backend() == Backend::paper) return;
   for (const Parameter& p : parameters_) {

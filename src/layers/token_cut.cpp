@@ -9,8 +9,6 @@
 
 namespace lact {
 
-Range even_part(std::int64_t n, int part, int parts) { return {n * part / parts, n * (part + 1) / parts}; }
-
 std::int64_t total(std::span<const Range> ranges) {
   std::int64_t n = 0;
   for (const Range& r : ranges) n += r.size();

@@ -21,8 +21,6 @@ struct TokenCut {
   bool whole_spans(std::int64_t span) const;  // whether no rank of cp holds only a part of a span of so many tokens
 };
 
-// `n` in `parts` parts that differ by at most one; part r is [n r / parts, n (r + 1) / parts).
-Range even_part(std::int64_t n, int part, int parts);
 // The numbers [from, to) of the concatenation of ranges, as ranges.
 std::vector<Range> part_of(std::span<const Range> ranges, Range numbers);
 std::int64_t total(std::span<const Range> ranges);

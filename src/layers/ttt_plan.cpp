@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/check.hpp"
+#include "parallel/traffic.hpp"
 
 namespace lact {
 
@@ -38,8 +39,8 @@ std::vector<Range> share(const TttPlan& plan, std::int64_t tokens, int rank, int
   std::vector<Range> mine;
   std::int64_t begin = 0;
   for (std::int64_t end : borders) {
-    std::int64_t n = end - begin;
-    Range part{begin + n * rank / ranks, begin + n * (rank + 1) / ranks};
+    Range part = even_part(end - begin, rank, ranks);
+    part = {begin + part.begin, begin + part.end};
     if (!part.empty() && !mine.empty() && mine.back().end == part.begin)
       mine.back().end = part.end;
     else if (!part.empty())

@@ -135,34 +135,59 @@ ViewSynthesis::SubLayer ViewSynthesis::make_sub_layer(Scope s, const BlockConfig
           Ttt(f, cfg_.dim, {p.head_dim, multiple(b), p.base_lr, p.muon_update_steps, false, cp_mode_}, init)};
 }
 
-ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w,
+ViewSynthesis::Sequence ViewSynthesis::sequence(const Mesh& mesh, std::int64_t views, std::int64_t h, std::int64_t w,
                                                 TttPlan plan) const {
   Sequence seq;
   seq.tokens_per_view = per_view(h, w);
   seq.plan = std::move(plan);
-  seq.cut = TokenCut::of(seq.plan, poses.dim(1) * seq.tokens_per_view, c.mesh);
+  seq.cut = TokenCut::of(seq.plan, views * seq.tokens_per_view, mesh);
   return seq;
 }
 
-ViewSynthesis::Sequence ViewSynthesis::sequence(const Ctx& c, const Batch& b) const {
-  std::int64_t h = b.images.dim(3), w = b.images.dim(4), n = per_view(h, w);
-  return sequence(c, b.poses, h, w, plan_views(b.input_views * n, b.target_views * n));
+ViewSynthesis::Sequence ViewSynthesis::sequence(const Mesh& mesh, std::int64_t inputs, std::int64_t targets,
+                                                std::int64_t h, std::int64_t w) const {
+  const std::int64_t n = per_view(h, w);
+  return sequence(mesh, inputs + targets, h, w, plan_views(inputs * n, targets * n));
 }
 
 namespace {
+
 Var in_type_of(const Ctx& c, const Var& x) { return c.activations == x.value().dtype() ? x : cast(x, c.activations); }
+
+// The views that hold some tokens, and where these stand among the tokens of the views.
+struct Covering {
+  Range views, rows;
+};
+Covering covering(Range tokens, std::int64_t per_view) {
+  Range views{tokens.begin / per_view, (tokens.end + per_view - 1) / per_view};
+  return {views, {tokens.begin - views.begin * per_view, tokens.end - views.begin * per_view}};
+}
+
 }  // namespace
+
+std::vector<bool> ViewSynthesis::views_seen(const Mesh& mesh, std::int64_t inputs, std::int64_t targets, std::int64_t h,
+                                            std::int64_t w) const {
+  const int pp = mesh.grid().size[std::size_t(Axis::pp)], at = mesh.at(Axis::pp);
+  const bool embeds = at == 0, decodes = at == int(stages_.size() - 1) % pp;
+  const Sequence seq = sequence(mesh, inputs, targets, h, w);
+  std::vector<bool> seen(std::size_t(inputs + targets), false);
+  for (const Range& rows : seq.cut.rows()) {
+    const Range views = covering(rows, seq.tokens_per_view).views;
+    for (std::int64_t v = views.begin; v < views.end; ++v) seen[std::size_t(v)] = embeds || (decodes && v >= inputs);
+  }
+  return seen;
+}
 
 // The tokens of this rank's rows; views without a row here are not touched.
 Var ViewSynthesis::embed_rows(Ctx& c, const Sequence& seq, const Batch& b, std::int64_t h, std::int64_t w) {
-  const std::int64_t n = seq.tokens_per_view;
   std::vector<Var> parts;
   for (const Range& r : seq.cut.rows()) {
-    Range views{r.begin / n, (r.end + n - 1) / n}, given{views.begin, std::min(views.end, b.input_views)};
+    const auto [views, rows] = covering(r, seq.tokens_per_view);
+    const Range given{views.begin, std::min(views.end, b.input_views)};
     Tensor pictures = b.images.defined() && !given.empty() ? dense(b.images.cut(1, given)) : Tensor();
     Tensor tokens =
         view_tokens(dense(b.intrinsics.cut(1, views)), dense(b.poses.cut(1, views)), pictures, h, w, cfg_.patch_size);
-    parts.emplace_back(tokens.cut(1, {r.begin - views.begin * n, r.end - views.begin * n}));
+    parts.emplace_back(tokens.cut(1, rows));
   }
   if (parts.empty())
     parts.emplace_back(Tensor::zeros(c.device, {b.poses.dim(0), 0, channels * cfg_.patch_size * cfg_.patch_size}));
@@ -212,22 +237,15 @@ Var ViewSynthesis::block(Ctx& c, int i, const Var& x, const Batch& b) { return r
 Var ViewSynthesis::head(Ctx& c, const Var& x, const Batch& b) {
   const Sequence seq = sequence(c, b);
   const std::int64_t n = seq.tokens_per_view, h = b.images.dim(3), w = b.images.dim(4);
-  std::int64_t row = 0, inputs = 0;
   std::vector<Var> wanted{Tensor::zeros(c.device, {x.dim(0), 0, 3 * cfg_.patch_size * cfg_.patch_size})};
   for (const Range& r : seq.cut.rows()) {
-    row += r.size();
-    Range targets{std::max(r.begin, b.input_views * n), r.end};
-    if (targets.empty()) {
-      inputs = row;
-      continue;
-    }
-    inputs += targets.begin - r.begin;
-    Range views{targets.begin / n, (targets.end + n - 1) / n};
-    Tensor patches = patched(b.images.cut(1, views), h, w, cfg_.patch_size);
-    wanted.emplace_back(patches.cut(1, {targets.begin - views.begin * n, targets.end - views.begin * n}));
+    const Range targets{std::max(r.begin, b.input_views * n), r.end};
+    if (targets.empty()) continue;
+    const auto [views, rows] = covering(targets, n);
+    wanted.emplace_back(patched(b.images.cut(1, views), h, w, cfg_.patch_size).cut(1, rows));
   }
-  Var y = decoded(c, cut(x, 1, {inputs, row}));
   Var target = join(wanted, 1);
+  Var y = decoded(c, cut(x, 1, {x.dim(1) - target.dim(1), x.dim(1)}));
   if (y.value().dtype() == DType::f64) target = cast(target, DType::f64);
   return scale(sum(square(sub(y, target))), 1 / b.valid);
 }
@@ -284,7 +302,7 @@ Var ViewSynthesis::predict(Ctx& c, const Batch& b) {
 ViewSynthesis::States ViewSynthesis::reconstruct(Ctx& c, const Batch& inputs) {
   const std::int64_t h = inputs.images.dim(3), w = inputs.images.dim(4);
   Range all{0, inputs.input_views * per_view(h, w)};
-  Sequence seq = sequence(c, inputs.poses, h, w, {{TttEvent::update, all}, {TttEvent::apply, all}});
+  Sequence seq = sequence(c.mesh, inputs.input_views, h, w, {{TttEvent::update, all}, {TttEvent::apply, all}});
   States states(blocks_.size());  // those of other ranks' blocks stay empty
   run_all(c, seq, inputs, h, w, [&](std::size_t i) { seq.final_states = &states[i]; });
   return states;
@@ -294,7 +312,7 @@ Var ViewSynthesis::render(Ctx& c, const States& states, const Tensor& intrinsics
                           std::int64_t w) {
   Batch views;
   views.intrinsics = intrinsics, views.poses = poses;
-  Sequence seq = sequence(c, poses, h, w, {{TttEvent::apply, {0, poses.dim(1) * per_view(h, w)}}});
+  Sequence seq = sequence(c.mesh, poses.dim(1), h, w, {{TttEvent::apply, {0, poses.dim(1) * per_view(h, w)}}});
   Var x = run_all(c, seq, views, h, w, [&](std::size_t i) { seq.initial = &states[i]; });
   return images_everywhere(c, x, seq, {0, poses.dim(1)}, h, w);
 }

@@ -80,6 +80,10 @@ class ViewSynthesis final : public Model {
   void cut_into(std::vector<Range> stages) { stages_ = std::move(stages); }
   // The block that a parameter belongs to; -1 for the embedding, blocks() for the head.
   std::int64_t place_of(const std::string& parameter) const;
+  // Per view of a batch, inputs first, whether this rank looks at it: only ranks of the first stage and of the last do,
+  // and those only at views of which they hold tokens.
+  std::vector<bool> views_seen(const Mesh& mesh, std::int64_t inputs, std::int64_t targets, std::int64_t h,
+                               std::int64_t w) const;
   const ViewSynthesisConfig& config() const { return cfg_; }
 
  private:
@@ -97,8 +101,12 @@ class ViewSynthesis final : public Model {
   };
   SubLayer make_sub_layer(Scope s, const BlockConfig& b, InitScale init) const;
   Var run_block(Ctx& c, int i, Var x, const Sequence& seq);
-  Sequence sequence(const Ctx& c, const Tensor& poses, std::int64_t h, std::int64_t w, TttPlan plan) const;
-  Sequence sequence(const Ctx& c, const Batch& b) const;  // inputs update, all are applied
+  Sequence sequence(const Mesh& mesh, std::int64_t views, std::int64_t h, std::int64_t w, TttPlan plan) const;
+  // Inputs update, all are applied.
+  Sequence sequence(const Mesh& mesh, std::int64_t inputs, std::int64_t targets, std::int64_t h, std::int64_t w) const;
+  Sequence sequence(const Ctx& c, const Batch& b) const {
+    return sequence(c.mesh, b.input_views, b.target_views, b.images.dim(3), b.images.dim(4));
+  }
   std::int64_t per_view(std::int64_t h, std::int64_t w) const { return h * w / (cfg_.patch_size * cfg_.patch_size); }
   // What the rank of a stage makes, on every rank of the pipeline.
   Var made_in(Ctx& c, std::size_t stage, const Shape& shape, DType type, const std::function<Var()>& make) const;

@@ -16,8 +16,8 @@ struct Activity {
     std::string label;         // "cp", "dp|cp", "world"
     std::vector<int> members;  // their ranks in the world
     // Collectives begun and finished. Equal on all members when nobody is behind: who has begun fewer is awaited by the
-    // others. Exchanges of messages concern two ranks only and are not counted.
-    std::atomic<std::uint64_t> begun{0}, finished{0};
+    // others. Exchanges of messages concern two ranks only: each rank counts its own.
+    std::atomic<std::uint64_t> begun{0}, finished{0}, exchanges{0};
   };
   static constexpr int most_lines = 32;
   std::array<Line, most_lines> lines;
@@ -28,6 +28,7 @@ struct Activity {
   struct Blocked {
     std::atomic<int> line{-1}, last{-1};
     std::atomic<std::uint64_t> sequence{0};  // number of that collective on its line, from 1; 0 for an exchange
+    std::atomic<std::uint64_t> exchange{0};  // its number, where it is one
     std::atomic<Op> op{Op::all_reduce};
     std::atomic<double> since{0};  // seconds of steady_seconds()
   };

@@ -17,7 +17,7 @@ struct Begun {
   Op op = Op::all_reduce;
   double at = 0;
   std::int64_t bytes = 0;
-  std::uint64_t sequence = 0;  // on its line of the activity
+  std::uint64_t sequence = 0, exchange = 0;  // on its line of the activity; one of them
 };
 
 // A call in flight with its ledger, its place in the activity and its spans.
@@ -41,7 +41,7 @@ class Tracked final : public Work::State {
     const double begin = steady_seconds();
     if (watched_) {
       auto& b = watched_->blocked;
-      b.sequence = begun_.sequence, b.op = begun_.op, b.since = begin;
+      b.sequence = begun_.sequence, b.exchange = begun_.exchange, b.op = begun_.op, b.since = begin;
       b.line = b.last = line_;
     }
     const auto inner = std::move(inner_);
@@ -126,8 +126,10 @@ Work Communicator::begin(Collective call) {
   }
   if (compare_ && !muted_ && call.op != Op::exchange && size() > 1) compare(call);
   const bool empty = call.op == Op::exchange ? call.messages.empty() : total_of(call.counts) == 0;
-  if (watched_ && !muted_ && call.op != Op::exchange && !empty)
-    begun.sequence = ++watched_->lines[std::size_t(line_)].begun;
+  if (watched_ && !muted_ && !empty) {
+    Activity::Line& line = watched_->lines[std::size_t(line_)];
+    call.op == Op::exchange ? begun.exchange = ++line.exchanges : begun.sequence = ++line.begun;
+  }
   std::shared_ptr<Work::State> state;
   if (muted_)
     answer_alone(call, rank(), size());

@@ -69,9 +69,13 @@ class Communicator {
   Work exchange(std::span<const Message> messages);  // the k-th message from a to b is the k-th that b receives from a
   // Ranks of one color, ordered by key. The label names the new communicator in reports.
   virtual std::unique_ptr<Communicator> split(int color, int key, const std::string& label) = 0;
+  // From now on numbers of this device take the shortest way there is: between GPUs where each rank has its own and the
+  // program has NCCL, else through their hosts' memory. Before, they all go through the hosts. Collective.
+  virtual void meet_on(Device&) {}
 
   const std::string& label() const { return label_; }
   Activity* activity() const { return watched_; }
+  int activity_line() const { return line_; }
   const Traffic& traffic() const { return *traffic_; }
   void reset_traffic() { *traffic_ = {}; }
   // Before each collective the ranks compare what they are about to call, and all of them refuse when they differ, with

@@ -42,6 +42,10 @@ void Mesh::make_lines(const Make& make) {
   }
 }
 
+void Mesh::meet_on(Device& device) {
+  for (Communicator* c : communicators()) c->meet_on(device);
+}
+
 std::vector<Communicator*> Mesh::communicators() {
   std::vector<Communicator*> all{world_.get()};
   for (const auto& line : lines_)

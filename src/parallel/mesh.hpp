@@ -22,6 +22,7 @@ class Mesh {
   // Every set of axes has one: Axes(dp) | cp is where the gradient of a weight is partial. Sets that differ in axes of
   // one rank only share it. Its label names the axes of more than one rank: "cp", "dp|cp"; "self" if there are none.
   Communicator& along(Axes a) { return *line_of_[a.bits]; }
+  void meet_on(Device& device);  // all lines, in their order
   // World and lines, each once: for reports.
   std::vector<Communicator*> communicators();
 

@@ -10,6 +10,7 @@
 
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "parallel/gpu_ranks.hpp"
 #include "parallel/launcher.hpp"
 #include "parallel/staged.hpp"
 #include "parallel/transfer.hpp"
@@ -231,7 +232,9 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
   }
   int rank() const override { return rank_; }
   int size() const override { return size_; }
-  const char* transport() const override { return window_ ? "window" : "messages"; }
+  const char* transport() const override { return gpus_ ? "nccl" : window_ ? "window" : "messages"; }
+  bool sums_along_tree() const override { return gpus_ == nullptr; }
+  void meet_on(Device& device) override { gpus_ = gpu_ranks(*this, device); }
   std::unique_ptr<Communicator> split(int color, int key, const std::string& label) override {
     return split(color, key, label, asked_);
   }
@@ -258,6 +261,7 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
 
  protected:
   std::shared_ptr<Work::State> start(Collective call) override {
+    if (Staged::needed(call) && gpus_ && call.reduce == Reduce::sum) return gpus_->start(std::move(call));
     if (Staged::needed(call))
       return std::make_shared<Staged>(std::move(call), [this](Collective c) { return start(c); });
     const bool messages = call.op == Op::exchange;
@@ -309,6 +313,7 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
   std::uint64_t calls_ = 0;
   std::vector<std::byte*> arenas_;
   std::unique_ptr<Window> window_;
+  std::unique_ptr<GpuRanks> gpus_;
   std::vector<std::shared_ptr<Transfer>> transfers_;
 };
 

@@ -10,9 +10,11 @@ const char* name_of(Op op) {
   return names[std::size_t(op)];
 }
 
+Range even_part(std::int64_t n, int part, int parts) { return {n * part / parts, n * (part + 1) / parts}; }
+
 std::vector<std::int64_t> even_counts(std::int64_t total, int ranks) {
   std::vector<std::int64_t> counts;
-  for (int r = 0; r < ranks; ++r) counts.push_back(total * (r + 1) / ranks - total * r / ranks);
+  for (int r = 0; r < ranks; ++r) counts.push_back(even_part(total, r, ranks).size());
   return counts;
 }
 

@@ -5,12 +5,16 @@
 #include <span>
 #include <vector>
 
+#include "tensor/tensor.hpp"
+
 namespace lact {
 
 enum class Op : std::uint8_t { all_reduce, all_gather, reduce_scatter, reduce_to, broadcast, all_to_all, exchange };
 constexpr std::size_t op_kinds = 7;
 const char* name_of(Op op);
 
+// Of `n` numbers those of one of `parts` parts that differ by at most one: [n r / parts, n (r + 1) / parts).
+Range even_part(std::int64_t n, int part, int parts);
 // Numbers per rank when `total` are cut as evenly as possible, e.g. 7 over 3 ranks: 2 2 3.
 std::vector<std::int64_t> even_counts(std::int64_t total, int ranks);
 

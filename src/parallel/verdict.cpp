@@ -27,8 +27,7 @@ std::uint64_t key_of(const Activity::Line& line) {  // FNV-1a
 std::string name_of(int rank, const Sighting& s) { return sentence("rank {} on {}", rank, s.host.data()); }
 
 std::string collective(const Sighting& s) {
-  if (s.sequence == 0) return sentence("{} of {}", name_of(s.op), s.label.data());
-  return sentence("{} {} of {}", name_of(s.op), s.sequence, s.label.data());
+  return sentence("{} {} of {}", name_of(s.op), s.sequence > 0 ? s.sequence : s.exchange, s.label.data());
 }
 
 std::string doing(const Sighting& s) {
@@ -120,7 +119,8 @@ Sighting Observer::look(double now) {
   seen_.members = {};
   for (int m : l.members)
     if (m < Sighting::most_ranks) seen_.members[std::size_t(m) / 64] |= std::uint64_t(1) << (m % 64);
-  seen_.line = seen_.begun[std::size_t(line)].line, seen_.sequence = b.sequence, seen_.op = b.op;
+  seen_.line = seen_.begun[std::size_t(line)].line, seen_.sequence = b.sequence, seen_.exchange = b.exchange,
+  seen_.op = b.op;
   seen_.waited = seen_.waiting ? std::max(0.0, now - b.since) : 0;
   return seen_;
 }

@@ -14,6 +14,7 @@ struct Sighting {  // what a rank says of itself; travels between the hosts of a
   std::array<char, 64> host{};
   std::array<char, 32> label{};          // of the line it waits in, or waited in last; empty before its first wait
   std::uint64_t line = 0, sequence = 0;  // that line, the same number on all its members, and the collective's number
+  std::uint64_t exchange = 0;            // or, of its own exchanges, the number
   Op op = Op::all_reduce;
   bool waiting = false;
   double waited = 0;                                     // seconds in that collective, while it waits

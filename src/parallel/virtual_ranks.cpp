@@ -10,6 +10,7 @@
 
 #include "base/check.hpp"
 #include "parallel/reduction.hpp"
+#include "parallel/together.hpp"
 
 namespace lact {
 namespace {
@@ -33,7 +34,7 @@ class Meeting {
     brought_[std::size_t(std::ranges::find(mine_, rank) - mine_.begin())] = std::move(bytes);
     const std::int64_t turn = turn_;
     if (++arrived_ == mine_.size()) {
-      together_ = std::make_shared<const std::vector<Bytes>>(gathered());
+      together_ = std::make_shared<const std::vector<Bytes>>(of_all());
       arrived_ = 0, ++turn_;
       changed_.notify_all();
     }
@@ -49,33 +50,22 @@ class Meeting {
 
  private:
   // This process' bytes and those of the others, by virtual rank.
-  std::vector<Bytes> gathered() {
-    std::vector<Bytes> all(static_cast<std::size_t>(ranks_));
-    Bytes pack;  // of each rank played here: its number, its size, its bytes
+  std::vector<Bytes> of_all() {
+    std::string pack;  // of each rank played here: its number, its size, its bytes
     for (std::size_t i = 0; i < mine_.size(); ++i) {
       const std::int64_t head[2] = {mine_[i], std::int64_t(brought_[i].size())};
-      append(pack, head, sizeof head);
-      append(pack, brought_[i].data(), brought_[i].size());
+      pack.append(reinterpret_cast<const char*>(head), sizeof head);
+      pack.append(reinterpret_cast<const char*>(brought_[i].data()), brought_[i].size());
     }
-    static const auto host = Device::open(Backend::cpu);
-    const auto n = std::size_t(processes_.size());
-    Tensor size = Tensor::empty(*host, {std::int64_t(sizeof(std::int64_t))}, DType::u8);
-    const auto mine = std::int64_t(pack.size());
-    std::memcpy(size.raw(), &mine, sizeof mine);
-    Tensor sizes = Tensor::empty(*host, {size.count() * std::int64_t(n)}, DType::u8);
-    processes_.all_gather(sizes, size).wait();
-    std::vector<std::int64_t> counts(n);
-    std::memcpy(counts.data(), sizes.raw(), n * sizeof(std::int64_t));
-    Tensor in = Tensor::empty(*host, {mine}, DType::u8);
-    std::memcpy(in.raw(), pack.data(), pack.size());
-    Tensor out = Tensor::empty(*host, {std::accumulate(counts.begin(), counts.end(), std::int64_t(0))}, DType::u8);
-    processes_.all_gather(out, in, counts).wait();
-    for (const std::byte *at = out.raw(), *end = at + out.count(); at < end;) {
-      std::int64_t head[2];
-      std::memcpy(head, at, sizeof head);
-      at += sizeof head;
-      all[std::size_t(head[0])] = Bytes(at, at + head[1]);
-      at += head[1];
+    std::vector<Bytes> all(static_cast<std::size_t>(ranks_));
+    for (const std::string& text : gathered(processes_, pack)) {
+      for (const char *at = text.data(), *end = at + text.size(); at < end;) {
+        std::int64_t head[2];
+        std::memcpy(head, at, sizeof head);
+        at += sizeof head;
+        append(all[std::size_t(head[0])], at, std::size_t(head[1]));
+        at += head[1];
+      }
     }
     return all;
   }

@@ -13,11 +13,6 @@ constexpr auto posted = &Window::Counters::posted;
 constexpr auto reduced = &Window::Counters::reduced;
 constexpr auto taken = &Window::Counters::taken;
 
-Range even_slice(std::int64_t count, std::size_t rank, std::size_t ranks) {
-  const auto r = std::int64_t(rank), n = std::int64_t(ranks);
-  return {count * r / n, count * (r + 1) / n};
-}
-
 void lay(std::byte* to, const std::byte* from, std::int64_t bytes) {
   if (bytes > 0 && to != from) std::memcpy(to, from, std::size_t(bytes));
 }
@@ -141,7 +136,7 @@ void Window::post(const Job& job, std::uint64_t piece) const {
   std::byte* to = slot(me_, piece);
   switch (c.op) {
     case Op::all_reduce: {  // all but my own slice, which only I add up
-      const Range r = job.part(c.in.count(), piece), own = even_slice(r.size(), me_, n);
+      const Range r = job.part(c.in.count(), piece), own = even_part(r.size(), int(me_), int(n));
       lay(to, job.in(r.begin), own.begin * job.unit);
       lay(to + own.end * job.unit, job.in(r.begin + own.end), (r.size() - own.end) * job.unit);
       break;
@@ -177,7 +172,7 @@ void Window::add_up(const Job& job, std::uint64_t piece, std::byte* to, const st
 }
 
 void Window::reduce_slice(const Job& job, std::uint64_t piece) const {
-  const Range r = job.part(job.call.in.count(), piece), own = even_slice(r.size(), me_, arenas_.size());
+  const Range r = job.part(job.call.in.count(), piece), own = even_part(r.size(), int(me_), int(arenas_.size()));
   std::byte* numbers = job.out(r.begin + own.begin);
   const auto at = std::size_t(own.begin * job.unit);
   add_up(job, piece, numbers, numbers, at, own.size());
@@ -193,7 +188,7 @@ void Window::take(const Job& job, std::uint64_t piece) const {
       const Range r = job.part(c.in.count(), piece);
       for (std::size_t p = 0; p < n; ++p) {
         if (p == me_) continue;
-        const Range s = even_slice(r.size(), p, n);
+        const Range s = even_part(r.size(), int(p), int(n));
         lay(job.out(r.begin + s.begin), slot(p, piece) + s.begin * job.unit, s.size() * job.unit);
       }
       break;

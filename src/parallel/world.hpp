@@ -13,7 +13,7 @@ struct WorldInfo {
   int rank = 0, ranks = 1;
   int local_rank = 0, local_ranks = 1;  // on this host
   int hosts = 1;
-  std::vector<Place> places;  // of all ranks
+  std::vector<Place> places;                            // of all ranks
   std::string library = "none", thread_level = "none";  // of MPI
   Activity* activity = nullptr;  // of all communicators of this process; null where there is one rank
 };
@@ -23,6 +23,9 @@ struct WorldInfo {
 // rank dies, stops, or makes others wait in a collective for longer than `timeout` seconds; 0 waits for ever.
 std::unique_ptr<Communicator> open_world(double timeout = 60);
 const WorldInfo& world_info();  // after open_world()
+
+// The GPUs of a host go to its ranks in turn; where there are fewer, ranks share them.
+std::unique_ptr<Device> device_of_rank(Backend b);
 
 // Ends all ranks with this exit status, after one of them failed and said why. Returns where there is one rank only.
 void abort_world(int status);

@@ -49,7 +49,8 @@ class Device {
   virtual Backend backend() const = 0;
   virtual std::string name() const = 0;
   virtual Stream& compute() = 0;
-  virtual Stream& comm() = 0;
+  // For work beside the computing: ordered with the compute stream by events alone.
+  virtual std::unique_ptr<Stream> make_stream() { return std::make_unique<Stream>(); }
   virtual int index() const { return 0; }
   virtual Device& host() = 0;  // the CPU beside it, where numbers are staged; the CPU itself is its own host
   // Pooled, 64-byte aligned, not cleared. Freed blocks return to the pool, which lives as long as the last block. On a

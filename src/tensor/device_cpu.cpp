@@ -23,7 +23,6 @@ class CpuDevice final : public Device {
   Backend backend() const override { return Backend::cpu; }
   std::string name() const override { return "cpu"; }
   Stream& compute() override { return compute_; }
-  Stream& comm() override { return comm_; }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
     std::size_t size = Pool::size_class(bytes);
     std::byte* block = pool_->take(size);
@@ -40,7 +39,7 @@ class CpuDevice final : public Device {
 
  private:
   std::shared_ptr<Pool> pool_ = std::make_shared<Pool>(aligned_block, [](std::byte* p) { std::free(p); });
-  Stream compute_, comm_;
+  Stream compute_;
 };
 
 }  // namespace

@@ -66,7 +66,7 @@ class CudaDevice final : public Device {
   int index() const override { return index_; }
   Device& host() override { return *host_; }
   Stream& compute() override { return compute_; }
-  Stream& comm() override { return comm_; }
+  std::unique_ptr<Stream> make_stream() override { return std::make_unique<CudaStream>(); }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
     std::size_t size = Pool::size_class(bytes);
     std::byte* block = pool_->take(size);
@@ -106,7 +106,7 @@ class CudaDevice final : public Device {
   std::unique_ptr<Device> host_;
   std::string name_;
   std::shared_ptr<Pool> pool_ = std::make_shared<Pool>(device_block, [](std::byte* p) { cudaFree(p); });
-  CudaStream compute_, comm_;
+  CudaStream compute_;
 };
 
 }  // namespace

@@ -33,7 +33,6 @@ class PaperDevice final : public Device {
   Backend backend() const override { return Backend::paper; }
   std::string name() const override { return "paper"; }
   Stream& compute() override { return compute_; }
-  Stream& comm() override { return comm_; }
   Device& host() override { return *host_; }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override;
   MemoryUse memory() const override { return use_->now; }
@@ -51,7 +50,7 @@ class PaperDevice final : public Device {
     MemoryUse now;
   };
   std::shared_ptr<Use> use_ = std::make_shared<Use>();
-  Stream compute_, comm_;
+  Stream compute_;
   std::unique_ptr<Device> host_ = Device::open(Backend::cpu);
 };
 

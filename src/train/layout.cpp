@@ -164,19 +164,31 @@ CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
                heads ? "heads" : "tokens", by_tokens * 4e-6, by_heads * 4e-6)};
 }
 
-Grid finest_layout(const RunConfig& cfg, const Grid& grid) {
+namespace {
+
+Grid finest_beside(const RunConfig& cfg, Grid grid) {
   constexpr int most = 8;
   const std::int64_t samples = cfg.train.batch_size / cfg.train.accumulate;
-  int dp = 1;
+  int& dp = grid.size[std::size_t(Axis::dp)] = 1;
   while (dp < most && samples % (2 * dp) == 0) dp *= 2;
-  Grid finest = grid;
-  finest.size[std::size_t(Axis::dp)] = dp, finest.size[std::size_t(Axis::cp)] = most;
-  bool part = grid.size[std::size_t(Axis::pp)] == 1;
-  for (Axis a : {Axis::dp, Axis::cp}) part = part && finest.size[std::size_t(a)] % grid.size[std::size_t(a)] == 0;
-  check(part,
+  grid.size[std::size_t(Axis::cp)] = most;
+  return grid;
+}
+
+}  // namespace
+
+bool repeats_bits(const RunConfig& cfg, const Grid& grid) {
+  const Grid finest = finest_beside(cfg, grid);
+  auto divides = [&](Axis a) { return finest.size[std::size_t(a)] % grid.size[std::size_t(a)] == 0; };
+  return grid.size[std::size_t(Axis::pp)] == 1 && divides(Axis::dp) && divides(Axis::cp);
+}
+
+Grid finest_layout(const RunConfig& cfg, const Grid& grid) {
+  const Grid finest = finest_beside(cfg, grid);
+  check(repeats_bits(cfg, grid),
         "train.deterministic=true repeats the bits of layouts with pp=1 and powers of two for dp (up to {}) and cp "
         "(up to {}), and this one is {}",
-        dp, most, text_of(grid));
+        finest.size[std::size_t(Axis::dp)], finest.size[std::size_t(Axis::cp)], text_of(grid));
   return finest;
 }
 

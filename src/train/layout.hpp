@@ -22,6 +22,7 @@ CpChoice cp_choice(const RunConfig& cfg, const Grid& grid);
 // to 8 along the samples; an error for grids that are no part of it, pp > 1 among them. `player_of`: the rank of `grid`
 // that plays a rank of the finest layout.
 Grid finest_layout(const RunConfig& cfg, const Grid& grid);
+bool repeats_bits(const RunConfig& cfg, const Grid& grid);  // whether it is a part of the finest
 int player_of(int rank, const Grid& finest, const Grid& grid);
 // The blocks of each stage of the pipeline, pp x parallel.interleave of them: balanced by floating-point operations,
 // the embedding and the head included.

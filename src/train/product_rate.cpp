@@ -1,16 +1,14 @@
 #include "train/product_rate.hpp"
 
 #include <algorithm>
-#include <chrono>
 
+#include "base/clock.hpp"
 #include "base/random.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/pointwise.hpp"
 
 namespace lact {
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 Tensor random_matrix(Device& d, DType t, std::int64_t rows, std::int64_t columns, const char* name) {
   std::vector<float> v(std::size_t(rows * columns));
@@ -30,10 +28,10 @@ double median_seconds(Device& d, std::int64_t runs, const std::function<void()>&
   std::vector<double> seconds;
   for (std::int64_t i = 0; i < runs + 2; ++i) {
     d.compute().finish();
-    const double begin = now();
+    const double begin = steady_seconds();
     call();
     d.compute().finish();
-    if (i >= 2) seconds.push_back(now() - begin);
+    if (i >= 2) seconds.push_back(steady_seconds() - begin);
   }
   std::ranges::nth_element(seconds, seconds.begin() + std::ptrdiff_t(seconds.size() / 2));
   return seconds[seconds.size() / 2];

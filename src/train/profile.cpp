@@ -248,7 +248,7 @@ RankProfile profile(LoadedModel& m, const ViewSource& source, const ProfileConfi
   learning.skip_norm = 0;  // every step counts
   Learner learner(m.model, m.store, *m.mesh, *m.device, learning, std::uint64_t(m.config.train.seed), m.stages);
   Kept before(m.store, learner.optimizer());
-  Loader loader(source, m.config.data, std::uint64_t(m.config.train.seed), *m.device);
+  Loader loader(source, m.config.data, std::uint64_t(m.config.train.seed), *m.device, m.views_seen());
   for (const auto& b : m.store.buckets()) {
     p.memory.weights += bytes_of(b.value), p.memory.gradients += bytes_of(b.gradient);
     p.memory.optimizer += bytes_of(b.first) + bytes_of(b.second);

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/check.hpp"
+#include "parallel/together.hpp"
 #include "parallel/world.hpp"
 
 namespace lact {
@@ -168,27 +169,9 @@ Json pipeline_json(const LoadedModel& m, const Ranks& ranks) {
 }  // namespace
 
 std::vector<Json> gathered(LoadedModel& m, const Json& mine) {
-  const std::string text = mine.dump();
-  Communicator& world = m.mesh->world();
-  std::vector<std::int32_t> sizes(std::size_t(world.size()));
-  sizes[std::size_t(world.rank())] = std::int32_t(text.size());
-  const Tensor all_sizes = Tensor::of(*m.device, {world.size()}, std::span<const std::int32_t>(sizes));
-  world.all_reduce(all_sizes).wait();
-  std::vector<std::int64_t> counts;
-  for (double n : all_sizes.to_doubles()) counts.push_back(std::int64_t(n));
-  const Tensor in = Tensor::empty(*m.device, {std::int64_t(text.size())}, DType::u8);
-  const Tensor out =
-      Tensor::empty(*m.device, {std::accumulate(counts.begin(), counts.end(), std::int64_t(0))}, DType::u8);
-  m.device->copy_in(in.raw(), text.data(), text.size());
-  world.all_gather(out, in, counts).wait();
-  std::string everything(std::size_t(out.count()), '\0');
-  m.device->copy_out(everything.data(), out.raw(), everything.size());
   std::vector<Json> ranks;
-  std::size_t at = 0;
-  for (std::int64_t n : counts) {
-    ranks.push_back(Json::parse(std::string_view(everything).substr(at, std::size_t(n)), "a rank's profile"));
-    at += std::size_t(n);
-  }
+  for (const std::string& text : gathered(m.mesh->world(), mine.dump()))
+    ranks.push_back(Json::parse(text, "a rank's profile"));
   return ranks;
 }
 

@@ -15,7 +15,7 @@ std::vector<double> record_steps(const RunConfig& cfg, std::unique_ptr<Communica
   LoadedModel m(cfg, std::move(world));
   const auto seed = std::uint64_t(cfg.train.seed);
   if (t != DType::f32) m.store.lay_out(*m.device, *m.mesh, seed, t);
-  Loader loader(*source, cfg.data, seed, *m.device);
+  Loader loader(*source, cfg.data, seed, *m.device, m.views_seen());
   auto draw = [&](std::int64_t step) {
     return [&, step](std::int64_t micro) { return micro_batch(loader, cfg, *m.mesh, step, micro); };
   };

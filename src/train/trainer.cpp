@@ -1,17 +1,18 @@
 #include "train/trainer.hpp"
 
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <thread>
 
 #include "base/check.hpp"
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "files/hdf5.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "io/progress.hpp"
 #include "kernels/gemm.hpp"
+#include "parallel/gpu_ranks.hpp"
 #include "parallel/together.hpp"
 #include "parallel/virtual_ranks.hpp"
 #include "parallel/world.hpp"
@@ -23,8 +24,6 @@ namespace lact {
 namespace {
 
 namespace fs = std::filesystem;
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 Json indices(const std::vector<std::int64_t>& v) {
   Json list = Json::array();
@@ -69,10 +68,6 @@ void check_same_run(const RunConfig& now_wanted) {
          d.a.empty() ? "(nothing)" : d.a, d.b.empty() ? "(nothing)" : d.b);
 }
 
-}  // namespace
-
-namespace {
-
 std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, std::unique_ptr<Communicator> world) {
   Grid grid = layout_of(cfg, world->size());
   return std::make_unique<Mesh>(grid, std::move(world));
@@ -87,8 +82,7 @@ void take_threads(std::int64_t asked) {
 
 std::unique_ptr<Device> device_of(const RunConfig& cfg) {
   take_threads(cfg.compute.threads);
-  const Backend backend = backend_named(cfg.compute.device);
-  return Device::open(backend, world_info().local_rank % std::max(1, Device::present(backend)));
+  return device_of_rank(backend_named(cfg.compute.device));
 }
 
 }  // namespace
@@ -107,6 +101,7 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
       stages(stages_of(cfg, mesh->grid())),
       store(mesh->grid().size[std::size_t(Axis::tp)]),
       model(store, cfg.model, cp_choice(cfg, mesh->grid()).mode) {
+  mesh->meet_on(*device);
   const int pp = mesh->grid().size[std::size_t(Axis::pp)], at = mesh->at(Axis::pp);
   model.cut_into(stages);
   store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == at; });
@@ -145,8 +140,7 @@ Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
       loaded_(cfg, std::move(world)),
       learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
                loaded_.stages),
-      loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device) {
-  alone_ = loaded_.mesh->world().size() == 1;
+      loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device, loaded_.views_seen()) {
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();
 }
@@ -218,7 +212,7 @@ Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
 }
 
 StepReport Trainer::train_step(std::int64_t step, Progress& progress, const std::function<Wishes()>& wishes) {
-  double begin = now();
+  double begin = steady_seconds();
   loaded_.device->reset_peak();
   for (Communicator* c : loaded_.mesh->communicators()) c->reset_traffic();
   StepReport r = learner_.step(
@@ -226,7 +220,7 @@ StepReport Trainer::train_step(std::int64_t step, Progress& progress, const std:
   done_ = step + 1;
   Traffic::Row exchanged;
   for (Communicator* c : loaded_.mesh->communicators()) exchanged += c->traffic().total();
-  if (loaded_.first_rank()) write_row(r, now() - begin, exchanged, progress);
+  if (loaded_.first_rank()) write_row(r, steady_seconds() - begin, exchanged, progress);
   if (r.skipped.empty()) return r;
   if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", done_, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
@@ -285,8 +279,10 @@ void Trainer::tell_where() {
   std::string transports;
   for (const Communicator* c : loaded_.mesh->communicators())
     transports += fill(transports.empty() ? "{} by {}" : ", {} by {}", {c->label(), c->transport()});
-  if (!alone_) log::info("{}; {}", text_of(loaded_.mesh->grid()), transports);
-  const std::string mpi = w.ranks > 1 ? fill("{} (threads: {}), ", {w.library, w.thread_level}) : "";
+  if (!alone()) log::info("{}; {}", text_of(loaded_.mesh->grid()), transports);
+  std::string mpi = w.ranks > 1 ? fill("{} (threads: {}), ", {w.library, w.thread_level}) : "";
+  if (w.ranks > 1 && loaded_.device->backend() == Backend::cuda && !gpu_ranks_library().empty())
+    mpi += gpu_ranks_library() + ", ";
   log::info("{}{}, {}, on {}", mpi, kernels::product_library(), hdf5_version(), loaded_.device->name());
 }
 
@@ -310,7 +306,7 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
     return loop(stop);
   } catch (const Error&) {  // bad data, a full disk: what was learned until here is kept where that is possible
     try {
-      if (done_ > first_step_ && !saving_ && alone_) save(done_);  // others may not come to a save
+      if (done_ > first_step_ && !saving_ && alone()) save(done_);  // others may not come to a save
     } catch (const Error&) {
     }
     throw;
@@ -320,18 +316,20 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
 Ended Trainer::loop(const std::atomic<bool>& stop) {
   std::int64_t steps = cfg_.train.steps;
   Progress progress(first_step_, steps);
-  double saved_at = now(), pause = double(cfg_.train.checkpoint_seconds);
+  double saved_at = steady_seconds(), pause = double(cfg_.train.checkpoint_seconds);
   for (std::int64_t step = first_step_; step < steps; ++step) {
     // what ends a run or asks for a save comes from one rank and is done by all in the same step
-    auto wishes = [&] { return Wishes{stop, pause > 0 && loaded_.first_rank() && now() - saved_at >= pause}; };
+    auto wishes = [&] {
+      return Wishes{stop, pause > 0 && loaded_.first_rank() && steady_seconds() - saved_at >= pause};
+    };
     const StepReport r = train_step(step, progress, wishes);
     auto due = [this](std::int64_t every) { return every > 0 && done_ % every == 0; };
     // before the checkpoint of the same step, so that a kill in between repeats the step with its evaluation
     if (done_ == steps || due(cfg_.train.eval_every)) evaluate_now(done_);
     if (done_ == steps || r.stop || r.save || due(cfg_.train.checkpoint_every)) {
-      double begin = now();
+      double begin = steady_seconds();
       save(done_);
-      saved_at = now();
+      saved_at = steady_seconds();
       // a large model's checkpoint takes long: no more than a twentieth of the time goes into those by the clock
       if (pause > 0) pause = std::max(double(cfg_.train.checkpoint_seconds), 20 * (saved_at - begin));
     }

@@ -25,6 +25,10 @@ struct LoadedModel {
   Ctx context(Tape* tape = nullptr) {
     return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0, config.train.activations()};
   }
+  std::vector<bool> views_seen() const {
+    const DataConfig& d = config.data;
+    return model.views_seen(*mesh, d.num_input_views, d.num_target_views, d.height(), d.width());
+  }
   bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
@@ -42,6 +46,7 @@ class Trainer {
   Ended run(const std::atomic<bool>& stop);
 
  private:
+  bool alone() const { return loaded_.mesh->world().size() == 1; }
   void resume();
   void begin_folder();
   void tell_where();  // hosts, layout, transports and libraries: the first lines of a run
@@ -58,7 +63,6 @@ class Trainer {
   Learner learner_;
   Loader loader_;
   std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
-  bool alone_ = true;    // one rank
   bool saving_ = false;  // a save is under way, or failed
   std::optional<FolderLock> lock_;
   std::unique_ptr<Report> report_;

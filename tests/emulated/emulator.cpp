@@ -3,9 +3,13 @@
 #include <cuda_runtime.h>
 
 #include <array>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <memory>
+#include <mutex>
+#include <thread>
 #include <vector>
 
 namespace emulated {
@@ -159,6 +163,90 @@ void launch(dim3 blocks, dim3 threads, std::size_t shared, const std::function<v
 }
 
 }  // namespace emulated
+
+// ---- streams
+
+struct EmulatedStream {
+  std::mutex mutex;  // guards what follows
+  std::condition_variable changed;
+  std::deque<std::function<void()>> tasks;
+  std::uint64_t asked = 0, done = 0;
+  bool ending = false;
+  std::thread thread;  // from the first task on
+
+  void run() {
+    for (std::unique_lock lock(mutex);;) {
+      changed.wait(lock, [this] { return ending || !tasks.empty(); });
+      if (tasks.empty()) return;
+      const auto task = std::move(tasks.front());
+      tasks.pop_front();
+      lock.unlock();
+      task();
+      lock.lock();
+      ++done;
+      changed.notify_all();
+    }
+  }
+  void wait(std::uint64_t until) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return done >= until; });
+  }
+};
+struct EmulatedEvent {
+  cudaStream_t stream = nullptr;
+  std::uint64_t at = 0;
+};
+
+void emulated::enqueue(cudaStream_t s, std::function<void()> task) {
+  std::lock_guard lock(s->mutex);
+  if (!s->thread.joinable()) s->thread = std::thread([s] { s->run(); });
+  s->tasks.push_back(std::move(task));
+  ++s->asked;
+  s->changed.notify_all();
+}
+
+cudaError_t cudaGetDeviceCount(int* n) {
+  const char* asked = std::getenv("EMULATED_GPUS");
+  return *n = asked != nullptr ? std::atoi(asked) : 1, cudaSuccess;
+}
+cudaError_t cudaDeviceGetPCIBusId(char* id, int bytes, int device) {
+  std::snprintf(id, std::size_t(bytes), "emulated:%d", device);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned) { return *s = new EmulatedStream, cudaSuccess; }
+cudaError_t cudaStreamDestroy(cudaStream_t s) {
+  {
+    std::lock_guard lock(s->mutex);
+    s->ending = true;
+    s->changed.notify_all();
+  }
+  if (s->thread.joinable()) s->thread.join();
+  delete s;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t s) {
+  s->wait(s->asked);  // only the host's thread asks
+  return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t e) {
+  if (e->stream != nullptr) e->stream->wait(e->at);
+  return cudaSuccess;
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = new EmulatedEvent, cudaSuccess; }
+cudaError_t cudaEventDestroy(cudaEvent_t e) {
+  delete e;
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+  std::lock_guard lock(s->mutex);
+  e->stream = s, e->at = s->asked;
+  return cudaSuccess;
+}
+cudaError_t cudaEventQuery(cudaEvent_t e) {
+  if (e->stream == nullptr) return cudaSuccess;
+  std::lock_guard lock(e->stream->mutex);
+  return e->stream->done >= e->at ? cudaSuccess : cudaErrorNotReady;
+}
 
 cudaError_t cudaMalloc(void** p, std::size_t bytes) {
   *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);

@@ -15,10 +15,12 @@ namespace lact {
 constexpr double eps32 = 1.2e-7;  // distance of 1 to the next float
 
 // The device under test: the CPU, or what LACT_TEST_DEVICE names; tests/CMakeLists.txt starts programs once for each.
+// Ranks take a GPU of their own where there are enough.
 inline Device& tested() {
   static const std::unique_ptr<Device> device = [] {
-    const char* name = std::getenv("LACT_TEST_DEVICE");
-    return Device::open(backend_named(name == nullptr ? "cpu" : name));
+    const char *name = std::getenv("LACT_TEST_DEVICE"), *rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");
+    const Backend b = backend_named(name == nullptr ? "cpu" : name);
+    return Device::open(b, (rank == nullptr ? 0 : std::atoi(rank)) % std::max(1, Device::present(b)));
   }();
   return *device;
 }

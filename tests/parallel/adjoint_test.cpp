@@ -16,8 +16,12 @@ namespace {
 using Counts = std::vector<std::int64_t>;
 using Vars = std::vector<Var>;
 
-Device& device() {
-  static const auto d = Device::open(Backend::cpu);
+Device& device() {  // all ranks ask for it together at first
+  static const auto d = [] {
+    auto mine = device_of_rank(tested_backend());
+    world().meet_on(*mine);
+    return mine;
+  }();
   return *d;
 }
 Tensor random_of(const Shape& s, const std::string& name) {  // different on every rank

@@ -4,8 +4,11 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
+#include "parallel/launcher.hpp"
+#include "parallel/together.hpp"
 #include "parallel/tree_sum.hpp"
 #include "support/far_device.hpp"
 #include "support/ranks.hpp"
@@ -14,14 +17,22 @@
 namespace lact {
 namespace {
 
-enum class Kind : std::uint8_t { self, messages, window, staged };
+enum class Kind : std::uint8_t { self, messages, window, staged, nccl };
 using Counts = std::vector<std::int64_t>;
+
+// LACT_TEST_DEVICE=cuda asks for the transports of a GPU's numbers, on GPUs; NCCL where each rank has its own.
+std::vector<Kind> kinds() {
+  if (tested_backend() == Backend::cpu) return {Kind::self, Kind::messages, Kind::window, Kind::staged};
+  if (launch_of().ranks > Device::present(Backend::cuda)) return {Kind::staged};
+  return {Kind::staged, Kind::nccl};
+}
 
 bool far = false;  // where the numbers of this test live
 Device& device() {
   static const auto here = Device::open(Backend::cpu);
-  static FarDevice there;
-  return far ? there : *here;
+  static const auto there =
+      tested_backend() == Backend::cuda ? device_of_rank(Backend::cuda) : std::make_unique<FarDevice>();
+  return far ? *there : *here;
 }
 // What rank r holds at position i: small whole numbers, so that every order of summation gives the same.
 double held(int r, std::int64_t i) { return double((i * 7 + r * 31 + 3) % 101); }
@@ -45,7 +56,8 @@ class Contract : public testing::TestWithParam<Kind> {
     const Transport t = GetParam() == Kind::messages ? Transport::messages : Transport::best;
     c_ = GetParam() == Kind::self ? self_communicator() : with_transport(world(), t, "test");
     n_ = c_->size(), me_ = c_->rank();
-    far = GetParam() == Kind::staged;
+    far = GetParam() == Kind::staged || GetParam() == Kind::nccl;
+    if (GetParam() == Kind::nccl) c_->meet_on(device());
   }
   void TearDown() override { far = false; }
   // Sizes: none, one, odd, and more than all slots of a window together.
@@ -55,14 +67,18 @@ class Contract : public testing::TestWithParam<Kind> {
     for (int r = 0; r < n_; ++r) s += held(r, i);
     return s;
   }
+  void expect_sums(const Tensor& x) const {
+    const auto got = x.to_doubles();
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i], sum_at(std::int64_t(i))) << i;
+  }
   std::unique_ptr<Communicator> c_;
   int n_ = 1, me_ = 0;
 };
 const char* name_of(Kind k) {
-  constexpr std::array names{"self", "messages", "window", "staged"};
+  constexpr std::array names{"self", "messages", "window", "staged", "nccl"};
   return names[std::size_t(k)];
 }
-INSTANTIATE_TEST_SUITE_P(Transports, Contract, testing::Values(Kind::self, Kind::messages, Kind::window, Kind::staged),
+INSTANTIATE_TEST_SUITE_P(Transports, Contract, testing::ValuesIn(kinds()),
                          [](const auto& p) { return std::string(name_of(p.param)); });
 
 TEST_P(Contract, ATransportIsWhatWasAskedFor) {
@@ -70,7 +86,19 @@ TEST_P(Contract, ATransportIsWhatWasAskedFor) {
   if (n_ == 1)
     EXPECT_EQ(found, "self");
   else
-    EXPECT_EQ(found, GetParam() == Kind::messages ? "messages" : "window");
+    EXPECT_EQ(found, GetParam() == Kind::messages ? "messages" : GetParam() == Kind::nccl ? "nccl" : "window");
+}
+
+TEST_P(Contract, RanksThatShareAGpuGoThroughTheHost) {
+  if (GetParam() != Kind::nccl || n_ == 1) return;
+  const auto line = c_->split(0, me_, "shared");
+  EXPECT_STRNE(line->transport(), "nccl") << "until it has met on a device";
+  const auto first = Device::open(Backend::cuda, 0);
+  line->meet_on(*first);
+  EXPECT_STRNE(line->transport(), "nccl");
+  const Tensor x = Tensor::of(*first, {3}, std::vector<double>{1, 2, 3});
+  line->all_reduce(x).wait();
+  EXPECT_EQ(x.to_doubles(), (std::vector<double>{1.0 * n_, 2.0 * n_, 3.0 * n_}));
 }
 
 TEST_P(Contract, AllReduceGivesEveryRankTheSum) {
@@ -85,13 +113,15 @@ TEST_P(Contract, AllReduceGivesEveryRankTheSum) {
 }
 
 TEST_P(Contract, AMaximumKeepsTheLargestAndNaN) {
-  const Tensor x = numbers_of(me_, 1003);
-  if (me_ == n_ - 1) x.data<float>()[17] = std::nanf("");
+  std::vector<double> mine = numbers_of(me_, 1003).to_doubles();
+  if (me_ == n_ - 1) mine[17] = std::nan("");
+  const Tensor x = Tensor::of(device(), {1003}, std::span<const double>(mine), DType::f32);
   c_->all_reduce(x, Reduce::max).wait();
+  const auto maxima = x.to_doubles();
   for (std::int64_t i = 0; i < 1003; ++i) {
     double largest = 0;
     for (int r = 0; r < n_; ++r) largest = std::max(largest, held(r, i));
-    const float got = x.data<float>()[i];
+    const auto got = float(maxima[std::size_t(i)]);
     ASSERT_TRUE(i == 17 ? std::isnan(got) : got == float(largest)) << i;
   }
 }
@@ -113,13 +143,15 @@ TEST_P(Contract, UnevenPartsMayBeEmpty) {
     for (auto& k : counts) k *= times;
     const Tensor all = blank(total(counts)), mine = numbers_of(me_, counts[std::size_t(me_)]);
     c_->all_gather(all, mine, counts).wait();
+    const auto joined = all.to_doubles();
     for (int r = 0; r < n_; ++r)
       for (std::int64_t i = 0; i < counts[std::size_t(r)]; ++i)
-        ASSERT_EQ(all.data<float>()[before(counts, r) + i], held(r, i)) << r << " " << i;
+        ASSERT_EQ(joined[std::size_t(before(counts, r) + i)], held(r, i)) << r << " " << i;
     const Tensor part = blank(counts[std::size_t(me_)]);
     c_->reduce_scatter(part, numbers_of(me_, total(counts)), counts).wait();
+    const auto sums = part.to_doubles();
     for (std::int64_t i = 0; i < part.count(); ++i)
-      ASSERT_EQ(part.data<float>()[i], sum_at(before(counts, me_) + i)) << i;
+      ASSERT_EQ(sums[std::size_t(i)], sum_at(before(counts, me_) + i)) << i;
   }
 }
 
@@ -128,9 +160,11 @@ TEST_P(Contract, GatherAndScatterWorkInPlace) {
   const Tensor all = numbers_of(me_, size * n_);
   const Tensor mine = all.cut(0, {me_ * size, (me_ + 1) * size});
   c_->reduce_scatter(mine, all).wait();
-  for (std::int64_t i = 0; i < size; ++i) ASSERT_EQ(mine.data<float>()[i], sum_at(me_ * size + i)) << i;
+  const auto sums = mine.to_doubles();
+  for (std::int64_t i = 0; i < size; ++i) ASSERT_EQ(sums[std::size_t(i)], sum_at(me_ * size + i)) << i;
   c_->all_gather(all, mine).wait();
-  for (std::int64_t i = 0; i < size * n_; ++i) ASSERT_EQ(all.data<float>()[i], sum_at(i)) << i;
+  const auto joined = all.to_doubles();
+  for (std::int64_t i = 0; i < size * n_; ++i) ASSERT_EQ(joined[std::size_t(i)], sum_at(i)) << i;
 }
 
 TEST_P(Contract, TheOwnerGetsTheSumAndTheOthersKeepTheirNumbers) {
@@ -160,9 +194,10 @@ TEST_P(Contract, AllToAllTransposesTheParts) {
   for (std::int64_t size : sizes) {
     const Tensor got = blank(size * n_);
     c_->all_to_all(got, numbers_of(me_, size * n_)).wait();
+    const auto turned = got.to_doubles();
     for (int r = 0; r < n_; ++r)
       for (std::int64_t i = 0; i < size; ++i)
-        ASSERT_EQ(got.data<float>()[r * size + i], held(r, me_ * size + i)) << r << " " << i;
+        ASSERT_EQ(turned[std::size_t(r * size + i)], held(r, me_ * size + i)) << r << " " << i;
   }
 }
 
@@ -201,8 +236,9 @@ TEST_P(Contract, MessagesBetweenTwoRanksArriveInOrder) {
   Work work = c_->exchange(messages);
   dawdle(*c_);
   work.wait();
-  for (std::int64_t i = 0; i < 3; ++i) EXPECT_EQ(first.data<float>()[i], held(last, i));
-  for (std::int64_t i = 0; i < 300'000; ++i) ASSERT_EQ(second.data<std::uint8_t>()[i], held(last + 1, i));
+  const auto one = first.to_doubles(), two = second.to_doubles();
+  for (std::int64_t i = 0; i < 3; ++i) EXPECT_EQ(one[std::size_t(i)], held(last, i));
+  for (std::int64_t i = 0; i < 300'000; ++i) ASSERT_EQ(two[std::size_t(i)], held(last + 1, i));
 }
 
 TEST_P(Contract, ManyCallsAreInFlightAndRanksWaitInTheirOwnOrder) {
@@ -220,13 +256,15 @@ TEST_P(Contract, ManyCallsAreInFlightAndRanksWaitInTheirOwnOrder) {
     dawdle(*c_, 0.2);
     works[me_ % 2 == 0 ? k : works.size() - 1 - k].wait();
   }
-  for (int k = 0; k < calls; ++k)
+  for (int k = 0; k < calls; ++k) {
+    const auto added = sums[std::size_t(k)].to_doubles(), joined = gathered[std::size_t(k)].to_doubles();
     for (std::int64_t i = 0; i < size; ++i) {
       double sum = 0;
       for (int r = 0; r < n_; ++r) sum += held(r + k, i);
-      ASSERT_EQ(sums[std::size_t(k)].data<float>()[i], sum) << "call " << k << " at " << i;
-      ASSERT_EQ(gathered[std::size_t(k)].data<float>()[(n_ - 1) * size + i], held(n_ - 1 + k, i));
+      ASSERT_EQ(added[std::size_t(i)], sum) << "call " << k << " at " << i;
+      ASSERT_EQ(joined[std::size_t((n_ - 1) * size + i)], held(n_ - 1 + k, i));
     }
+  }
 }
 
 TEST_P(Contract, TwoCommunicatorsAreWaitedForInOppositeOrders) {
@@ -236,19 +274,16 @@ TEST_P(Contract, TwoCommunicatorsAreWaitedForInOppositeOrders) {
   Work one = c_->all_reduce(a), two = other->all_reduce(b);
   if (me_ % 2 == 0) std::swap(one, two);
   one.wait(), two.wait();
-  for (std::int64_t i = 0; i < 200'000; ++i) {
-    ASSERT_EQ(a.data<float>()[i], sum_at(i));
-    ASSERT_EQ(b.data<float>()[i], sum_at(i));
-  }
+  expect_sums(a), expect_sums(b);
 }
 
 TEST_P(Contract, WorkIsCompletedByItsLastOwner) {
   const Tensor x = numbers_of(me_, 50'000), y = numbers_of(me_, 50'000);
   { const Work dropped = c_->all_reduce(x); }
-  for (std::int64_t i = 0; i < x.count(); ++i) ASSERT_EQ(x.data<float>()[i], sum_at(i));
+  expect_sums(x);
   Work one = c_->all_reduce(y), copy = one;
   copy.wait(), copy.wait(), one.wait();
-  for (std::int64_t i = 0; i < y.count(); ++i) ASSERT_EQ(y.data<float>()[i], sum_at(i)) << "waited twice";
+  expect_sums(y);
   Work().wait();
 }
 
@@ -257,7 +292,8 @@ TEST_P(Contract, WorkHoldsItsTensors) {
   Work work = c_->all_gather(all, numbers_of(me_, 1000));
   for (int k = 0; k < 8; ++k) numbers_of(k + 50, 1000);  // would take the bytes of the gathered tensor
   work.wait();
-  for (int r = 0; r < n_; ++r) ASSERT_EQ(all.data<float>()[r * 1000 + 999], held(r, 999));
+  const auto joined = all.to_doubles();
+  for (int r = 0; r < n_; ++r) ASSERT_EQ(joined[std::size_t(r * 1000 + 999)], held(r, 999));
 }
 
 // The sums of ranks [low, high) along the binary tree over rank numbers.
@@ -285,15 +321,24 @@ TEST_P(Contract, SumsFollowTheTreeOverRanksToTheLastBit) {
   const Counts counts = even_counts(std::int64_t(size), n_);
   const Tensor part = blank(counts[std::size_t(me_)]);
   c_->reduce_scatter(part, Tensor::of(device(), {std::int64_t(size)}, mine), counts).wait();
+  const auto all = reduced.to_doubles(), at_owner = owned.to_doubles(), own = part.to_doubles();
+  if (!c_->sums_along_tree()) {  // then the same call has the same bits, and all ranks have them
+    const Tensor again = Tensor::of(device(), {std::int64_t(size)}, mine);
+    c_->all_reduce(again).wait();
+    EXPECT_EQ(again.to_doubles(), all);
+    for (const std::string& bytes : gathered(world(), std::string(reinterpret_cast<const char*>(all.data()), size * 8)))
+      EXPECT_EQ(std::memcmp(bytes.data(), all.data(), size * 8), 0);
+    return;
+  }
   for (std::size_t i = 0; i < size; ++i) {
-    const float wanted = tree_of(x, i, 0, x.size());
-    ASSERT_EQ(reduced.data<float>()[i], wanted) << i;
+    const double wanted = tree_of(x, i, 0, x.size());
+    ASSERT_EQ(all[i], wanted) << i;
     if (me_ == n_ - 1) {
-      ASSERT_EQ(owned.data<float>()[i], wanted) << i;
+      ASSERT_EQ(at_owner[i], wanted) << i;
     }
     const std::int64_t at = std::int64_t(i) - before(counts, me_);
     if (at >= 0 && at < part.count()) {
-      ASSERT_EQ(part.data<float>()[at], wanted) << i;
+      ASSERT_EQ(own[std::size_t(at)], wanted) << i;
     }
   }
 }
@@ -308,7 +353,8 @@ TEST_P(Contract, ATreeOfSlotsHasTheSameBitsOnOneTwoAndFourRanks) {
   for (std::size_t i = 0; i < size; ++i) mine[i] = tree_of(x, i, first, first + each);
   const Tensor sum = Tensor::of(device(), {std::int64_t(size)}, mine);
   tree_sum(sum, *c_);
-  for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(sum.data<float>()[i], tree_of(x, i, 0, slots)) << i;
+  const auto got = sum.to_doubles();
+  for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(got[i], tree_of(x, i, 0, slots)) << i;
 }
 
 TEST_P(Contract, LinesOfASplitWorkSideBySide) {
@@ -324,11 +370,12 @@ TEST_P(Contract, LinesOfASplitWorkSideBySide) {
     dawdle(*c_);
     Work of_all = c_->all_reduce(y);
     of_all.wait(), of_line.wait();
+    expect_sums(y);
+    const auto got = x.to_doubles();
     for (std::int64_t i = 0; i < x.count(); ++i) {
       double sum = 0;
       for (int r = me_ % 2; r < n_; r += 2) sum += held(r, i);
-      ASSERT_EQ(x.data<float>()[i], sum) << i;
-      ASSERT_EQ(y.data<float>()[i], sum_at(i)) << i;
+      ASSERT_EQ(got[std::size_t(i)], sum) << i;
     }
   }
 }
@@ -388,7 +435,7 @@ TEST_P(Contract, RanksThatCallDifferentThingsAreNamedBeforeAnythingBegins) {
   EXPECT_EQ(line->compares_calls(), n_ > 1);
   const Tensor x = numbers_of(me_, 12), all = blank(12 * n_);
   line->all_reduce(x).wait();
-  for (std::int64_t i = 0; i < 12; ++i) EXPECT_EQ(x.data<float>()[i], sum_at(i));
+  expect_sums(x);
   if (n_ < 3) return;  // of two it cannot be said who is wrong
   const bool odd = me_ == n_ - 1;
   auto said = [&](auto&& one, auto&& other) { return sentence_of([&] { odd ? other().wait() : one().wait(); }); };

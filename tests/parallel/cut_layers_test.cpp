@@ -117,6 +117,7 @@ void compare(const Case& k, const Grid& g) {
                            (k.by_heads ? " heads" : "") + (k.hidden_cut ? " hidden" : "");
   const Tensors whole = inputs(k);
   Mesh alone = Mesh::alone(), mesh(g, with_transport(world(), Transport::best, "test"));
+  mesh.meet_on(tested());
   Tape one("one"), many("many");
   const std::vector<Var> x = leaves(one, whole);
   const FastWeightRun want = run(alone, x, k, {});
@@ -207,6 +208,7 @@ void compare_layer(const std::string& name, const Make& make, std::int64_t dim, 
                    std::int64_t tokens, const Grid& g) {
   const std::string what = name + " " + name_of(g);
   Mesh alone = Mesh::alone(), mesh(g, with_transport(world(), Transport::best, "test"));
+  mesh.meet_on(tested());
   Built one(alone), many(mesh);
   Layer want_layer = make(one.store), got_layer = make(many.store);
   one.lay_out(), many.lay_out();

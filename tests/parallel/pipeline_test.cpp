@@ -79,8 +79,9 @@ Mesh line_of_all() { return {Grid{{world().size(), 1, 1, 1}}, world().split(0, w
 
 TEST(Pipeline, GivesTheBitsOfOneRank) {
   set_threads(1);
-  const auto d = Device::open(Backend::cpu);
+  const auto d = device_of_rank(tested_backend());
   Mesh mesh = line_of_all(), alone = Mesh::alone();
+  mesh.meet_on(*d);
   const int ranks = mesh.grid().size[0];
   constexpr std::int64_t layers = 7;
   for (std::int64_t micro_batches : {1, 2, 4, 6})
@@ -117,8 +118,9 @@ std::vector<float> images_on(Mesh& mesh, Device& d, const std::vector<Range>& st
 
 TEST(Pipeline, ImagesOfEveryRankAreThoseOfOneRank) {
   set_threads(1);
-  const auto d = Device::open(Backend::cpu);
+  const auto d = device_of_rank(tested_backend());
   Mesh mesh = line_of_all(), alone = Mesh::alone();
+  mesh.meet_on(*d);
   const auto stages = split_blocks(std::vector<double>(7, 1.0), 0, 0, mesh.grid().size[0]);
   for (bool one_pass : {true, false})
     EXPECT_EQ(images_on(mesh, *d, stages, one_pass), images_on(alone, *d, {{0, 7}}, one_pass)) << one_pass;
@@ -126,8 +128,9 @@ TEST(Pipeline, ImagesOfEveryRankAreThoseOfOneRank) {
 
 TEST(Pipeline, CallsAndBytesAreThoseOfTheLists) {
   set_threads(1);
-  const auto d = Device::open(Backend::cpu);
+  const auto d = device_of_rank(tested_backend());
   Mesh mesh = line_of_all();
+  mesh.meet_on(*d);
   const int ranks = mesh.grid().size[0], rank = mesh.at(Axis::pp);
   constexpr std::int64_t micro_batches = 4, activation_bytes = 2 * 5 * 6 * 24 * 4;  // items, views, patches, width, f32
   ParameterStore store;

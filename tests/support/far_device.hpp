@@ -9,7 +9,6 @@ class FarDevice final : public Device {
   Backend backend() const override { return Backend::cuda; }
   std::string name() const override { return "far"; }
   Stream& compute() override { return cpu_->compute(); }
-  Stream& comm() override { return cpu_->comm(); }
   Device& host() override { return *cpu_; }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return cpu_->allocate(bytes); }
   MemoryUse memory() const override { return cpu_->memory(); }

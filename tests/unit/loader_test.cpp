@@ -93,6 +93,24 @@ TEST_P(LoaderTest, HeldOutViewsAreNeverLoaded) {
     }
 }
 
+TEST_P(LoaderTest, ViewsThatNobodyLooksAtAreNotRead) {
+  config.threads = 0;  // no sample beyond those asked for
+  const auto all = loader().batch(0, 1).images.to_floats();
+  for (auto& n : source.loads) n = 0;
+  Loader l(source, config, 5, *device, {true, false, false, true, true, false});
+  const Batch b = l.batch(0, 1);
+  int read = 0;
+  for (const auto& n : source.loads) read += n;
+  EXPECT_EQ(read, 3);
+  const auto images = b.images.to_floats();
+  for (std::size_t v = 0; v < 6; ++v)
+    for (std::size_t p = 0; p < 45; ++p)
+      ASSERT_EQ(images[45 * v + p], v == 0 || v == 3 || v == 4 ? all[45 * v + p] : 0) << v;
+  EXPECT_EQ(b.poses.to_floats(), loader().batch(0, 1).poses.to_floats());
+  EXPECT_EQ(sentence_of([&] { Loader(source, config, 5, *device, {true}); }),
+            "1 of the 6 views of a sample are said to be seen or not");
+}
+
 TEST_P(LoaderTest, AnErrorReachesTheCallerAndPasses) {
   Loader l(source, config, 5, *device);
   const ViewChoice first = l.choice(0);

@@ -7,6 +7,7 @@
 #include "kernels/pointwise.hpp"
 #include "layers/embedding.hpp"
 #include "ops/pairs.hpp"
+#include "parallel/paper.hpp"
 #include "support/temporary_folder.hpp"
 #include "train/config.hpp"
 
@@ -212,6 +213,21 @@ TEST(ViewSynthesis, TargetPicturesAreNotSeen) {
   EXPECT_TRUE(same_bits(f.model.predict(c, b).value(), before));
   kernels::fill(changed.cut(1, {0, 1}), 0.25);
   EXPECT_GT(difference(f.model.predict(c, b).value(), before), 1e-3) << "input pictures are";
+}
+
+TEST(ViewSynthesis, ARankLooksAtTheViewsOfItsTokens) {
+  Fixture f(5);
+  auto seen = [&](const Grid& g, int rank) {
+    return f.model.views_seen(mesh_on_paper(g, rank, [](Axes) { return PaperLink{}; }), 4, 2, 8, 8);
+  };
+  using Seen = std::vector<bool>;
+  const Grid whole, cp{{1, 1, 2, 1}}, pp{{2, 1, 1, 1}};
+  EXPECT_EQ(seen(whole, 0), Seen(6, true));
+  EXPECT_EQ(seen(cp, 0), (Seen{true, true, false, false, true, false}));
+  EXPECT_EQ(seen(cp, 1), (Seen{false, false, true, true, false, true}));
+  f.model.cut_into({{0, 1}, {1, f.model.blocks()}});
+  EXPECT_EQ(seen(pp, 0), Seen(6, true)) << "targets by their rays";
+  EXPECT_EQ(seen(pp, 1), (Seen{false, false, false, false, true, true}));
 }
 
 TEST(ViewSynthesis, RecomputationChangesNoBit) {

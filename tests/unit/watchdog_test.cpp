@@ -113,10 +113,11 @@ TEST(Verdict, ACollectiveToWhichAllHaveComeIsNamedWithItsRank) {
 TEST(Verdict, AMessageThatDoesNotComeNamesAMemberThatDoesNotWait) {
   Ranks ranks({0, 0, 0});
   ranks.waits(0, 0, 11, 0, Op::exchange), ranks.waits(2, 0, 3, 0, Op::exchange);
+  ranks.activity(0).blocked.exchange = 17;
   const auto v = awaited(ranks.now(), timeout);
   ASSERT_TRUE(v);
   EXPECT_EQ(v->rank, 1);
-  EXPECT_NE(v->sentence.find("exchange of cp"), std::string::npos) << v->sentence;
+  EXPECT_NE(v->sentence.find("exchange 17 of cp"), std::string::npos) << v->sentence;
 }
 
 TEST(Verdict, ALostRankComesBeforeASilentOneAndTheLowestSequenceFirst) {
