@@ -47,8 +47,8 @@ elseif(LACT_CUDA)
   find_package(CUDAToolkit QUIET)
   if(CUDAToolkit_FOUND AND TARGET CUDA::cublasLt)
     set(LACT_HAS_CUDA ON)
-    # Machine code for these, and PTX of the newest for GPUs to come; tensor-core code paths need 90a.
-    set(CMAKE_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "GPUs to build for")
+    # Machine code for these, and PTX of the newest for GPUs to come.
+    set(CMAKE_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual" CACHE STRING "GPUs to build for")
     set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}" CACHE FILEPATH "nvcc")
     enable_language(CUDA)
     if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know that nvcc can

@@ -25,6 +25,9 @@ int verify_layout_command(const std::string& config, Arguments args);  // one of
 int profile_command(const std::string& config, Arguments args, bool json);
 int bench_train_command(const Arguments& args, bool json);
 int bench_gemm_command(const Arguments& args, bool json);
+int bench_fast_weights_command(const Arguments& args, bool json);
+int bench_newton_schulz_command(const Arguments& args, bool json);
+int bench_copy_command(const Arguments& args, bool json);
 int bench_comm_command(const Arguments& args, bool json);
 int plan_command(Arguments args, bool json);
 int plan_check_command(Arguments args, bool json);  // of a run: planned beside measured

@@ -32,7 +32,7 @@ struct CommandLine {
     return sub;
   }
   CLI::App *train, *eval, *render, *measure, *verify, *golden, *layouts, *layout, *bench, *bench_train, *gemm, *comm,
-      *plan, *convert, *weights, *synthetic, *inspect;
+      *fast_weights, *newton_schulz, *copy, *plan, *convert, *weights, *synthetic, *inspect;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -80,12 +80,28 @@ struct CommandLine {
     bench_train =
         command(*bench, "train", "a training step on pictures of noise: time, memory, share of the product rate",
                 "lact bench train model.file=lact_l24_d768_ttt2x.yaml train.precision=bf16");
-    bench_train->add_option("config", words, "config file, and key=value pairs; steps=5 are measured after two more");
+    bench_train->add_option("config", words,
+                            "config file, and key=value pairs; steps=5 are measured after two more; product=N: side of "
+                            "the product that the rate is "
+                            "measured with");
     bench_train->add_flag("--json", json, "one JSON object on stdout");
     gemm = command(*bench, "gemm", "matrix products of a model of width 768, and their error",
                    "lact bench gemm compute.device=cuda precision=bf16");
-    gemm->add_option("key=value", words, "compute.device, precision (fp32, bf16)");
+    gemm->add_option("key=value", words, "compute.device, precision (fp32, bf16), tokens");
     gemm->add_flag("--json", json, "one JSON object on stdout");
+    fast_weights = command(*bench, "fast_weights", "update and apply with their backward: share of the product rate",
+                           "lact bench fast_weights compute.device=cuda head_dim=768 tokens=131072");
+    fast_weights->add_option("key=value", words,
+                             "compute.device, precision, head_dim, inter_multi, heads, tokens, chunk, steps (of "
+                             "Newton-Schulz), runs, product (side of the product that the rate is measured with)");
+    fast_weights->add_flag("--json", json, "one JSON object on stdout");
+    newton_schulz = command(*bench, "newton_schulz", "orthogonalising a batch of matrices, and back",
+                            "lact bench newton_schulz compute.device=cuda m=768 n=1536 batch=3");
+    newton_schulz->add_option("key=value", words, "compute.device, precision, m, n, batch, steps, runs");
+    newton_schulz->add_flag("--json", json, "one JSON object on stdout");
+    copy = command(*bench, "copy", "bytes per second of copies and of kernels that do little else", "lact bench copy");
+    copy->add_option("key=value", words, "compute.device, least, most (bytes), times (from size to size)");
+    copy->add_flag("--json", json, "one JSON object on stdout");
     comm = command(*bench, "comm", "time and bus bandwidth of each collective on each transport between the ranks",
                    "mpirun -n 2 lact bench comm most=1048576");
     comm->add_option("key=value", words, "least, most (bytes), times (from size to size), seconds (of each row)");
@@ -139,6 +155,9 @@ struct CommandLine {
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
     if (*bench_train) return lact::bench_train_command(split(words, 0, 1, "one config file"), json);
     if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
+    if (*fast_weights) return lact::bench_fast_weights_command(split(words, 0, 0, "key=value"), json);
+    if (*newton_schulz) return lact::bench_newton_schulz_command(split(words, 0, 0, "key=value"), json);
+    if (*copy) return lact::bench_copy_command(split(words, 0, 0, "key=value"), json);
     if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
     if (*plan && check_plan) return lact::plan_check_command(split(words, 1, 1, "one run folder"), json);
     if (*plan) return lact::plan_command(split(words, 1, 1, "one config file"), json);

@@ -1,5 +1,6 @@
 #include "layers/fast_weights.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "autograd/collectives.hpp"
@@ -34,6 +35,15 @@ FastWeights stepped(const FastWeights& w, const FastWeights& g, const FastWeight
 }
 
 }  // namespace
+
+Flops fast_weight_flops(double updated, double applied, double orthogonalised, double d, double dh, double steps) {
+  const double small = std::min(d, dh), large = std::max(d, dh);
+  Flops f;
+  f.update = 12 * updated * d * dh;  // two forward, one backward, three gradient products
+  f.apply = 6 * applied * d * dh;
+  f.newton_schulz = orthogonalised * 3 * steps * (4 * small * small * large + 2 * small * small * small);
+  return f;
+}
 
 Var apply_fast_weights(const FastWeights& w, const Var& x) {
   return matmul(swiglu(matmul(x, w.w0), matmul(x, w.w2)), w.w1);

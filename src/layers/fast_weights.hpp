@@ -3,6 +3,7 @@
 #pragma once
 #include <optional>
 
+#include "layers/model.hpp"
 #include "layers/newton_schulz.hpp"
 #include "layers/parameters.hpp"
 #include "layers/token_cut.hpp"
@@ -33,6 +34,10 @@ struct FastWeightRun {
             // applied
   FastWeights state;  // after the last event
 };
+
+// update, apply and newton_schulz of a forward pass: tokens of single heads that update and that are applied to, and
+// how often the three matrices of a head [d, dh] are orthogonalised, in so many steps.
+Flops fast_weight_flops(double updated, double applied, double orthogonalised, double d, double dh, double steps);
 
 Var apply_fast_weights(const FastWeights& w, const Var& x);
 // G = the descent direction of -<f_W(k), v> summed over tokens weighted by their rates, for W0, W1, W2.

@@ -332,12 +332,9 @@ FlopsOfParts forward_flops(const ViewSynthesisConfig& cfg, const SampleShape& s)
     } else if (sub.kind == SubLayerShape::mlp) {
       f.block.linear += 4 * n * d * dh;
     } else {
-      double small = std::min(head, dh), large = std::max(head, dh);
       f.block.linear += 8 * n * d * d + 6 * n * d * heads;
-      f.block.update += 12 * updated * heads * head * dh;  // two forward, one backward, three gradient products
-      f.block.apply += 6 * n * heads * head * dh;
-      f.block.newton_schulz += double(s.samples) * heads * 3 * double(sub.newton_schulz_steps) *
-                               (4 * small * small * large + 2 * small * small * small);
+      f.block += fast_weight_flops(updated * heads, n * heads, double(s.samples) * heads, head, dh,
+                                   double(sub.newton_schulz_steps));
     }
   }
   return f;

@@ -15,7 +15,7 @@ namespace {
 // What is known of a call when it begins.
 struct Begun {
   Op op = Op::all_reduce;
-  double at = 0;
+  Moment at;
   std::int64_t bytes = 0;
   std::uint64_t sequence = 0, exchange = 0;  // on its line of the activity; one of them
 };
@@ -23,11 +23,11 @@ struct Begun {
 // A call in flight with its ledger, its place in the activity and its spans.
 class Tracked final : public Work::State {
  public:
-  Tracked(std::shared_ptr<Work::State> inner, const Begun& begun, std::shared_ptr<Traffic> traffic, Activity* watched,
+  Tracked(std::shared_ptr<Work::State> inner, const Begun& begun, std::shared_ptr<Ledger> ledger, Activity* watched,
           int line, Spans* spans, std::string label)
       : inner_(std::move(inner)),
         begun_(begun),
-        traffic_(std::move(traffic)),
+        ledger_(std::move(ledger)),
         watched_(watched),
         line_(line),
         spans_(spans),
@@ -38,32 +38,39 @@ class Tracked final : public Work::State {
   }
   void wait() override {
     if (!inner_) return;
-    const double begin = steady_seconds();
+    if (spans_ == nullptr) return wait_for_inner();
+    {
+      const Spanning span(spans_, "wait", sentence("wait {} {}", label_, name_of(begun_.op)));
+      wait_for_inner();
+    }
+    spans_->add_beside(
+        {.kind = "collective", .name = sentence("{} {}", label_, name_of(begun_.op)), .bytes = begun_.bytes},
+        begun_.at);
+  }
+
+ private:
+  void wait_for_inner() {
+    const Moment begin = ledger_->now();
     if (watched_) {
       auto& b = watched_->blocked;
-      b.sequence = begun_.sequence, b.exchange = begun_.exchange, b.op = begun_.op, b.since = begin;
+      b.sequence = begun_.sequence, b.exchange = begun_.exchange, b.op = begun_.op, b.since = steady_seconds();
       b.line = b.last = line_;
     }
     const auto inner = std::move(inner_);
     const double moved = seconds_moving();
     inner->wait();
-    traffic_->of(begun_.op).moving_seconds += seconds_moving() - moved;
+    ledger_->traffic.of(begun_.op).moving_seconds += seconds_moving() - moved;
     if (watched_) {
       watched_->blocked.line = -1;
       if (begun_.sequence > 0) ++watched_->lines[std::size_t(line_)].finished;
     }
-    const double end = steady_seconds();
-    traffic_->of(begun_.op).wait_seconds += end - begin;
-    traffic_->of(begun_.op).flight_seconds += end - begun_.at;
-    if (spans_ == nullptr) return;
-    spans_->add({"wait", sentence("wait {} {}", label_, name_of(begun_.op)), begin, end, 0, false});
-    spans_->add({"collective", sentence("{} {}", label_, name_of(begun_.op)), begun_.at, end, begun_.bytes, true});
+    const Moment end = ledger_->now();
+    ledger_->add(begun_.op, &Traffic::Row::wait_seconds, begin, end);
+    ledger_->add(begun_.op, &Traffic::Row::flight_seconds, begun_.at, end);
   }
-
- private:
   std::shared_ptr<Work::State> inner_;
   Begun begun_;
-  std::shared_ptr<Traffic> traffic_;
+  std::shared_ptr<Ledger> ledger_;
   Activity* watched_;
   int line_;
   Spans* spans_;
@@ -116,7 +123,7 @@ Communicator::Communicator(std::string label, Activity* watched, std::vector<int
 }
 
 Work Communicator::begin(Collective call) {
-  Begun begun{.op = call.op, .at = steady_seconds()};
+  Begun begun{.op = call.op, .at = ledger_->now()};
   const double moved = seconds_moving();
   if (call.op == Op::exchange) {
     for (const Message& m : call.messages)
@@ -131,23 +138,25 @@ Work Communicator::begin(Collective call) {
     call.op == Op::exchange ? begun.exchange = ++line.exchanges : begun.sequence = ++line.begun;
   }
   std::shared_ptr<Work::State> state;
-  if (muted_)
-    answer_alone(call, rank(), size());
-  else if (!empty || comes_empty())
-    state = start(std::move(call));
-  Traffic::Row& row = traffic_->of(begun.op);
+  {
+    const std::string name = spans_ == nullptr ? "" : sentence("begin {} {}", label_, name_of(begun.op));
+    const Spanning span(spans_, "begin", name, begun.bytes);
+    if (muted_)
+      answer_alone(call, rank(), size());
+    else if (!empty || comes_empty())
+      state = start(std::move(call));
+  }
+  Traffic::Row& row = ledger_->traffic.of(begun.op);
   ++row.calls, row.bytes += begun.bytes;
-  const double now = steady_seconds();
-  row.begin_seconds += now - begun.at;
   row.moving_seconds += seconds_moving() - moved;
-  if (spans_ != nullptr)
-    spans_->add({"begin", sentence("begin {} {}", label_, name_of(begun.op)), begun.at, now, begun.bytes, false});
+  const Moment now = ledger_->now();
+  ledger_->add(begun.op, &Traffic::Row::begin_seconds, begun.at, now);
   if (!state) {
-    row.flight_seconds += now - begun.at;
+    ledger_->add(begun.op, &Traffic::Row::flight_seconds, begun.at, now);
     if (begun.sequence > 0) ++watched_->lines[std::size_t(line_)].finished;
     return {};
   }
-  return Work(std::make_shared<Tracked>(std::move(state), begun, traffic_, watched_, line_, spans_,
+  return Work(std::make_shared<Tracked>(std::move(state), begun, ledger_, watched_, line_, spans_,
                                         spans_ == nullptr ? std::string() : label_));
 }
 

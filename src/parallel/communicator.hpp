@@ -76,8 +76,12 @@ class Communicator {
   const std::string& label() const { return label_; }
   Activity* activity() const { return watched_; }
   int activity_line() const { return line_; }
-  const Traffic& traffic() const { return *traffic_; }
-  void reset_traffic() { *traffic_ = {}; }
+  const Traffic& traffic() const { return ledger_->traffic; }
+  void reset_traffic() { ledger_->reset(); }
+  // The ledger's seconds by another clock than the host's: that of a GPU's compute stream, which is held up while the
+  // host is not. They are in the ledger after settle_traffic(), once the work is over.
+  void time_by(Clock clock) { ledger_->time_by(std::move(clock)); }
+  void settle_traffic() { ledger_->settle(); }
   // Before each collective the ranks compare what they are about to call, and all of them refuse when they differ, with
   // a sentence that names who. Off by default: it costs a small gather each time. Communicators split off inherit it.
   void compare_calls(bool on) { compare_ = on; }
@@ -105,7 +109,7 @@ class Communicator {
   bool compare_ = false, muted_ = false;
   Spans* spans_ = nullptr;
   std::int64_t compared_ = 0;  // calls
-  std::shared_ptr<Traffic> traffic_ = std::make_shared<Traffic>();
+  std::shared_ptr<Ledger> ledger_ = std::make_shared<Ledger>();
 };
 
 std::unique_ptr<Communicator> self_communicator(const std::string& label = "self");  // one rank: copies

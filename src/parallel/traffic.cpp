@@ -55,4 +55,14 @@ Traffic::Row Traffic::total() const {
   return sum;
 }
 
+void Ledger::add(Op op, double Traffic::Row::*seconds, const Moment& begin, const Moment& end) {
+  later_.push_back({op, seconds, begin, end});
+  if (!clock_) settle();
+}
+
+void Ledger::settle() {
+  for (const Entry& e : later_) traffic.of(e.op).*e.seconds += e.end() - e.begin();
+  later_.clear();
+}
+
 }  // namespace lact

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/spans.hpp"
 #include "tensor/tensor.hpp"
 
 namespace lact {
@@ -40,6 +41,26 @@ struct Traffic {
   Row& of(Op op) { return rows[std::size_t(op)]; }
   const Row& of(Op op) const { return rows[std::size_t(op)]; }
   Row total() const;
+};
+
+// Adds up the seconds of calls by the host's clock; by that of a device, once its work is over.
+class Ledger {
+ public:
+  Traffic traffic;
+  void time_by(Clock clock) { clock_ = std::move(clock); }
+  Moment now() const { return now_by(clock_); }
+  void add(Op op, double Traffic::Row::*seconds, const Moment& begin, const Moment& end);
+  void settle();
+  void reset() { traffic = {}, later_.clear(); }
+
+ private:
+  struct Entry {
+    Op op;
+    double Traffic::Row::*seconds;
+    Moment begin, end;
+  };
+  Clock clock_;
+  std::vector<Entry> later_;
 };
 
 }  // namespace lact

@@ -16,10 +16,13 @@ class Event {  // a point in a stream; cheap to copy; an empty one has already h
   struct Point {
     virtual ~Point() = default;
     virtual bool happened() const = 0;
+    virtual double seconds_since(const Point& earlier) const = 0;
   };
   Event() = default;
   explicit Event(std::shared_ptr<Point> point) : point_(std::move(point)) {}
   bool happened() const { return point_ == nullptr || point_->happened(); }
+  // Of two timed marks of one device; waits for this one.
+  double seconds_since(const Event& earlier) const { return point_->seconds_since(*earlier.point_); }
   Point* point() const { return point_.get(); }
 
  private:
@@ -30,6 +33,7 @@ class Stream {  // on the CPU a stream is the calling thread, and wait() returns
  public:
   virtual ~Stream() = default;
   virtual Event mark() { return {}; }
+  virtual Event mark_time();                        // and it keeps when it was passed
   virtual void wait(const Event&) {}                // what comes later in this stream waits; the host goes on
   virtual void finish() {}                          // the host waits for all that was asked of this stream
   virtual void* native() const { return nullptr; }  // cudaStream_t

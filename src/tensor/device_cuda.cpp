@@ -12,7 +12,9 @@ void worked(cudaError_t status, const char* what) {
 }
 
 struct CudaPoint final : Event::Point {
-  CudaPoint() { worked(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "making an event"); }
+  explicit CudaPoint(bool timed) {
+    worked(cudaEventCreateWithFlags(&event, timed ? cudaEventDefault : cudaEventDisableTiming), "making an event");
+  }
   ~CudaPoint() override { cudaEventDestroy(event); }
   CudaPoint(const CudaPoint&) = delete;
   CudaPoint& operator=(const CudaPoint&) = delete;
@@ -21,6 +23,13 @@ struct CudaPoint final : Event::Point {
     if (status == cudaErrorNotReady) return false;
     worked(status, "the work before an event");
     return true;
+  }
+  double seconds_since(const Point& earlier) const override {
+    float milliseconds = 0;
+    worked(cudaEventSynchronize(event), "the work before an event");
+    worked(cudaEventElapsedTime(&milliseconds, dynamic_cast<const CudaPoint&>(earlier).event, event),
+           "asking for the time between events");
+    return double(milliseconds) / 1e3;
   }
   cudaEvent_t event{};
 };
@@ -31,11 +40,8 @@ class CudaStream final : public Stream {
   ~CudaStream() override { cudaStreamDestroy(stream_); }
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
-  Event mark() override {
-    auto point = std::make_shared<CudaPoint>();
-    worked(cudaEventRecord(point->event, stream_), "recording an event");
-    return Event(point);
-  }
+  Event mark() override { return recorded(false); }
+  Event mark_time() override { return recorded(true); }
   void wait(const Event& e) override {
     if (auto* point = dynamic_cast<CudaPoint*>(e.point()))
       worked(cudaStreamWaitEvent(stream_, point->event), "waiting for an event");
@@ -44,6 +50,11 @@ class CudaStream final : public Stream {
   void* native() const override { return stream_; }
 
  private:
+  Event recorded(bool timed) {
+    auto point = std::make_shared<CudaPoint>(timed);
+    worked(cudaEventRecord(point->event, stream_), "recording an event");
+    return Event(point);
+  }
   cudaStream_t stream_{};
 };
 

@@ -1,10 +1,12 @@
 #include "train/learner.hpp"
 
 #include <cmath>
+#include <exception>
 
 #include "base/check.hpp"
 #include "kernels/pointwise.hpp"
 #include "optim/schedule.hpp"
+#include "tensor/device_clock.hpp"
 
 namespace lact {
 
@@ -59,7 +61,20 @@ Learner::Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device
       cfg_(cfg),
       seed_(seed),
       reducer_(store, mesh),
-      optimizer_(store, mesh, adamw_of(cfg)) {}
+      optimizer_(store, mesh, adamw_of(cfg)) {
+  if (auto profiler = attached_profiler()) shown_ = Spans::only_shown(std::move(profiler));
+  record(nullptr);
+}
+
+Learner::~Learner() {
+  if (shown_ && std::uncaught_exceptions() == 0) store_.settle();  // what is on its way tells the profiler
+  listen(nullptr);
+}
+
+void Learner::listen(Spans* spans) {
+  spans_ = spans;
+  for (Communicator* c : mesh_.communicators()) c->record(spans);
+}
 
 std::string Learner::verdict(std::int64_t n, double loss, double norm) const {
   if (!std::isfinite(loss)) return "loss is not finite";

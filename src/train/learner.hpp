@@ -48,17 +48,20 @@ class Learner {
   // `stages`: the blocks of each stage of the pipeline; none: all in one.
   Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
           std::uint64_t seed, std::vector<Range> stages = {});
+  ~Learner();
   // Draws the micro-batches of one global batch one after the other; each carries the global count `valid`.
   using Draw = Pipeline::Draw;
   StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
                   const std::function<Wishes()>& wishes = {});
   AdamW& optimizer() { return optimizer_; }
   Pipeline& pipeline() { return pipeline_; }
-  void record(Spans* spans) { spans_ = spans; }
+  // Spans of the steps to come and of their collectives; null: only a profiler sees them, where one is attached.
+  void record(Spans* spans) { listen(spans == nullptr ? shown_.get() : spans); }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
   void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
 
  private:
+  void listen(Spans* spans);
   std::string verdict(std::int64_t n, double loss, double norm) const;
   Pipeline pipeline_;
   ParameterStore& store_;
@@ -69,6 +72,7 @@ class Learner {
   Reducer reducer_;
   AdamW optimizer_;
   std::int64_t skipped_in_a_row_ = 0;
+  std::unique_ptr<Spans> shown_;
   Spans* spans_ = nullptr;
 };
 

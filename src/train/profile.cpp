@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <span>
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "tensor/device_clock.hpp"
 
 namespace lact {
 
@@ -82,6 +85,7 @@ class Repeated {
     device_.compute().finish();
     Took took{steady_seconds() - begin, processor_seconds() - computed};
     for (Communicator* c : mesh_.communicators()) {
+      c->settle_traffic();
       const double silent = muted ? c->traffic().total().begin_seconds : 0;
       took.seconds -= silent, took.computing -= silent;
       c->mute(false);
@@ -141,80 +145,93 @@ class Independent {
   std::unique_ptr<Repeated> steps_;
 };
 
-// Times forwards and backwards, and sees what the forwards leave behind.
+// Sees when forwards and backwards run, and what the forwards leave behind.
 class PipelineWatch {
  public:
-  PipelineWatch(LoadedModel& m, Spans* spans) : device_(*m.device), line_(m.mesh->along(Axis::pp)), spans_(spans) {}
+  PipelineWatch(Device& device, Spans& spans) : device_(device), spans_(spans) {}
   void operator()(const PipelineAction& a, bool ended) {
-    const double now = steady_seconds();
     if (!ended) {
-      if (first_ == 0) first_ = now;
-      began_ = now, waited_ = waited();
+      if (!first_) first_ = spans_.now();
+      const char* what = a.kind == PipelineAction::forward ? "forward" : "backward";
+      if (a.kind != PipelineAction::exchange)
+        span_.emplace(&spans_, what, sentence("{} of micro-batch {}, stage {}", what, a.micro, a.stage));
       return;
     }
-    last_ = now;
+    span_.reset();
+    last_ = spans_.now();
     kept_ = std::max(kept_, device_.memory().now);
-    if (a.kind == PipelineAction::exchange) return;
-    working_ += now - began_ - (waited() - waited_);
-    const char* what = a.kind == PipelineAction::forward ? "forward" : "backward";
-    spans_->add({what, sentence("{} of micro-batch {}, stage {}", what, a.micro, a.stage), began_, now, 0, false});
   }
   std::size_t kept() const { return kept_; }
-  double seconds() const { return last_ - first_; }
-  double working() const { return working_; }
+  double seconds() const { return last_() - first_(); }
 
  private:
-  double waited() const { return line_.size() == 1 ? 0 : line_.traffic().total().blocked_seconds(); }
   Device& device_;
-  Communicator& line_;
-  Spans* spans_;
+  Spans& spans_;
+  std::optional<Spanning> span_;
   std::size_t kept_ = 0;
-  double first_ = 0, last_ = 0, began_ = 0, waited_ = 0, working_ = 0;
+  Moment first_, last_;
 };
+
+double seconds_of(const Span& s) { return s.end - s.begin; }
+
+// Seconds of forwards and backwards among the spans, without those in which they wait along this line.
+double working_seconds(std::span<const Span> spans, const Communicator& line) {
+  const std::string begin = "begin " + line.label() + " ", wait = "wait " + line.label() + " ";
+  double seconds = 0;
+  for (const Span& pass : spans) {
+    if (pass.kind != "forward" && pass.kind != "backward") continue;
+    seconds += seconds_of(pass);
+    for (const Span& s : spans)
+      if (line.size() > 1 && (s.name.starts_with(begin) || s.name.starts_with(wait)) && s.begin >= pass.begin &&
+          s.end <= pass.end)
+        seconds -= seconds_of(s);
+  }
+  return seconds;
+}
 
 // One step as training takes it, its samples from the loader.
 void trace_step(RankProfile& p, LoadedModel& m, Learner& learner, Loader& loader, std::int64_t step) {
   m.store.settle();
   m.device->reset_peak();
-  const std::size_t held = m.device->memory().now;
-  PipelineWatch watch(m, &p.spans);
+  const std::size_t held = m.device->memory().now, spans_before = p.spans.all().size();
+  PipelineWatch watch(*m.device, p.spans);
   learner.pipeline().watch(std::ref(watch));
   learner.record(&p.spans);
-  for (Communicator* c : m.mesh->communicators()) c->record(&p.spans);
-  double data = 0;
   {
     const Spanning span(&p.spans, "step", sentence("step {}", step));
     p.tokens = learner
                    .step(step, m.config.train.accumulate,
                          [&](std::int64_t micro) {
                            const Spanning drawing(&p.spans, "data", "data");
-                           const double begin = steady_seconds();
-                           Batch b = micro_batch(loader, m.config, *m.mesh, step, micro);
-                           data += steady_seconds() - begin;
-                           return b;
+                           return micro_batch(loader, m.config, *m.mesh, step, micro);
                          })
                    .tokens;
     m.store.settle();
     m.device->compute().finish();
   }
-  for (Communicator* c : m.mesh->communicators()) c->record(nullptr);
   learner.record(nullptr);
   learner.pipeline().watch({});
+  p.spans.settle();
+  const std::span<const Span> spans = std::span(p.spans.all()).subspan(spans_before);
+  double data = 0;
+  for (const Span& s : spans)
+    if (s.kind == "data") data += seconds_of(s);
   p.data_seconds.push_back(data);
-  p.pipeline_seconds += watch.seconds(), p.pipeline_working += watch.working() - data;
+  p.pipeline_seconds += watch.seconds();
+  p.pipeline_working += working_seconds(spans, m.mesh->along(Axis::pp)) - data;
   p.memory.activations = double(watch.kept() - std::min(held, watch.kept()));
   p.memory.working = double(m.device->memory().peak - held) - p.memory.activations;
 }
 
-using Ledger = std::map<std::string, Traffic>;
+using Ledgers = std::map<std::string, Traffic>;
 
-Ledger ledger_of(Mesh& mesh) {
-  Ledger all;
+Ledgers ledgers_of(Mesh& mesh) {
+  Ledgers all;
   for (const Communicator* c : mesh.communicators()) all[c->label()] = c->traffic();
   return all;
 }
 
-void check_same_calls(const Ledger& real, const Ledger& control) {
+void check_same_calls(const Ledgers& real, const Ledgers& control) {
   for (const auto& [label, traffic] : real)
     for (std::size_t op = 0; op < op_kinds; ++op) {
       const Traffic::Row &a = traffic.rows[op], &b = control.at(label).rows[op];
@@ -225,12 +242,12 @@ void check_same_calls(const Ledger& real, const Ledger& control) {
 }
 
 // Calls and bytes are the same in every step.
-Traffic medians(const std::vector<Ledger>& steps, const std::string& label) {
+Traffic medians(const std::vector<Ledgers>& steps, const std::string& label) {
   Traffic out = steps.front().at(label);
   for (std::size_t op = 0; op < op_kinds; ++op) {
     auto median = [&](double Traffic::Row::*field) {
       std::vector<double> x;
-      for (const Ledger& s : steps) x.push_back(s.at(label).rows[op].*field);
+      for (const Ledgers& s : steps) x.push_back(s.at(label).rows[op].*field);
       std::ranges::sort(x);
       out.rows[op].*field = (x[x.size() / 2] + x[(x.size() - 1) / 2]) / 2;
     };
@@ -244,6 +261,9 @@ Traffic medians(const std::vector<Ledger>& steps, const std::string& label) {
 
 RankProfile profile(LoadedModel& m, const ViewSource& source, const ProfileConfig& cfg) {
   RankProfile p;
+  const Clock clock = clock_of(*m.device);
+  p.spans = Spans(clock, attached_profiler());
+  for (Communicator* c : m.mesh->communicators()) c->time_by(clock);
   LearningConfig learning = m.config.train;
   learning.skip_norm = 0;  // every step counts
   Learner learner(m.model, m.store, *m.mesh, *m.device, learning, std::uint64_t(m.config.train.seed), m.stages);
@@ -261,14 +281,14 @@ RankProfile profile(LoadedModel& m, const ViewSource& source, const ProfileConfi
   std::unique_ptr<Independent> alone;
   if (cfg.alone > 0 && Independent::possible(m.config, m.mesh->grid()))
     alone = std::make_unique<Independent>(m, source, learning);
-  std::vector<Ledger> ledgers;
+  std::vector<Ledgers> ledgers;
   for (std::int64_t i = 0; i < cfg.pairs; ++i) {
-    Ledger real, control;
+    Ledgers real, control;
     for (const bool muted : {i % 2 == 1, i % 2 == 0}) {
       const auto [seconds, computing] = steps.step(muted);
       (muted ? p.control : p.real).push_back(seconds);
       (muted ? p.control_computing : p.real_computing).push_back(computing);
-      (muted ? control : real) = ledger_of(*m.mesh);
+      (muted ? control : real) = ledgers_of(*m.mesh);
     }
     check_same_calls(real, control);
     ledgers.push_back(std::move(real));
@@ -286,6 +306,7 @@ RankProfile profile(LoadedModel& m, const ViewSource& source, const ProfileConfi
     if (i == 0) p.clock = steady_seconds();
     trace_step(p, m, learner, loader, i + 1);
   }
+  for (Communicator* c : m.mesh->communicators()) c->settle_traffic(), c->time_by({});
   p.memory.loader = double(loader.ready_bytes());
   before.restore();
   return p;

@@ -21,7 +21,8 @@ struct MemoryByKind {                                // bytes of a rank
 };
 
 struct RankProfile {
-  // Seconds of steps from a barrier until the new weights are everywhere, by this rank's clock. Step i of `control` is
+  // Seconds of steps from a barrier until the new weights are everywhere, by this rank's clock; spans and the ledgers'
+  // seconds are of the device's compute stream. Step i of `control` is
   // the pair of step i of `real`: from the same weights on the same samples, with nothing sent and nobody waited for.
   std::vector<double> real, control;
   std::vector<double> real_computing,

@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <array>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -195,7 +196,14 @@ struct EmulatedStream {
 struct EmulatedEvent {
   cudaStream_t stream = nullptr;
   std::uint64_t at = 0;
+  std::shared_ptr<double> seconds;  // when it was passed, of one that keeps the time; a task may outlive the event
 };
+
+namespace {
+double clock_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+}  // namespace
 
 void emulated::enqueue(cudaStream_t s, std::function<void()> task) {
   std::lock_guard lock(s->mutex);
@@ -232,12 +240,20 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t e) {
   if (e->stream != nullptr) e->stream->wait(e->at);
   return cudaSuccess;
 }
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) { return *e = new EmulatedEvent, cudaSuccess; }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned flags) {
+  *e = new EmulatedEvent;
+  if ((flags & cudaEventDisableTiming) == 0) (*e)->seconds = std::make_shared<double>(0);
+  return cudaSuccess;
+}
 cudaError_t cudaEventDestroy(cudaEvent_t e) {
   delete e;
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+  if (e->seconds) {
+    *e->seconds = clock_seconds();
+    if (s->thread.joinable()) emulated::enqueue(s, [at = e->seconds] { *at = clock_seconds(); });
+  }
   std::lock_guard lock(s->mutex);
   e->stream = s, e->at = s->asked;
   return cudaSuccess;
@@ -246,6 +262,14 @@ cudaError_t cudaEventQuery(cudaEvent_t e) {
   if (e->stream == nullptr) return cudaSuccess;
   std::lock_guard lock(e->stream->mutex);
   return e->stream->done >= e->at ? cudaSuccess : cudaErrorNotReady;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+  if (e->stream != nullptr) e->stream->wait(e->at);
+  return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
+  return *milliseconds = float((*to->seconds - *from->seconds) * 1e3), cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** p, std::size_t bytes) {

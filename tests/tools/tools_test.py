@@ -144,5 +144,74 @@ class CountTests(InAFolder):
         self.assertEqual((status, out.splitlines()[-2]), (1, "0 passed, 1 failed"))
 
 
+class GpuReport(InAFolder):
+    """A bundle whose programs are scripts: what comes out of them must come out of the table."""
+    LACT = """#!/usr/bin/env python3
+import json, sys, time
+words = sys.argv[1:]
+step = dict(seconds=0.5, tokens=1024, tokens_per_second=2048.0, peak_bytes=7e9, utilisation=0.55, product_flops_per_second=6e14,
+            forward_seconds=0.1, backward_seconds=0.2, optimizer_seconds=0.1)
+said = dict(gemm=dict(rows=[dict(m=1, n=2, k=3, seconds=1e-6, flops_per_second=6e14, error=1e-7)]),
+            copy=dict(rows=[dict(what="copy", bytes=8, seconds=1e-6, bytes_per_second=3e12, wrong=0)]),
+            newton_schulz=dict(forward_seconds=1.5e-4, backward_seconds=4e-4, error=0.02),
+            fast_weights=dict(step, error=0.03), train=step)
+if words[0] == "verify":
+    print("17 files, 0 failed")
+elif "tokens=131072" in words:
+    print("lact: out of memory | on a GPU")
+    sys.exit(1)
+elif any(w == "data.num_input_views=512" for w in words):
+    time.sleep(60)
+else:
+    print(json.dumps(said[words[1]]))
+sys.exit("copy" in words)
+"""
+
+    def report(self, *arguments):
+        for name in ("gpu_report", "peer_step.py"):
+            self.write(f"tools/{name}", (TOOLS / name).read_text())
+        self.write("bin/lact", self.LACT).chmod(0o755)
+        self.write("bin/a_test", "#!/bin/sh\necho \"[       OK ] A.B on $LACT_TEST_DEVICE $ORDER\"\n").chmod(0o755)
+        self.write("bin/b_test", "#!/bin/sh\necho '[  FAILED  ] A.C (1 ms)'\necho '[  FAILED  ] A.C'\nexit 1\n").chmod(0o755)
+        entry = {"properties": [{"name": "LABELS", "value": ["cuda"]}, {"name": "ENVIRONMENT", "value": ["LACT_BINARY=/build/lact", "ORDER=1"]}]}
+        tests = [dict(entry, name="a.cuda", command=["/build/a_test"]), dict(entry, name="b.cuda", command=["/build/b_test"]),
+                 dict(entry, name="ranks.cuda", command=["/usr/bin/mpiexec", "-n", "2", "/build/a_test"]),
+                 {"name": "a", "command": ["/build/b_test"], "properties": []}, dict(entry, name="was not built")]
+        self.write("tests.json", json.dumps({"tests": tests}))
+        done = subprocess.run([sys.executable, str(self.folder / "tools/gpu_report"), *arguments], capture_output=True, text=True,
+                              env={"PATH": "/usr/bin:/bin"})
+        rows = [[c.strip() for c in line.strip("|").split(" | ")] for line in done.stdout.splitlines() if line.startswith("| ")]
+        self.assertTrue(all(len(r) == 3 for r in rows), done.stdout + done.stderr)
+        return done.returncode, {r[0]: r[2] for r in rows}, done.stdout
+
+    def row(self, rows, part):
+        found = [v for k, v in rows.items() if part in k]
+        self.assertEqual(len(found), 1, (part, rows))
+        return found[0]
+
+    def test_every_bar_has_a_row_whatever_happens(self):
+        status, rows, _ = self.report("--only", "bars,peer,golden,sanitizer", "--limit", "8")
+        self.assertEqual(status, 1)
+        self.assertIn("55.0 % of 600 TFLOP/s (met); 500.0 ms", self.row(rows, "bf16, 16,384 tokens, of"))
+        self.assertIn("(missed)", rows["the same at 65,536 tokens"])
+        self.assertIn("150 us (met), 400 us (missed)", self.row(rows, "Newton-Schulz"))
+        self.assertIn("55.0 % of 600 TFLOP/s (missed)", self.row(rows, "32,768 tokens"))
+        self.assertIn("exit 1 after 0 s: lact: out of memory / on a GPU", self.row(rows, "131,072 tokens"))
+        self.assertIn("too slow", self.row(rows, "1,048,576 tokens"))
+        self.assertIn("3000 GB/s; exit 1: the numbers are WRONG", self.row(rows, "bytes read"))
+        self.assertIn("not run: no --peer", self.row(rows, "PyTorch"))
+        self.assertIn("no time is left", self.row(rows, "fp32, 16,384 tokens"))
+
+    def test_programs_of_several_ranks_run_where_mpirun_is(self):
+        status, rows, out = self.report("--only", "golden,tests")
+        self.assertIn("17 files, 0 failed", self.row(rows, "reference files"))
+        self.assertEqual(status, 1)
+        self.assertIn("exit 1", self.row(rows, "test b.cuda"))
+        self.assertIn("1 failed", self.row(rows, "tests on the GPU"))
+        self.write("mpi/bin/mpirun", '#!/bin/sh\nshift 2\n"$1" && "$1"\n').chmod(0o755)
+        status, rows, out = self.report("--only", "tests", "--tests", "^(a|ranks)")
+        self.assertEqual((status, self.row(rows, "tests on the GPU")), (0, "2 programs, 3 passed, 0 failed"), out)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,114 @@
+#include <cmath>
+#include <iostream>
+#include <limits>
+
+#include "app/commands.hpp"
+#include "base/check.hpp"
+#include "base/random.hpp"
+#include "files/json.hpp"
+#include "tensor/device_clock.hpp"
+#include "train/product_rate.hpp"
+#include "train/trainer.hpp"
+
+namespace lact {
+namespace {
+
+// Posed views of noise: what is in the pictures changes no time.
+Batch noise(Device& d, const DataConfig& data, std::int64_t samples) {
+  const std::int64_t h = data.height(), w = data.width(), views = data.num_input_views + data.num_target_views;
+  auto drawn = [&](Shape s, const char* name, auto&& f) {
+    std::vector<float> v(std::size_t(count_of(s)));
+    const std::uint64_t key = random_key(1, name);
+#pragma omp parallel for
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] = float(f(std::int64_t(i), uniform(key, std::int64_t(i))));
+    return Tensor::of(d, std::move(s), std::span<const float>(v));
+  };
+  Batch b;
+  b.images = drawn({samples, views, 3, h, w}, "images", [](std::int64_t, double u) { return u; });
+  b.intrinsics = drawn({samples, views, 4}, "intrinsics",
+                       [&](std::int64_t i, double) { return i % 4 < 2 ? double(w) : double(w) / 2; });
+  b.poses = drawn({samples, views, 4, 4}, "poses", [](std::int64_t i, double u) {  // upright, somewhere
+    const std::int64_t row = i % 16 / 4, column = i % 4;
+    return row == column ? 1 : (column == 3 && row < 3 ? u : 0);
+  });
+  b.input_views = data.num_input_views, b.target_views = data.num_target_views;
+  b.valid = double(samples * data.num_target_views * 3 * h * w);
+  return b;
+}
+
+struct Parts {
+  double forward = 0, backward = 0, optimizer = 0;  // seconds
+};
+
+Parts parts_of(Device& d, Learner& learner, const std::function<void()>& take_step) {
+  Spans spans(clock_of(d));
+  learner.record(&spans);
+  take_step();
+  learner.record(nullptr);
+  d.compute().finish();
+  spans.settle();
+  Parts p;
+  for (const Span& s : spans.all()) {
+    const double seconds = s.end - s.begin;
+    if (s.kind == "optimizer") p.optimizer += seconds;
+    if (s.kind != "block") continue;
+    if (s.name.starts_with("forward")) p.forward += seconds;
+    if (s.name.starts_with("backward")) p.backward += seconds;
+  }
+  return p;
+}
+
+}  // namespace
+
+int bench_train_command(const Arguments& args, bool json) {
+  Arguments rest = args;
+  const auto steps = std::int64_t(std::stod(rest.take("steps", "5"))),
+             product = std::int64_t(std::stod(rest.take("product", "0")));
+  check(steps > 0, "steps={} is not positive", steps);
+  check(product >= 0, "product={} is negative", product);
+  RunConfig cfg =
+      rest.plain.empty() ? RunConfig::from_overrides(rest.overrides) : RunConfig::load(rest.plain[0], rest.overrides);
+  cfg.train.free_steps = std::numeric_limits<std::int64_t>::max();  // every step is made
+  LoadedModel loaded(cfg);
+  Device& d = *loaded.device;
+  Learner learner(loaded.model, loaded.store, *loaded.mesh, d, cfg.train, std::uint64_t(cfg.train.seed));
+  const Batch batch = noise(d, cfg.data, cfg.train.batch_size / cfg.train.accumulate);
+  const double rate = measured_product_rate(d, cfg.train.activations(), product);
+  d.reset_peak();
+  StepReport last;
+  std::int64_t step = 0;
+  auto take_step = [&] {
+    last = learner.step(step++, cfg.train.accumulate, [&](std::int64_t) { return batch; });
+    loaded.store.settle();
+  };
+  const double seconds = median_seconds(d, steps, take_step);
+  const std::size_t peak = d.memory().peak;
+  const Parts parts = parts_of(d, learner, take_step);
+  const double flops = 3 * (last.flops.total() - last.flops.newton_schulz);
+  const Json out = Json::object({{"device", d.name()},
+                                 {"precision", cfg.train.precision},
+                                 {"parameters", loaded.store.count()},
+                                 {"tokens", last.tokens},
+                                 {"seconds", seconds},
+                                 {"tokens_per_second", double(last.tokens) / seconds},
+                                 {"forward_seconds", parts.forward},  // of the blocks, in one step more
+                                 {"backward_seconds", parts.backward},
+                                 {"optimizer_seconds", parts.optimizer},
+                                 {"peak_bytes", std::int64_t(peak)},
+                                 {"model_flops", flops},  // Newton-Schulz and recomputation are not counted
+                                 {"product_flops_per_second", rate},
+                                 {"utilisation", flops / seconds / rate},
+                                 {"loss", last.loss}});
+  if (json) {
+    std::cout << out.dump() << "\n";
+    return std::isfinite(last.loss) ? exit_done : exit_error;
+  }
+  std::cout << fill(
+      "{}, {}: {} parameters, {} tokens a step\n{:.4f} s, {:.0f} tokens/s, {:.2f} GB, {:.1f} TFLOP a step, "
+      "{:.1f} % of {:.2f} TFLOP/s\n",
+      {d.name(), cfg.train.precision, loaded.store.count(), last.tokens, seconds, double(last.tokens) / seconds,
+       double(peak) / 1e9, flops / 1e12, 100 * flops / seconds / rate, rate / 1e12});
+  return std::isfinite(last.loss) ? exit_done : exit_error;
+}
+
+}  // namespace lact
