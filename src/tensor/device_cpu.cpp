@@ -34,7 +34,7 @@ class CpuDevice final : public Device {
   Device& host() override { return *this; }
   void clear(std::byte* to, std::size_t bytes) override { std::memset(to, 0, bytes); }
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
-  void copy_in(std::byte* to, const void* host, std::size_t bytes) override { std::memcpy(to, host, bytes); }
+  void copy_in(std::byte* to, const void* host, std::size_t bytes, Stream*) override { std::memcpy(to, host, bytes); }
   void copy_out(void* host, const std::byte* from, std::size_t bytes) override { std::memcpy(host, from, bytes); }
 
  private:
@@ -48,6 +48,12 @@ std::unique_ptr<Device> Device::open(Backend b, int index) {
   if (b == Backend::cuda) return open_cuda(index);
   check(b == Backend::cpu, "{} is no device that can be opened", name_of(b));
   return std::make_unique<CpuDevice>();
+}
+
+Arrival Device::begin_copy_out(const std::byte* from, std::size_t bytes) {
+  auto here = host().allocate(bytes);
+  copy_out(here.get(), from, bytes);
+  return {std::move(here), {}};
 }
 
 int Device::present(Backend b) { return b == Backend::cpu ? 1 : cuda_devices(); }
