@@ -76,7 +76,11 @@ if [[ -n ${CUDA_VISIBLE_DEVICES:-} ]]; then
 elif [[ -z ${CUDA_VISIBLE_DEVICES+set} && -n $(type -P nvidia-smi) ]]; then
   mapfile -t devices < <(nvidia-smi --query-gpu=index --format=csv,noheader 2>/dev/null)
 fi
-if ((${#devices[@]} > 0)); then export CUDA_VISIBLE_DEVICES=${devices[local_rank % ${#devices[@]}]}; fi
+if ((${#devices[@]} > 0)); then
+  export CUDA_VISIBLE_DEVICES=${devices[local_rank % ${#devices[@]}]}
+  # A kernel loaded at its first use may wait for a collective on the GPU, and this for another rank that loads one.
+  export CUDA_MODULE_LOADING=${CUDA_MODULE_LOADING:-EAGER}
+fi
 
 # A rank's lines carry its rank. Rank 0 speaks for all and stays as it is: its stdout may be a JSON object.
 if ((rank > 0)); then

@@ -4,6 +4,7 @@
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "files/json.hpp"
+#include "parallel/world.hpp"
 #include "train/layout.hpp"
 #include "train/plan.hpp"
 
@@ -79,7 +80,7 @@ void print(const Machine& m, const std::vector<PlannedLayout>& all) {
 Machine machine_named(const std::string& file_or_here, const RunConfig& cfg, int ranks) {
   if (file_or_here != "here") return Machine::load(file_or_here);
   const auto device = Device::open(backend_named(cfg.compute.device));
-  set_threads(int(cfg.compute.threads));
+  share_threads(int(cfg.compute.threads), ranks);
   return Machine::here(*device, cfg.train.activations(), ranks);
 }
 

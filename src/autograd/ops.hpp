@@ -29,9 +29,12 @@ Var gelu(const Var& x);  // exact, with erf
 Var gelu_grad(const Var& x, const Var& dy);
 Var swiglu(const Var& g, const Var& h);                                   // silu(g) h
 std::vector<Var> swiglu_grad(const Var& g, const Var& h, const Var& dm);  // {dg, dh}
+// {silu(g) h rate1, dm h silu'(g) rate0, dm silu(g) rate2}: rates [..., 1] of rows [..., n]
+std::vector<Var> rated_gates(const Var& g, const Var& h, const Var& dm, const Var& rate0, const Var& rate1,
+                             const Var& rate2);
 Var cast(const Var& x, DType t);
 Var widened(const Var& x);  // bf16 to f32, others as they are
-Var detach(const Var& x);  // the value, as a constant
+Var detach(const Var& x);   // the value, as a constant
 
 // -- shape
 Var view(const Var& x, Shape s);  // copies if x is not contiguous
@@ -41,10 +44,10 @@ Var cut(const Var& x, int dim, Range r);
 Var pad(const Var& x, int dim, Range r, std::int64_t size);  // the adjoint of cut: zeros of `size` with x at r
 Var join(const std::vector<Var>& xs, int dim);
 Var expand(const Var& x, const Shape& s);
-Var sum_to(const Var& x, const Shape& s);  // the adjoint of expand
+Var sum_to(const Var& x, const Shape& s);           // the adjoint of expand
 Var sum_to(const Var& x, const Shape& s, DType t);  // bf16 may be summed to f32
-Var sum(const Var& x);                     // [1]
-Var mean(const Var& x);                    // [1]
+Var sum(const Var& x);                              // [1]
+Var mean(const Var& x);                             // [1]
 // x [b, t, parts * heads * d] -> parts times [b, heads, t, d] (views). Channel order (part, head, channel).
 std::vector<Var> split_heads(const Var& x, int parts, std::int64_t heads);
 Var join_heads(const std::vector<Var>& xs);  // its adjoint

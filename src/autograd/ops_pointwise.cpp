@@ -157,20 +157,35 @@ std::vector<Var> swiglu_grad(const Var& g, const Var& h, const Var& dm) {
   Tensor dg = like(g.value()), dh = like(h.value());
   Tensor gv = dense(g.value()), hv = dense(h.value()), dmv = dense(dm.value());
   kernels::swiglu_grad(dg, dh, gv, hv, dmv);
-  auto fast = [gv, hv, dmv](std::span<const Var> d) {
+  auto slow = [](std::span<const Var> x) {
+    return std::vector<Var>{mul(mul(x[2], x[1]), silu_slope(x[0])), mul(x[2], mul(x[0], sigmoid(x[0])))};
+  };
+  return fused_many("swiglu_grad", {dg, dh}, {g, h, dm}, {}, slow);
+}
+
+std::vector<Var> rated_gates(const Var& g, const Var& h, const Var& dm, const Var& rate0, const Var& rate1,
+                             const Var& rate2) {
+  const Tensor gv = dense(g.value()), hv = dense(h.value()), dmv = dense(dm.value()), r0 = dense(rate0.value()),
+               r1 = dense(rate1.value()), r2 = dense(rate2.value());
+  const Tensor m = like(gv), dg = like(gv), dh = like(gv);
+  kernels::rated_gates(m, dg, dh, gv, hv, dmv, r0, r1, r2);
+  auto fast = [gv, hv, dmv, r0, r1, r2](std::span<const Var> d) {
     auto or_zero = [&](const Var& x) {
       Tensor t = x ? dense(x.value()) : like(gv);
       if (!x) kernels::fill(t, 0);
       return t;
     };
-    Tensor a = like(gv), b = like(gv), c = like(gv);
-    kernels::swiglu_grad_grad(a, b, c, gv, hv, dmv, or_zero(d[0]), or_zero(d[1]));
-    return Grads{a, b, c};
+    const Tensor g_bar = like(gv), h_bar = like(gv), dm_bar = like(gv), r0_bar = like(r0), r1_bar = like(r1),
+                 r2_bar = like(r2);
+    kernels::rated_gates_grad(g_bar, h_bar, dm_bar, r0_bar, r1_bar, r2_bar, gv, hv, dmv, r0, r1, r2, or_zero(d[0]),
+                              or_zero(d[1]), or_zero(d[2]));
+    return Grads{g_bar, h_bar, dm_bar, r0_bar, r1_bar, r2_bar};
   };
   auto slow = [](std::span<const Var> x) {
-    return std::vector<Var>{mul(mul(x[2], x[1]), silu_slope(x[0])), mul(x[2], mul(x[0], sigmoid(x[0])))};
+    const std::vector<Var> slopes = swiglu_grad(x[0], x[1], x[2]);
+    return std::vector<Var>{mul(swiglu(x[0], x[1]), x[4]), mul(slopes[0], x[3]), mul(slopes[1], x[5])};
   };
-  return fused_many("swiglu_grad", {dg, dh}, {g, h, dm}, fast, slow);
+  return fused_many("rated_gates", {m, dg, dh}, {g, h, dm, rate0, rate1, rate2}, fast, slow);
 }
 
 Var cast(const Var& x, DType t) {

@@ -29,9 +29,15 @@ void swiglu(Tensor m, const Tensor& g, const Tensor& h) { entry(&Table::swiglu, 
 void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm) {
   entry(&Table::swiglu_grad, "swiglu_grad", dg)(dg, dh, g, h, dm);
 }
-void swiglu_grad_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, const Tensor& g, const Tensor& h, const Tensor& dm,
-                      const Tensor& a, const Tensor& b) {
-  entry(&Table::swiglu_grad_grad, "swiglu_grad_grad", g_bar)(g_bar, h_bar, dm_bar, g, h, dm, a, b);
+void rated_gates(Tensor m, Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm,
+                 const Tensor& rate0, const Tensor& rate1, const Tensor& rate2) {
+  entry(&Table::rated_gates, "rated_gates", m)(m, dg, dh, g, h, dm, rate0, rate1, rate2);
+}
+void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_bar, Tensor rate1_bar, Tensor rate2_bar,
+                      const Tensor& g, const Tensor& h, const Tensor& dm, const Tensor& rate0, const Tensor& rate1,
+                      const Tensor& rate2, const Tensor& a, const Tensor& b, const Tensor& c) {
+  entry(&Table::rated_gates_grad, "rated_gates_grad", g_bar)(g_bar, h_bar, dm_bar, rate0_bar, rate1_bar, rate2_bar, g,
+                                                             h, dm, rate0, rate1, rate2, a, b, c);
 }
 
 void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {

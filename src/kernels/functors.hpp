@@ -151,17 +151,25 @@ LACT_BOTH T gelu_slope(T x) {
   return normal_below(x) + x * T(0.39894228040143267794) * exp(T(-0.5) * x * x);
 }
 
-// The three outputs of swiglu's second adjoint at one place; see pointwise.hpp.
+// A gated unit with its two slopes times dm, and the adjoint of the three; see rated_gates in pointwise.hpp.
 template <class T>
-struct SwigluSecond {
-  T g_bar, h_bar, dm_bar;
+struct Gates {
+  T m, dg, dh;
 };
 template <class T>
-LACT_BOTH SwigluSecond<T> swiglu_second(T g, T h, T dm, T a, T b) {
-  const T s = sigmoid(g);
-  const T slope = s * (T(1) + g * (T(1) - s));
+LACT_BOTH Gates<T> gates(T g, T h, T dm) {
+  const T s = sigmoid(g), slope = s * (T(1) + g * (T(1) - s));
+  return {g * s * h, dm * h * slope, dm * (g * s)};
+}
+template <class T>
+struct GatesBar {
+  T g, h, dm;
+};
+template <class T>
+LACT_BOTH GatesBar<T> gates_bar(T g, T h, T dm, T a, T b, T c) {
+  const T s = sigmoid(g), slope = s * (T(1) + g * (T(1) - s)), value = g * s;
   const T bend = s * (T(1) - s) * (T(2) + g * (T(1) - T(2) * s));
-  return {a * dm * h * bend + b * dm * slope, a * dm * slope, a * h * slope + b * g * s};
+  return {a * h * slope + b * dm * h * bend + c * dm * slope, a * value + b * dm * slope, b * h * slope + c * value};
 }
 
 template <class T>

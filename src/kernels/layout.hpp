@@ -166,4 +166,14 @@ inline void check_flat(std::initializer_list<const Tensor*> all,
   }
 }
 
+// A number for each row of x, contiguous: of x's type, or f32 beside bf16.
+inline void check_per_row(const Tensor& r, const Tensor& x, const char* kernel) {
+  Shape rows = x.shape();
+  check(!rows.empty(), "{} needs rows, not a scalar", kernel);
+  rows.pop_back();
+  check(r.defined() && r.count() == count_of(rows) && r.dtype() == (x.dtype() == DType::bf16 ? DType::f32 : x.dtype()),
+        "{}: per-row numbers of shape {} for rows of {}", kernel, text_of(r.shape()), text_of(x.shape()));
+  check_contiguous(r, kernel);
+}
+
 }  // namespace lact::kernels

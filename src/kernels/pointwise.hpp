@@ -19,10 +19,17 @@ void fill(Tensor y, double value);                     // contiguous
 void swiglu(Tensor m, const Tensor& g, const Tensor& h);  // m = silu(g) h
 // dg = dm h silu'(g), dh = dm silu(g)
 void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm);
-// The adjoint of swiglu_grad: cotangents a of dg and b of dh in, of g, h, dm out:
-//   g_bar = a dm h silu''(g) + b dm silu'(g);  h_bar = a dm silu'(g);  dm_bar = a h silu'(g) + b silu(g)
+// What an inner gradient multiplies with keys and values: rows [..., n], each times its rates (f32 for rows of bf16).
+//   m = silu(g) h rate1;  dg = dm h silu'(g) rate0;  dh = dm silu(g) rate2
+void rated_gates(Tensor m, Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm,
+                 const Tensor& rate0, const Tensor& rate1, const Tensor& rate2);
+// Its adjoint: cotangents a of m, b of dg, c of dh in. With those times their rates, and the sums of the rates along
+// rows:
+//   g_bar = a h silu'(g) + b dm h silu''(g) + c dm silu'(g);  h_bar = a silu(g) + b dm silu'(g);
+//   dm_bar = b h silu'(g) + c silu(g);  rate1_bar = sum a m / rate1, and so on
 // silu'(g) = s (1 + g (1 - s)), silu''(g) = s (1 - s) (2 + g (1 - 2 s)), s = sigmoid(g)
-void swiglu_grad_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, const Tensor& g, const Tensor& h, const Tensor& dm,
-                      const Tensor& a, const Tensor& b);
+void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_bar, Tensor rate1_bar, Tensor rate2_bar,
+                      const Tensor& g, const Tensor& h, const Tensor& dm, const Tensor& rate0, const Tensor& rate1,
+                      const Tensor& rate2, const Tensor& a, const Tensor& b, const Tensor& c);
 
 }  // namespace lact::kernels

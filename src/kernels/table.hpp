@@ -17,7 +17,8 @@ struct Table {
   decltype(&kernels::fill) fill = nullptr;
   decltype(&kernels::swiglu) swiglu = nullptr;
   decltype(&kernels::swiglu_grad) swiglu_grad = nullptr;
-  decltype(&kernels::swiglu_grad_grad) swiglu_grad_grad = nullptr;
+  decltype(&kernels::rated_gates) rated_gates = nullptr;
+  decltype(&kernels::rated_gates_grad) rated_gates_grad = nullptr;
   decltype(&kernels::matmul) matmul = nullptr;
   decltype(&kernels::sum_to) sum_to = nullptr;
   decltype(&kernels::squared_norm) squared_norm = nullptr;

@@ -16,8 +16,10 @@ FastWeights target_norms(const FastWeights& w, bool detached) {
   return detached ? FastWeights{detach(n.w0), detach(n.w1), detach(n.w2)} : n;
 }
 
-// All matrices as one batch of equal shapes, for N(X^T) = N(X)^T: three times the work at once for a GPU.
+// On a GPU all matrices are one batch of equal shapes, for N(X^T) = N(X)^T: one alone leaves most of it idle. It would
+// fill a CPU, whose cache holds one kind but not three.
 FastWeights orthogonalised(const NewtonSchulz& ns, const FastWeights& g) {
+  if (g.w0.value().device().backend() == Backend::cpu) return {ns(g.w0), ns(g.w1), ns(g.w2)};
   const std::int64_t n0 = g.w0.dim(0), n1 = n0 + g.w1.dim(0), n2 = n1 + g.w2.dim(0);
   const Var all = ns(join({g.w0, transpose(g.w1), g.w2}, 0));
   return {cut(all, 0, {0, n0}), transpose(cut(all, 0, {n0, n1})), cut(all, 0, {n1, n2})};
@@ -39,11 +41,9 @@ Var apply_fast_weights(const FastWeights& w, const Var& x) {
 
 FastWeights inner_gradient(const FastWeights& w, const Var& k, const Var& v, const Var& rate0, const Var& rate1,
                            const Var& rate2) {
-  Var g = matmul(k, w.w0), h = matmul(k, w.w2);
-  Var dm = matmul(v, w.w1, Orient::nt);
-  std::vector<Var> d = swiglu_grad(g, h, dm);  // {dg, dh}
-  Var g1 = matmul(mul(swiglu(g, h), rate1), v, Orient::tn);
-  return {matmul(k, mul(d[0], rate0), Orient::tn), g1, matmul(k, mul(d[1], rate2), Orient::tn)};
+  const std::vector<Var> rated =  // {hidden, its slope for W0, its slope for W2}, each times its rate
+      rated_gates(matmul(k, w.w0), matmul(k, w.w2), matmul(v, w.w1, Orient::nt), rate0, rate1, rate2);
+  return {matmul(k, rated[1], Orient::tn), matmul(rated[0], v, Orient::tn), matmul(k, rated[2], Orient::tn)};
 }
 
 namespace {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "autograd/broadcast.hpp"
 #include "base/check.hpp"
+#include "parallel/together.hpp"
 #include "train/metrics.hpp"
 
 namespace lact {
@@ -41,6 +43,45 @@ std::vector<float> mean_picture(const Batch& b, std::size_t plane) {
   for (std::size_t i = 0; i < out.size(); ++i)
     out[i] = float(sum[i / plane] / double(std::size_t(b.input_views) * plane));
   return out;
+}
+
+// Of all target views, scene by scene, those of one of `parts` parts.
+std::vector<ViewChoice> part_of(std::vector<ViewChoice> choices, int part, int parts) {
+  std::int64_t all = 0, at = 0;
+  for (const ViewChoice& c : choices) all += std::int64_t(c.targets.size());
+  const Range mine = even_part(all, part, parts);
+  for (ViewChoice& c : choices) {
+    const auto n = std::int64_t(c.targets.size());
+    const std::int64_t begin = std::clamp(mine.begin - at, std::int64_t(0), n),
+                       end = std::clamp(mine.end - at, begin, n);
+    c.targets = {c.targets.begin() + begin, c.targets.begin() + end};
+    at += n;
+  }
+  std::erase_if(choices, [](const ViewChoice& c) { return c.targets.empty(); });
+  return choices;
+}
+
+// The views of all ranks of a line, in their order.
+std::vector<RenderedView> gathered(Communicator& line, const std::vector<RenderedView>& mine, std::size_t numbers) {
+  std::string bytes;
+  for (const RenderedView& v : mine) {
+    bytes.append(reinterpret_cast<const char*>(&v.score), sizeof v.score);
+    for (const auto* picture : {&v.input, &v.target, &v.prediction})
+      bytes.append(reinterpret_cast<const char*>(picture->data()), numbers * sizeof(float));
+  }
+  std::vector<RenderedView> all;
+  for (const std::string& part : gathered(line, bytes))
+    for (const char *at = part.data(), *end = at + part.size(); at < end;) {
+      RenderedView& v = all.emplace_back();
+      std::memcpy(&v.score, at, sizeof v.score);
+      at += sizeof v.score;
+      for (auto* picture : {&v.input, &v.target, &v.prediction}) {
+        picture->resize(numbers);
+        std::memcpy(picture->data(), at, numbers * sizeof(float));
+        at += numbers * sizeof(float);
+      }
+    }
+  return all;
 }
 
 struct Means {
@@ -87,7 +128,8 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
   Evaluation e;
   Ctx plain = c.on(nullptr);
   auto plane = std::size_t(cfg.height() * cfg.width());
-  for (const ViewChoice& choice : evaluation_choices(source, cfg)) {
+  Communicator& dp = c.mesh.along(Axis::dp);
+  for (const ViewChoice& choice : part_of(evaluation_choices(source, cfg), dp.rank(), dp.size())) {
     Batch b = assemble(source, choice, cfg, c.device);
     ViewSynthesis::States states = model.reconstruct(plain, inputs_of(b));
     Range targets{b.input_views, b.input_views + b.target_views};
@@ -108,6 +150,7 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
       e.views.push_back(std::move(v));
     }
   }
+  if (dp.size() > 1) e.views = gathered(dp, e.views, 3 * plane);
   return e;
 }
 

@@ -2,7 +2,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <thread>
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
@@ -73,15 +72,8 @@ std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, std::unique_ptr<Communicator
   return std::make_unique<Mesh>(grid, std::move(world));
 }
 
-// Ranks that are not bound to cores of their own divide the host's.
-void take_threads(std::int64_t asked) {
-  set_threads(int(asked));
-  const int here = world_info().local_ranks;
-  if (asked == 0 && threads() == int(std::thread::hardware_concurrency())) set_threads(std::max(1, threads() / here));
-}
-
 std::unique_ptr<Device> device_of(const RunConfig& cfg) {
-  take_threads(cfg.compute.threads);
+  share_threads(int(cfg.compute.threads), world_info().local_ranks);
   return device_of_rank(backend_named(cfg.compute.device));
 }
 

@@ -55,6 +55,22 @@ TEST(Bf16, ElementWise) {
     kernels::swiglu_grad(dg.judge, dh.judge, x.judge, y.judge, z.judge);
     expect_near(dg.low, dg.judge, 1, "dg");
     expect_near(dh.low, dh.judge, 1, "dh");
+    Rounded m{like(dg.low), like(dg.judge)};
+    kernels::rated_gates(m.low, dg.low, dh.low, x.low, y.low, z.low, rate, rate, rate);
+    kernels::rated_gates(m.judge, dg.judge, dh.judge, x.judge, y.judge, z.judge, judge, judge, judge);
+    expect_near(m.low, m.judge, 1, "rated gate");
+    expect_near(dg.low, dg.judge, 1, "rated dg");
+    expect_near(dh.low, dh.judge, 1, "rated dh");
+    Rounded db{like(dg.low), like(dg.judge)}, r0{like(rate), like(judge)}, r1{like(rate), like(judge)},
+        r2{like(rate), like(judge)};
+    kernels::rated_gates_grad(dg.low, dh.low, db.low, r0.low, r1.low, r2.low, x.low, y.low, z.low, rate, rate, rate,
+                              z.low, x.low, y.low);
+    kernels::rated_gates_grad(dg.judge, dh.judge, db.judge, r0.judge, r1.judge, r2.judge, x.judge, y.judge, z.judge,
+                              judge, judge, judge, z.judge, x.judge, y.judge);
+    expect_near(dg.low, dg.judge, 1, "g_bar");
+    expect_near(dh.low, dh.judge, 1, "h_bar");
+    expect_near(db.low, db.judge, 1, "dm_bar");
+    for (const Rounded* r : {&r0, &r1, &r2}) EXPECT_LT(difference(r->low, r->judge), 1e-5 * std::sqrt(double(n)));
   }
 }
 

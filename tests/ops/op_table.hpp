@@ -104,6 +104,19 @@ inline std::vector<Row> element_wise() {
                [](In x) {
                  return std::vector<Var>{mul(mul(x[2], x[1]), silu_slope(x[0])), mul(x[2], silu(x[0]))};
                }});
+  Shape per_row = s;
+  per_row.back() = 1;
+  t.push_back({"rated_gates",
+               {s, s, s, per_row, per_row, per_row},
+               {s, s, s},
+               [](In x) { return rated_gates(x[0], x[1], x[2], x[3], x[4], x[5]); },
+               1,
+               Domain::all,
+               [](In x) {
+                 return std::vector<Var>{mul(mul(silu(x[0]), x[1]), x[4]),
+                                         mul(mul(mul(x[2], x[1]), silu_slope(x[0])), x[3]),
+                                         mul(mul(x[2], silu(x[0])), x[5])};
+               }});
   return t;
 }
 

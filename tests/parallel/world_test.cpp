@@ -1,6 +1,8 @@
 // The ranks of a job: where they run, what another thread can see of them, and the lines of a mesh.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "parallel/mesh.hpp"
 #include "support/ranks.hpp"
 
@@ -35,6 +37,19 @@ TEST(World, TheActivityNamesLineSequenceAndMembers) {
   EXPECT_EQ(a->blocked.op, Op::all_gather);
   first.wait();
   EXPECT_EQ(l.finished, 2u);
+}
+
+TEST(World, RanksOfAHostShareTheCoresThatNobodyBoundThemTo) {
+  const int before = threads(), cores = int(std::thread::hardware_concurrency());
+  share_threads(3, 2);
+  EXPECT_EQ(threads(), 3) << "as asked";
+  share_threads(0, 1);
+  const int mine = threads();  // fewer than the cores where this rank is bound
+  for (int ranks : {2, 3, 1000}) {
+    share_threads(0, ranks);
+    EXPECT_EQ(threads(), mine == cores ? std::max(1, cores / ranks) : mine);
+  }
+  set_threads(before);
 }
 
 TEST(World, InfoKnowsTheHost) {

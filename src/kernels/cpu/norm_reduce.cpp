@@ -8,14 +8,6 @@ namespace {
 
 constexpr std::int64_t enough = 8192;  // numbers worth a thread
 
-void check_per_row(const Tensor& r, const Tensor& x, const char* kernel) {
-  Shape want = x.shape();
-  check(!want.empty(), "{} needs rows, not a scalar", kernel);
-  want.pop_back();
-  check(r.defined() && r.count() == count_of(want) && r.dtype() == x.dtype(),
-        "{}: per-row numbers of shape {} for rows of {}", kernel, text_of(r.shape()), text_of(x.shape()));
-  check_contiguous(r, kernel);
-}
 template <class T>
 T* weights_of(const Tensor& w, const Tensor& x, const char* kernel) {
   if (!w.defined()) return nullptr;

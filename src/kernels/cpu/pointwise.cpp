@@ -111,14 +111,44 @@ void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const T
   });
 }
 
-void swiglu_grad_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, const Tensor& g, const Tensor& h, const Tensor& dm,
-                      const Tensor& a, const Tensor& b) {
-  check_flat({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b}, "swiglu_grad_grad");
-  for_type(g_bar, "swiglu_grad_grad", [&](auto t) {
+void rated_gates(Tensor m, Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm,
+                 const Tensor& rate0, const Tensor& rate1, const Tensor& rate2) {
+  check_flat({&m, &dg, &dh, &g, &h, &dm}, "rated_gates");
+  for (const Tensor* r : {&rate0, &rate1, &rate2}) check_per_row(*r, m, "rated_gates");
+  const std::int64_t n = m.dim(-1), rows = rate0.count();
+  for_type(m, "rated_gates", [&](auto t) {
     using T = decltype(t);
-    split(g_bar.count(), grain, [&](std::int64_t i, std::int64_t end) {
-      loops<T>().swiglu_grad_grad(g_bar.data<T>() + i, h_bar.data<T>() + i, dm_bar.data<T>() + i, g.data<T>() + i,
-                                  h.data<T>() + i, dm.data<T>() + i, a.data<T>() + i, b.data<T>() + i, end - i);
+    split(rows, rows_worth(grain, n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        const T rates[3] = {rate0.data<T>()[r], rate1.data<T>()[r], rate2.data<T>()[r]};
+        const std::int64_t i = r * n;
+        loops<T>().rated_gates(m.data<T>() + i, dg.data<T>() + i, dh.data<T>() + i, g.data<T>() + i, h.data<T>() + i,
+                               dm.data<T>() + i, rates, n);
+      }
+    });
+  });
+}
+
+void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_bar, Tensor rate1_bar, Tensor rate2_bar,
+                      const Tensor& g, const Tensor& h, const Tensor& dm, const Tensor& rate0, const Tensor& rate1,
+                      const Tensor& rate2, const Tensor& a, const Tensor& b, const Tensor& c) {
+  check_flat({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b, &c}, "rated_gates_grad");
+  for (const Tensor* r :
+       std::initializer_list<const Tensor*>{&rate0_bar, &rate1_bar, &rate2_bar, &rate0, &rate1, &rate2})
+    check_per_row(*r, g, "rated_gates_grad");
+  const std::int64_t n = g.dim(-1), rows = rate0.count();
+  for_type(g, "rated_gates_grad", [&](auto t) {
+    using T = decltype(t);
+    split(rows, rows_worth(grain, n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        const T rates[3] = {rate0.data<T>()[r], rate1.data<T>()[r], rate2.data<T>()[r]};
+        T bars[3];
+        const std::int64_t i = r * n;
+        loops<T>().rated_gates_grad(g_bar.data<T>() + i, h_bar.data<T>() + i, dm_bar.data<T>() + i, bars,
+                                    g.data<T>() + i, h.data<T>() + i, dm.data<T>() + i, rates, a.data<T>() + i,
+                                    b.data<T>() + i, c.data<T>() + i, n);
+        rate0_bar.data<T>()[r] = bars[0], rate1_bar.data<T>()[r] = bars[1], rate2_bar.data<T>()[r] = bars[2];
+      }
     });
   });
 }

@@ -135,6 +135,12 @@ __device__ __forceinline__ A most(A v) {
   return joined<W>(v, [](A a, A b) { return a > b ? a : b; });
 }
 
+// V numbers at a time of a row of n that W threads share.
+template <int V, int W, class F>
+__device__ __forceinline__ void each_pack(int lane, std::int64_t n, F f) {
+  for (std::int64_t i = std::int64_t(lane) * V; i < n; i += W * V) f(i);
+}
+
 constexpr int threads_per_block = 256, long_row = 4096;
 constexpr int block_row = 1024;  // threads of a long row
 // Starts f<W> with W threads per row: f(row) of every row, rows spread over blocks.

@@ -15,12 +15,6 @@ struct View {  // rows of stride 1
   __device__ T* operator[](std::int64_t row) const { return base + places.of(row).at[0]; }
 };
 
-// V numbers at a time of a row of n that W threads share.
-template <int V, int W, class F>
-__device__ __forceinline__ void each_pack(int lane, std::int64_t n, F f) {
-  for (std::int64_t i = std::int64_t(lane) * V; i < n; i += W * V) f(i);
-}
-
 template <Norm N, class T, int V>
 struct Forward {
   using A = Computed<T>;
@@ -142,13 +136,6 @@ void check_rows(const Tensor& x, const Tensor& like, const char* kernel) {
   check_same(like, x, kernel);
   check(x.dims() >= 1, "{} needs rows, not a scalar", kernel);
   check(x.dim(-1) <= 1 || x.strides().back() == 1, "{}: the rows of a view must be contiguous", kernel);
-}
-void check_per_row(const Tensor& r, const Tensor& x, const char* kernel) {
-  Shape want = x.shape();
-  want.pop_back();
-  check(r.defined() && r.count() == count_of(want) && r.dtype() == computed_type(x),
-        "{}: per-row numbers of shape {} for rows of {}", kernel, text_of(r.shape()), text_of(x.shape()));
-  check_contiguous(r, kernel);
 }
 template <class A>
 A* numbers_of(const Tensor& w, const Tensor& x, const char* kernel) {

@@ -244,30 +244,92 @@ struct SwigluGrad {
   }
 };
 
-template <class T>
-struct SwigluGradGrad {
-  T *g_bar, *h_bar, *dm_bar;
-  const T *g, *h, *dm, *a, *b;
-  template <int V>
-  __device__ void at(std::int64_t i) const {
-    Computed<T> u[V], v[V], d[V], ca[V], cb[V];
-    take<V>(u, g + i);
-    take<V>(v, h + i);
-    take<V>(d, dm + i);
-    take<V>(ca, a + i);
-    take<V>(cb, b + i);
+// ---- rows with rates
+
+template <class T, int V>
+struct RatedGates {
+  using A = Computed<T>;
+  T *m, *dg, *dh;
+  const T *g, *h, *dm;
+  const A *rate0, *rate1, *rate2;
+  std::int64_t n;
+  template <int W>
+  __device__ void at(std::int64_t row, int lane, bool mine) const {
+    if (!mine) return;
+    const A r0 = rate0[row], r1 = rate1[row], r2 = rate2[row];
+    each_pack<V, W>(lane, n, [&](std::int64_t i) {
+      A u[V], v[V], d[V];
+      take<V>(u, g + row * n + i);
+      take<V>(v, h + row * n + i);
+      take<V>(d, dm + row * n + i);
 #pragma unroll
-    for (int j = 0; j < V; ++j) {
-      const auto r = scalar::swiglu_second(u[j], v[j], d[j], ca[j], cb[j]);
-      u[j] = r.g_bar;
-      v[j] = r.h_bar;
-      d[j] = r.dm_bar;
-    }
-    give<V>(g_bar + i, u);
-    give<V>(h_bar + i, v);
-    give<V>(dm_bar + i, d);
+      for (int j = 0; j < V; ++j) {
+        const auto at = scalar::gates(u[j], v[j], d[j]);
+        u[j] = at.m * r1;
+        v[j] = at.dg * r0;
+        d[j] = at.dh * r2;
+      }
+      give<V>(m + row * n + i, u);
+      give<V>(dg + row * n + i, v);
+      give<V>(dh + row * n + i, d);
+    });
   }
 };
+
+template <class T, int V>
+struct RatedGatesGrad {
+  using A = Computed<T>;
+  T *g_bar, *h_bar, *dm_bar;
+  A *rate0_bar, *rate1_bar, *rate2_bar;
+  const T *g, *h, *dm;
+  const A *rate0, *rate1, *rate2;
+  const T *a, *b, *c;
+  std::int64_t n;
+  template <int W>
+  __device__ void at(std::int64_t row, int lane, bool mine) const {
+    const A r0 = rate0[row], r1 = rate1[row], r2 = rate2[row];
+    A s0 = 0, s1 = 0, s2 = 0;
+    each_pack<V, W>(lane, n, [&](std::int64_t i) {
+      A u[V], v[V], d[V], ca[V], cb[V], cc[V];
+      take<V>(u, g + row * n + i);
+      take<V>(v, h + row * n + i);
+      take<V>(d, dm + row * n + i);
+      take<V>(ca, a + row * n + i);
+      take<V>(cb, b + row * n + i);
+      take<V>(cc, c + row * n + i);
+#pragma unroll
+      for (int j = 0; j < V; ++j) {
+        const auto gate = scalar::gates(u[j], v[j], d[j]);
+        const auto bar = scalar::gates_bar(u[j], v[j], d[j], ca[j] * r1, cb[j] * r0, cc[j] * r2);
+        s0 += cb[j] * gate.dg;
+        s1 += ca[j] * gate.m;
+        s2 += cc[j] * gate.dh;
+        u[j] = bar.g;
+        v[j] = bar.h;
+        d[j] = bar.dm;
+      }
+      if (!mine) return;
+      give<V>(g_bar + row * n + i, u);
+      give<V>(h_bar + row * n + i, v);
+      give<V>(dm_bar + row * n + i, d);
+    });
+    s0 = sum<W>(s0), s1 = sum<W>(s1), s2 = sum<W>(s2);
+    if (mine && lane == 0) rate0_bar[row] = s0, rate1_bar[row] = s1, rate2_bar[row] = s2;
+  }
+};
+
+// Starts f<V> with the widest V that rows of these contiguous tensors allow.
+template <class T, class F>
+void start_wide_rows(std::initializer_list<const Tensor*> all, const char* kernel, F f) {
+  const Tensor& y = **all.begin();
+  const std::int64_t n = y.dim(-1), rows = n == 0 ? 0 : y.count() / n;
+  bool packs = n % wide<T> == 0;
+  for (const Tensor* t : all) packs = packs && reinterpret_cast<std::uintptr_t>(t->raw()) % 16 == 0;
+  if (packs)
+    start_rows(y, kernel, rows, n, wide<T>, f(std::integral_constant<int, wide<T>>{}));
+  else
+    start_rows(y, kernel, rows, n, 1, f(std::integral_constant<int, 1>{}));
+}
 
 }  // namespace
 
@@ -341,14 +403,42 @@ void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const T
   });
 }
 
-void swiglu_grad_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, const Tensor& g, const Tensor& h, const Tensor& dm,
-                      const Tensor& a, const Tensor& b) {
-  check_flat({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b}, "swiglu_grad_grad");
-  for_stored(g_bar, "swiglu_grad_grad", [&](auto t) {
+void rated_gates(Tensor m, Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm,
+                 const Tensor& rate0, const Tensor& rate1, const Tensor& rate2) {
+  check_flat({&m, &dg, &dh, &g, &h, &dm}, "rated_gates");
+  for (const Tensor* r : {&rate0, &rate1, &rate2}) check_per_row(*r, m, "rated_gates");
+  for_stored(m, "rated_gates", [&](auto t) {
     using T = decltype(t);
-    start_flat<wide<T>>({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b}, "swiglu_grad_grad",
-                        SwigluGradGrad<T>{g_bar.data<T>(), h_bar.data<T>(), dm_bar.data<T>(), g.data<T>(), h.data<T>(),
-                                          dm.data<T>(), a.data<T>(), b.data<T>()});
+    using A = Computed<T>;
+    start_wide_rows<T>({&m, &dg, &dh, &g, &h, &dm}, "rated_gates", [&](auto width) {
+      return RatedGates<T, decltype(width)::value>{m.data<T>(),     dg.data<T>(), dh.data<T>(),    g.data<T>(),
+                                                   h.data<T>(),     dm.data<T>(), rate0.data<A>(), rate1.data<A>(),
+                                                   rate2.data<A>(), m.dim(-1)};
+    });
+  });
+}
+
+void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_bar, Tensor rate1_bar, Tensor rate2_bar,
+                      const Tensor& g, const Tensor& h, const Tensor& dm, const Tensor& rate0, const Tensor& rate1,
+                      const Tensor& rate2, const Tensor& a, const Tensor& b, const Tensor& c) {
+  check_flat({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b, &c}, "rated_gates_grad");
+  for (const Tensor* r :
+       std::initializer_list<const Tensor*>{&rate0_bar, &rate1_bar, &rate2_bar, &rate0, &rate1, &rate2})
+    check_per_row(*r, g, "rated_gates_grad");
+  if (g.count() == 0) {  // rows of no numbers
+    for (const Tensor* r : {&rate0_bar, &rate1_bar, &rate2_bar}) fill(*r, 0);
+    return;
+  }
+  for_stored(g, "rated_gates_grad", [&](auto t) {
+    using T = decltype(t);
+    using A = Computed<T>;
+    start_wide_rows<T>({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b, &c}, "rated_gates_grad", [&](auto width) {
+      return RatedGatesGrad<T, decltype(width)::value>{
+          g_bar.data<T>(),     h_bar.data<T>(),     dm_bar.data<T>(), rate0_bar.data<A>(),
+          rate1_bar.data<A>(), rate2_bar.data<A>(), g.data<T>(),      h.data<T>(),
+          dm.data<T>(),        rate0.data<A>(),     rate1.data<A>(),  rate2.data<A>(),
+          a.data<T>(),         b.data<T>(),         c.data<T>(),      g.dim(-1)};
+    });
   });
 }
 

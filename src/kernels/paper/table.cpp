@@ -70,7 +70,8 @@ void attention_grad(Tensor dq, Tensor, Tensor, const Tensor&, const Tensor& q, c
 Table made() {
   Table t;
   moves<"unary">(t.unary), moves<"binary">(t.binary), moves<"add_to">(t.add_to), moves<"fill">(t.fill);
-  moves<"swiglu">(t.swiglu), moves<"swiglu_grad">(t.swiglu_grad), moves<"swiglu_grad_grad">(t.swiglu_grad_grad);
+  moves<"swiglu">(t.swiglu), moves<"swiglu_grad">(t.swiglu_grad), moves<"rated_gates">(t.rated_gates);
+  moves<"rated_gates_grad">(t.rated_gates_grad);
   moves<"sum_to">(t.sum_to), moves<"squared_norm">(t.squared_norm);
   moves<"rms_norm">(t.rms_norm), moves<"rms_norm_grad">(t.rms_norm_grad);
   moves<"layer_norm">(t.layer_norm), moves<"layer_norm_grad">(t.layer_norm_grad);

@@ -32,8 +32,6 @@ struct Loops {
   void (*add_to)(T* y, const T* x, Int n, T c);
   void (*swiglu)(T* m, const T* g, const T* h, Int n);
   void (*swiglu_grad)(T* dg, T* dh, const T* g, const T* h, const T* dm, Int n);
-  void (*swiglu_grad_grad)(T* g_bar, T* h_bar, T* dm_bar, const T* g, const T* h, const T* dm, const T* a, const T* b,
-                           Int n);
   void (*adamw)(T* p, T* m, T* v, const T* g, Int n, const scalar::AdamWStep<T>& a);
 
   // Rows of n numbers. Sums run in 64-byte lanes and then along a fixed tree, the same in every instruction set.
@@ -45,6 +43,9 @@ struct Loops {
   void (*layer_norm_grad)(T* dx, T* dw, const T* dy, const T* x, const T* w, T mean, T r, Int n);
   void (*l2_norm)(T* y, T* norm, const T* x, Int n, T eps);
   void (*l2_norm_grad)(T* dx, const T* dy, const T* x, T norm, Int n, T eps);
+  void (*rated_gates)(T* m, T* dg, T* dh, const T* g, const T* h, const T* dm, const T (&rates)[3], Int n);
+  void (*rated_gates_grad)(T* g_bar, T* h_bar, T* dm_bar, T (&rate_bars)[3], const T* g, const T* h, const T* dm,
+                           const T (&rates)[3], const T* a, const T* b, const T* c, Int n);
   void (*softmax)(T* y, const T* x, Int n, T scale);
   void (*softmax_grad)(T* dx, const T* dy, const T* y, Int n, T scale);
   T (*log_sum_exp)(const T* x, Int n);

@@ -88,18 +88,6 @@ void swiglu_grad_loop(T* dg, T* dh, const T* g, const T* h, const T* dm, Int n) 
 }
 
 template <class T>
-void swiglu_grad_grad_loop(T* g_bar, T* h_bar, T* dm_bar, const T* g, const T* h, const T* dm, const T* a, const T* b,
-                           Int n) {
-#pragma GCC ivdep
-  for (Int i = 0; i < n; ++i) {
-    const auto bar = scalar::swiglu_second(g[i], h[i], dm[i], a[i], b[i]);
-    g_bar[i] = bar.g_bar;
-    h_bar[i] = bar.h_bar;
-    dm_bar[i] = bar.dm_bar;
-  }
-}
-
-template <class T>
 void adamw_loop(T* p, T* m, T* v, const T* g, Int n, const scalar::AdamWStep<T>& s) {
   const scalar::AdamWStep<T> a = s;
 #pragma GCC ivdep
