@@ -104,12 +104,12 @@ Batch Loader::batch(std::int64_t first, std::int64_t count, std::int64_t stride)
   const Plan asked{first, count, stride > 0 ? stride : count};
   {
     std::lock_guard lock(mutex_);
-    const std::int64_t next = taken_ - (sent_ ? count : 0);
-    const bool expected = plan_.count == count && plan_.stride == asked.stride && plan_.sample(next) == first;
+    const bool expected = plan_.count == count && plan_.stride == asked.stride && plan_.sample(given_) == first;
     if (!expected) {
       if (sent_) received();
       restart(asked);
     }
+    given_ += count;
   }
   if (!sent_) sent_ = send(count);
   Batch batch = received();
@@ -178,8 +178,10 @@ Loader::Prepared Loader::prepare(std::int64_t sample, std::stop_token stop) cons
 void Loader::work(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (true) {
-    // One batch ahead, and a sample for each thread on top, so that none idles at a batch's end.
-    auto room = [&] { return plan_.count > 0 && begun_ < taken_ + plan_.count + config_.threads; };
+    // One batch ahead, another where it is sent ahead, and a sample for each thread, so that none idles at a batch's
+    // end.
+    const std::int64_t ahead = sending_ ? 2 : 1;
+    auto room = [&] { return plan_.count > 0 && begun_ < given_ + ahead * plan_.count + config_.threads; };
     if (!changed_.wait(lock, stop, room)) return;
     const std::int64_t place = begun_++, round = round_, sample = plan_.sample(place);
     lock.unlock();
@@ -192,7 +194,7 @@ void Loader::work(std::stop_token stop) {
 
 void Loader::restart(Plan plan) {
   plan_ = plan;
-  begun_ = taken_ = 0;
+  begun_ = taken_ = given_ = 0;
   ++round_;
   ready_.clear();
   changed_.notify_all();

@@ -74,12 +74,13 @@ class Loader {
   std::vector<bool> seen_;
   std::vector<SceneViews> training_;
   std::unique_ptr<Stream> sending_;  // beside the computing; none where batches lie in the host's memory
-  std::optional<Sent> sent_;         // the batch before the next place of the plan
+  std::optional<Sent> sent_;         // taken and not yet given
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable_any changed_;
   Plan plan_;
-  std::int64_t begun_ = 0, taken_ = 0, round_ = 0;  // places; a round ends when the plan changes
+  std::int64_t begun_ = 0, taken_ = 0, given_ = 0;  // places: those given to the caller are behind those taken
+  std::int64_t round_ = 0;                          // ends when the plan changes
   std::map<std::int64_t, Prepared> ready_;          // by place
   std::vector<std::jthread> workers_;
 };

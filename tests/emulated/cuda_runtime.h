@@ -86,10 +86,10 @@ namespace emulated {
 // in a thread of the stream. The host then waits where a stream waits for it.
 void enqueue(cudaStream_t stream, std::function<void()> task);
 
-// How often the host would have waited for a GPU: for a stream or an event, in a copy from or to memory that is not
-// pinned, and for memory of the driver. Copies to pinned memory arrive when the host has waited for them.
+// How often the host would have waited for a GPU: for a stream or an event, or in a copy from or to memory that is not
+// pinned. Asking the driver for memory may wait too. Copies to pinned memory arrive when the host has waited for them.
 struct Counts {
-  std::uint64_t kernels = 0, waits = 0;
+  std::uint64_t kernels = 0, waits = 0, allocations = 0;
 };
 Counts counts();
 }  // namespace emulated

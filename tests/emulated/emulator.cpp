@@ -62,7 +62,7 @@ struct Block {  // the one that this thread of the host runs
 };
 thread_local Block block;
 thread_local bool backwards = false;
-std::atomic<std::uint64_t> kernels{0}, waits{0};
+std::atomic<std::uint64_t> kernels{0}, waits{0}, allocations{0};
 
 void leave(State s) {
   block.running->state = s;
@@ -166,7 +166,7 @@ void launch(dim3 blocks, dim3 threads, std::size_t shared, const std::function<v
   }
 }
 
-Counts counts() { return {kernels, waits}; }
+Counts counts() { return {kernels, waits, allocations}; }
 
 }  // namespace emulated
 
@@ -284,14 +284,13 @@ bool is_pinned(const void* p) {
 }  // namespace
 
 cudaError_t cudaHostAlloc(void** p, std::size_t bytes, unsigned) {
-  ++emulated::waits;
+  ++emulated::allocations;
   *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   std::lock_guard lock(pins);
   pinned[static_cast<const char*>(*p)] = bytes;
   return cudaSuccess;
 }
 cudaError_t cudaFreeHost(void* p) {
-  ++emulated::waits;
   std::lock_guard lock(pins);
   pinned.erase(static_cast<const char*>(p));
   return std::free(p), cudaSuccess;
@@ -308,15 +307,12 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t n, cudaMemcp
 }
 
 cudaError_t cudaMalloc(void** p, std::size_t bytes) {
-  ++emulated::waits;
+  ++emulated::allocations;
   *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   if (*p != nullptr) std::memset(*p, 0x7f, bytes);
   return *p != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;
 }
-cudaError_t cudaFree(void* p) {
-  ++emulated::waits;
-  return std::free(p), cudaSuccess;
-}
+cudaError_t cudaFree(void* p) { return std::free(p), cudaSuccess; }
 
 // ---- cuBLASLt: column-major products by the definition
 // ----------------------------------------------------------------

@@ -1,11 +1,12 @@
 // Where the host waits for a GPU: never inside a training step. Counted are finished streams and events, copies from or
-// to memory that is not pinned, and memory asked of the driver or given back to it (emulated::Counts).
+// to memory that is not pinned, and memory asked of the driver (emulated::Counts). Each rank has a GPU of its own.
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 
-#include "parallel/communicator.hpp"
+#include "parallel/together.hpp"
+#include "support/ranks.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_run.hpp"
 #include "support/waiting.hpp"
@@ -48,40 +49,27 @@ TEST(Copies, ToTheHostAreThereWhenRead) {
   EXPECT_EQ(x.item(), 6);
 }
 
-struct Case {
-  const char* name;
-  std::vector<std::string> overrides;
-};
-class Steps : public testing::TestWithParam<Case> {
- protected:
-  RunConfig config(std::vector<std::string> more = {}) const {
-    more.insert(more.end(), GetParam().overrides.begin(), GetParam().overrides.end());
-    more.insert(more.end(), {"compute.device=cuda", "run.dir=" + folder_ / "run"});
-    return RunConfig::load(folder_ / "tiny.yaml", more);
-  }
-  TemporaryFolder folder_;
-  std::string file_ = folder_.write("tiny.yaml", tiny_config());
-};
-
-TEST_P(Steps, NeverWaitForTheGpuBetweenTheirFirstKernelAndTheirLast) {
-  const RunConfig cfg = config({"data.threads=2"});
+void expect_no_waits(const RunConfig& cfg) {
   const auto source = open_views(cfg.data);
-  LoadedModel m(cfg);
+  LoadedModel m(cfg, world().split(0, world().rank(), "world"));
   Learner learner(m.model, m.store, *m.mesh, *m.device, cfg.train, 1, m.stages);
-  Loader loader(*source, cfg.data, 1, *m.device);
+  Loader loader(*source, cfg.data, 1, *m.device, m.views_seen());
   const std::int64_t pixels = 5 * (3 * 16 * 16 + 4 + 16), sample_bytes = 4 * pixels,
-                     batch_bytes = sample_bytes * cfg.train.batch_size / cfg.train.accumulate;
+                     batch_bytes = sample_bytes * cfg.train.batch_size / cfg.train.accumulate /
+                                   m.mesh->grid().size[std::size_t(Axis::dp)];
   double last = 0;
   for (std::int64_t n = 0; n < 6; ++n) {
     std::uint64_t waited = waits(), started = kernels();
+    const std::uint64_t allocated = emulated::counts().allocations;
     learner.begin(n, cfg.train.accumulate, [&](std::int64_t micro) {
       // so that each batch is sent while the one before it is at work
-      EXPECT_TRUE((n == 0 && micro == 0) || comes_true([&] { return loader.ready_bytes() >= batch_bytes; }));
+      EXPECT_TRUE((n == 0 && micro == 0) || comes_true([&] { return loader.ready_bytes() >= 2 * batch_bytes; }));
       return micro_batch(loader, cfg, *m.mesh, n, micro);
     });
     EXPECT_GT(kernels(), started + 100);
     if (n > 1) {
       EXPECT_EQ(waits(), waited) << "step " << n;
+      EXPECT_EQ(emulated::counts().allocations, allocated) << "step " << n;
     }
     if (n == 0) continue;
     waited = waits(), started = kernels();
@@ -97,14 +85,41 @@ TEST_P(Steps, NeverWaitForTheGpuBetweenTheirFirstKernelAndTheirLast) {
   EXPECT_EQ(learner.optimizer().steps(), 6);
 }
 
+struct Case {
+  std::string name;
+  std::vector<std::string> overrides;
+};
+class Steps : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override { setenv("EMULATED_GPUS", std::to_string(world().size()).c_str(), 1); }
+  RunConfig config(std::vector<std::string> more) const {
+    more.insert(more.end(), GetParam().overrides.begin(), GetParam().overrides.end());
+    more.insert(more.end(), {"compute.device=cuda", "train.batch_size=4", "model.dim=32", "model.layers=2"});
+    return RunConfig::load(folder_ / "tiny.yaml", more);
+  }
+  TemporaryFolder folder_;
+  std::string file_ = folder_.write("tiny.yaml", tiny_config());
+};
+
+TEST_P(Steps, NeverWaitForTheGpuBetweenTheirFirstKernelAndTheirLast) {
+  const std::string ranks = "=" + std::to_string(world().size());
+  for (const char* axis : {"dp", "cp", "tp", "pp"}) {
+    SCOPED_TRACE(axis);
+    expect_no_waits(config({"data.threads=8", "parallel." + (axis + ranks)}));
+    if (world().size() == 1) break;
+  }
+}
+
 TEST_P(Steps, OfARunCostTheHostTheirReportsAlone) {
   auto waits_of = [&](int steps) {
     const auto before = waits();
     const std::atomic<bool> stop = false;
     RunConfig cfg = config({"data.threads=0", "train.constant_lr=true", "train.steps=" + std::to_string(steps)});
-    cfg.run.dir += std::to_string(steps);
-    EXPECT_EQ(train(cfg, self_communicator("world"), stop), Ended::finished);
-    EXPECT_EQ(std::ssize(training_rows(cfg.run.dir)), steps);
+    cfg.run.dir = gathered(world(), folder_.path()).front() + "/" + std::to_string(steps);
+    EXPECT_EQ(train(cfg, world().split(0, world().rank(), "world"), stop), Ended::finished);
+    if (world().rank() == 0) {
+      EXPECT_EQ(std::ssize(training_rows(cfg.run.dir)), steps);
+    }
     return waits() - before;
   };
   EXPECT_EQ(waits_of(9), waits_of(4) + 5 * 2);
