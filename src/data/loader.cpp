@@ -45,21 +45,25 @@ Sample gather(const ViewSource& source, const ViewChoice& choice, const DataConf
   return sample;
 }
 
-void append(Sample& all, const Sample& one) {
-  all.images.insert(all.images.end(), one.images.begin(), one.images.end());
-  all.intrinsics.insert(all.intrinsics.end(), one.intrinsics.begin(), one.intrinsics.end());
-  all.poses.insert(all.poses.end(), one.poses.begin(), one.poses.end());
-}
-
-Batch batch_of(const Sample& all, std::int64_t samples, std::int64_t inputs, std::int64_t targets,
-               const DataConfig& config, Device& device) {
-  const std::int64_t h = config.height(), w = config.width(), v = inputs + targets;
+// Copies, in the order of the compute stream or of `in`.
+Batch batch_of(const std::vector<Sample>& samples, std::int64_t inputs, std::int64_t targets, const DataConfig& config,
+               Device& device, Stream* in = nullptr) {
+  const std::int64_t n = std::int64_t(samples.size()), h = config.height(), w = config.width(), v = inputs + targets;
   Batch batch;
-  batch.images = Tensor::of(device, {samples, v, 3, h, w}, std::span<const float>(all.images));
-  batch.intrinsics = Tensor::of(device, {samples, v, 4}, std::span<const float>(all.intrinsics));
-  batch.poses = Tensor::of(device, {samples, v, 4, 4}, std::span<const float>(all.poses));
+  batch.images = Tensor::empty(device, {n, v, 3, h, w});
+  batch.intrinsics = Tensor::empty(device, {n, v, 4});
+  batch.poses = Tensor::empty(device, {n, v, 4, 4});
+  if (in != nullptr) in->wait(device.compute().mark());  // who used this memory before comes first
+  auto copy = [&](const Tensor& to, const std::vector<float>& numbers) {
+    device.copy_in(to.raw(), numbers.data(), numbers.size() * sizeof(float), in);
+  };
+  for (std::int64_t i = 0; i < n; ++i) {
+    const Sample& s = samples[std::size_t(i)];
+    copy(batch.images.select(0, i), s.images), copy(batch.intrinsics.select(0, i), s.intrinsics);
+    copy(batch.poses.select(0, i), s.poses);
+  }
   batch.input_views = inputs, batch.target_views = targets;
-  batch.valid = double(samples * targets * 3 * h * w);
+  batch.valid = double(n * targets * 3 * h * w);
   return batch;
 }
 
@@ -73,7 +77,7 @@ std::unique_ptr<ViewSource> open_views(const DataConfig& config) {
 
 Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device) {
   const std::vector<bool> all(choice.inputs.size() + choice.targets.size(), true);
-  return batch_of(gather(source, choice, config, all, {}), 1, std::int64_t(choice.inputs.size()),
+  return batch_of({gather(source, choice, config, all, {})}, std::int64_t(choice.inputs.size()),
                   std::int64_t(choice.targets.size()), config, device);
 }
 
@@ -84,12 +88,14 @@ Loader::Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, 
   if (seen_.empty()) seen_.assign(views, true);
   check(seen_.size() == views, "{} of the {} views of a sample are said to be seen or not", seen_.size(), views);
   training_ = training_views(source_, config_);
+  if (device.backend() != Backend::cpu) sending_ = device.make_stream();
   for (std::int64_t i = 0; i < config_.threads; ++i)
     workers_.emplace_back([this](std::stop_token stop) { work(std::move(stop)); });
 }
 
 Loader::~Loader() {
   for (std::jthread& worker : workers_) worker.request_stop();  // all at once; each then joins by itself
+  if (sent_) received();                                        // its memory is not used again before
 }
 
 Batch Loader::batch(std::int64_t first, std::int64_t count, std::int64_t stride) {
@@ -98,20 +104,50 @@ Batch Loader::batch(std::int64_t first, std::int64_t count, std::int64_t stride)
   const Plan asked{first, count, stride > 0 ? stride : count};
   {
     std::lock_guard lock(mutex_);
-    const bool expected = plan_.count == count && plan_.stride == asked.stride && plan_.sample(taken_) == first;
-    if (!expected) restart(asked);
+    const bool expected = plan_.count == count && plan_.stride == asked.stride && plan_.sample(given_) == first;
+    if (!expected) {
+      if (sent_) received();
+      restart(asked);
+    }
+    given_ += count;
   }
-  Sample all;
+  if (!sent_) sent_ = send(count);
+  Batch batch = received();
+  if (sending_ && next_is_ready()) sent_ = send(count);
+  return batch;
+}
+
+Loader::Sent Loader::send(std::int64_t count) {
+  std::vector<Sample> samples;
   for (std::int64_t i = 0; i < count; ++i) {
-    const Prepared next = take();
+    Prepared next = take();
     if (next.error) {
       std::lock_guard lock(mutex_);
       restart({});
       std::rethrow_exception(next.error);
     }
-    append(all, next.sample);
+    samples.push_back(std::move(next.sample));
   }
-  return batch_of(all, count, config_.num_input_views, config_.num_target_views, config_, device_);
+  Sent s;
+  s.batch = batch_of(samples, config_.num_input_views, config_.num_target_views, config_, device_, sending_.get());
+  if (sending_) s.there = sending_->mark();
+  return s;
+}
+
+bool Loader::next_is_ready() {
+  std::lock_guard lock(mutex_);
+  for (std::int64_t i = 0; i < plan_.count; ++i) {
+    const auto found = ready_.find(taken_ + i);
+    if (found == ready_.end() || found->second.error) return false;
+  }
+  return true;
+}
+
+Batch Loader::received() {
+  device_.compute().wait(sent_->there);
+  Batch batch = std::move(sent_->batch);
+  sent_.reset();
+  return batch;
 }
 
 std::int64_t Loader::ready_bytes() {
@@ -142,8 +178,10 @@ Loader::Prepared Loader::prepare(std::int64_t sample, std::stop_token stop) cons
 void Loader::work(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (true) {
-    // One batch ahead, and a sample for each thread on top, so that none idles at a batch's end.
-    auto room = [&] { return plan_.count > 0 && begun_ < taken_ + plan_.count + config_.threads; };
+    // One batch ahead, another where it is sent ahead, and a sample for each thread, so that none idles at a batch's
+    // end.
+    const std::int64_t ahead = sending_ ? 2 : 1;
+    auto room = [&] { return plan_.count > 0 && begun_ < given_ + ahead * plan_.count + config_.threads; };
     if (!changed_.wait(lock, stop, room)) return;
     const std::int64_t place = begun_++, round = round_, sample = plan_.sample(place);
     lock.unlock();
@@ -156,7 +194,7 @@ void Loader::work(std::stop_token stop) {
 
 void Loader::restart(Plan plan) {
   plan_ = plan;
-  begun_ = taken_ = 0;
+  begun_ = taken_ = given_ = 0;
   ++round_;
   ready_.clear();
   changed_.notify_all();

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <thread>
 
@@ -31,8 +32,9 @@ class Loader {
   Loader(const Loader&) = delete;
 
   // The samples [first, first + count) of the whole run, `valid` counting these alone. The threads then prepare the
-  // samples from first + stride on (stride 0 means count); asking for others instead works and starts them anew. One
-  // caller at a time. What goes wrong in a thread is thrown here.
+  // samples from first + stride on (stride 0 means count), and what is ready of them is sent to a GPU while it
+  // computes; asking for others instead works and starts them anew. One caller at a time. What goes wrong in a thread
+  // is thrown here.
   Batch batch(std::int64_t first, std::int64_t count, std::int64_t stride = 0);
 
   std::int64_t ready_bytes();  // of the samples prepared ahead
@@ -55,6 +57,13 @@ class Loader {
   };
   Prepared prepare(std::int64_t sample, std::stop_token stop) const;
   Prepared take();  // the next place of the plan
+  struct Sent {     // a batch on its way to the device
+    Batch batch;
+    Event there;
+  };
+  Sent send(std::int64_t count);  // the next places of the plan
+  bool next_is_ready();           // without waiting for anybody, and without an error
+  Batch received();               // what was sent, for the compute stream
   void work(std::stop_token stop);
   void restart(Plan plan);
 
@@ -64,11 +73,14 @@ class Loader {
   Device& device_;
   std::vector<bool> seen_;
   std::vector<SceneViews> training_;
+  std::unique_ptr<Stream> sending_;  // beside the computing; none where batches lie in the host's memory
+  std::optional<Sent> sent_;         // taken and not yet given
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable_any changed_;
   Plan plan_;
-  std::int64_t begun_ = 0, taken_ = 0, round_ = 0;  // places; a round ends when the plan changes
+  std::int64_t begun_ = 0, taken_ = 0, given_ = 0;  // places: those given to the caller are behind those taken
+  std::int64_t round_ = 0;                          // ends when the plan changes
   std::map<std::int64_t, Prepared> ready_;          // by place
   std::vector<std::jthread> workers_;
 };

@@ -107,8 +107,23 @@ void view_tokens(Tensor y, const Tensor& intrinsics, const Tensor& poses, const 
   entry(&Table::view_tokens, "view_tokens", y)(y, intrinsics, poses, images, h, w, p);
 }
 
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a) {
-  entry(&Table::adamw, "adamw", p)(p, m, v, g, a);
+namespace {
+void check_verdict(const Tensor& t) {
+  constexpr std::int64_t numbers = sizeof(Verdict) / sizeof(double);
+  check(t.defined() && t.dtype() == DType::f64 && t.contiguous() && t.count() == numbers,
+        "the verdict on a step is f64 [{}]", numbers);
+}
+}  // namespace
+
+void judge(Tensor verdict, const Tensor& sums, const Limits& limits) {
+  check_verdict(verdict);
+  check(sums.dtype() == DType::f64 && sums.contiguous() && sums.count() >= 2,
+        "a step is judged by its loss and squared norm in f64");
+  entry(&Table::judge, "judge", verdict)(verdict, sums, limits);
+}
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const AdamW& a) {
+  check_verdict(verdict);
+  entry(&Table::adamw, "adamw", p)(p, m, v, g, verdict, a);
 }
 
 }  // namespace lact::kernels

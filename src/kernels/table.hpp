@@ -41,6 +41,7 @@ struct Table {
   decltype(&kernels::has_index) has_index = nullptr;
   decltype(&kernels::rays) rays = nullptr;
   decltype(&kernels::view_tokens) view_tokens = nullptr;
+  decltype(&kernels::judge) judge = nullptr;
   decltype(&kernels::adamw) adamw = nullptr;
 };
 const Table& cpu_table();

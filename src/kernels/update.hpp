@@ -1,32 +1,64 @@
-// The optimizer's arithmetic on a flat shard.
+// The optimizer's arithmetic on a flat shard, and whether a step is made at all. What a step is judged by stays on its
+// device, so that the host need not wait for it.
 #pragma once
-#include <cmath>
-
 #include "kernels/functors.hpp"
 #include "tensor/tensor.hpp"
 
 namespace lact::kernels {
 
+enum class LeftOut : std::uint8_t { no, loss_not_finite, norm_not_finite, large_norm };  // why a step is
+
+struct Verdict {                      // on a step; in a tensor f64 [5]
+  double steps = 0;                   // made so far, with this one
+  double gradient_scale = 1;          // clipping; multiplies the gradient first
+  double inverse1 = 1, inverse2 = 1;  // 1 / (1 - beta^steps)
+  double left_out = 0;                // a LeftOut
+};
+struct Limits {
+  double clip = 0, skip_norm = 0;  // largest norm of the gradients that is not scaled down, and left out; 0: none
+  double beta1 = 0.9, beta2 = 0.95;
+};
+// The next verdict, behind the last one in the same place. sums: f64, global loss and squared norm of the gradients.
+void judge(Tensor verdict, const Tensor& sums, const Limits& limits);
+
 struct AdamW {
   double rate = 1e-4, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0;
-  double gradient_scale = 1;  // clipping; multiplies the gradient first
-  std::int64_t step = 1;      // counts from 1
 };
 // In this order (Loshchilov & Hutter 2019, decoupled): p *= 1 - rate decay; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2)
-// g^2; p -= rate (m / (1 - b1^step)) / (sqrt(v / (1 - b2^step)) + eps). All contiguous, f32 (or f64), one shape.
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a);
+// g^2; p -= rate (m / (1 - b1^steps)) / (sqrt(v / (1 - b2^steps)) + eps). Nothing where the step is left out. All
+// contiguous, f32 (or f64), one shape.
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const AdamW& a);
+
+namespace scalar {
+
+LACT_BOTH bool finite(double x) { return x - x == 0; }
+
+// min(1, most / (norm + 1e-6)); 1 without a limit.
+LACT_BOTH double clip_scale(double norm, double most) {
+  const double scale = most / (norm + 1e-6);
+  return most > 0 && scale < 1 ? scale : 1;
+}
+
+LACT_BOTH void judge(Verdict& v, double loss, double squares, const Limits& l) {
+  const double norm = sqrt(squares);
+  const LeftOut why = !finite(loss)                           ? LeftOut::loss_not_finite
+                      : !finite(norm)                         ? LeftOut::norm_not_finite
+                      : l.skip_norm > 0 && norm > l.skip_norm ? LeftOut::large_norm
+                                                              : LeftOut::no;
+  v.left_out = double(why);
+  if (why != LeftOut::no) return;
+  v.steps += 1;
+  v.gradient_scale = clip_scale(norm, l.clip);
+  v.inverse1 = 1 / (1 - ::pow(l.beta1, v.steps));
+  v.inverse2 = 1 / (1 - ::pow(l.beta2, v.steps));
+}
 
 // The numbers of one step in the type it is computed in.
 template <class T>
-scalar::AdamWStep<T> step_of(const AdamW& a) {
-  return {T(1 - a.rate * a.decay),
-          T(a.beta1),
-          T(a.beta2),
-          T(a.gradient_scale),
-          T(a.rate),
-          T(1 / (1 - std::pow(a.beta1, double(a.step)))),
-          T(1 / (1 - std::pow(a.beta2, double(a.step)))),
-          T(a.eps)};
+LACT_BOTH AdamWStep<T> step_of(const AdamW& a, const Verdict& v) {
+  return {T(1 - a.rate * a.decay), T(a.beta1),    T(a.beta2), T(v.gradient_scale), T(a.rate),
+          T(v.inverse1),           T(v.inverse2), T(a.eps)};
 }
 
+}  // namespace scalar
 }  // namespace lact::kernels

@@ -4,23 +4,30 @@
 #include <cmath>
 
 #include "kernels/norm_reduce.hpp"
-#include "kernels/update.hpp"
+#include "kernels/pointwise.hpp"
 
 namespace lact {
 
-double squared_gradients(ParameterStore& store) {
-  double squares = 0;
+void add_squared_gradients(Tensor sum, ParameterStore& store) {
+  Tensor s = like(sum);
   for (auto& b : store.buckets()) {
-    Tensor s = Tensor::empty(b.gradient.device(), {1}, DType::f64);
     kernels::squared_norm(s, b.gradient.cut(0, b.shard));
-    squares += s.item();
+    kernels::add_to(sum, s);
   }
-  return squares;
 }
 
-double gradient_norm(ParameterStore& store) { return std::sqrt(squared_gradients(store)); }
+double gradient_norm(ParameterStore& store) {
+  Tensor squares = Tensor::zeros(store.buckets().front().gradient.device(), {1}, DType::f64);
+  add_squared_gradients(squares, store);
+  return std::sqrt(squares.item());
+}
 
-AdamW::AdamW(ParameterStore& store, Mesh& mesh, const AdamWConfig& cfg) : store_(store), mesh_(mesh), cfg_(cfg) {
+AdamW::AdamW(ParameterStore& store, Mesh& mesh, Device& device, const AdamWConfig& cfg)
+    : store_(store),
+      mesh_(mesh),
+      cfg_(cfg),
+      verdict_(Tensor::empty(device, {sizeof(kernels::Verdict) / sizeof(double)}, DType::f64)) {
+  set_steps(0);
   store.add_moments();
   for (const Parameter& p : store.parameters()) {
     if (!p.here) continue;
@@ -34,21 +41,24 @@ AdamW::AdamW(ParameterStore& store, Mesh& mesh, const AdamWConfig& cfg) : store_
   }
 }
 
-void AdamW::step(double rate, double gradient_scale) {
-  ++steps_;
+std::int64_t AdamW::steps() const { return std::int64_t(verdict_.cut(0, {0, 1}).item()); }
+
+void AdamW::set_steps(std::int64_t n) {
+  const kernels::Verdict v{.steps = double(n)};
+  verdict_.device().copy_in(verdict_.raw(), &v, sizeof v);
+}
+
+void AdamW::step(double rate, const Tensor& sums, const Limits& limits) {
+  kernels::judge(verdict_, sums,
+                 {.clip = limits.clip, .skip_norm = limits.skip, .beta1 = cfg_.beta1, .beta2 = cfg_.beta2});
   for (const Piece& piece : pieces_) {
     auto& b = store_.buckets()[piece.bucket];
     Range mine{std::max(piece.range.begin, b.shard.begin), std::min(piece.range.end, b.shard.end)};
     if (mine.empty()) continue;
     Range within{mine.begin - b.shard.begin, mine.end - b.shard.begin};
     kernels::adamw(b.value.cut(0, mine), b.first.cut(0, within), b.second.cut(0, within), b.gradient.cut(0, mine),
-                   {.rate = rate,
-                    .beta1 = cfg_.beta1,
-                    .beta2 = cfg_.beta2,
-                    .eps = cfg_.eps,
-                    .decay = piece.decay,
-                    .gradient_scale = gradient_scale,
-                    .step = steps_});
+                   verdict_,
+                   {.rate = rate, .beta1 = cfg_.beta1, .beta2 = cfg_.beta2, .eps = cfg_.eps, .decay = piece.decay});
   }
   for (auto& b : store_.buckets())  // in order of first use
     b.gathering = mesh_.along(b.replicated_on).all_gather(b.value, b.value.cut(0, b.shard));

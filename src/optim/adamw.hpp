@@ -1,5 +1,6 @@
 // The optimizer step over the store's buckets.
 #pragma once
+#include "kernels/update.hpp"
 #include "layers/parameters.hpp"
 
 namespace lact {
@@ -9,16 +10,22 @@ struct AdamWConfig {
   double weight_decay = 0.05;  // of parameters with two or more dims; the others do not decay
 };
 
-// Sum of squares of this rank's shards of the gradients, and the root of it where one rank holds all.
-double squared_gradients(ParameterStore& store);
+// Adds the sum of squares of this rank's shards of the gradients to `sum`, f64 [1]; the root where one rank holds all.
+void add_squared_gradients(Tensor sum, ParameterStore& store);
 double gradient_norm(ParameterStore& store);
 
 class AdamW {
  public:
-  AdamW(ParameterStore& store, Mesh& mesh, const AdamWConfig& cfg);  // adds the moments
-  void step(double rate, double gradient_scale);
-  std::int64_t steps() const { return steps_; }
-  void set_steps(std::int64_t n) { steps_ = n; }  // on resuming
+  AdamW(ParameterStore& store, Mesh& mesh, Device& device, const AdamWConfig& cfg);  // adds the moments
+  struct Limits {               // of the norm of the gradients; 0 is none
+    double clip = 0, skip = 0;  // larger ones are scaled down, and leave the step out
+  };
+  // sums: f64 [loss, squared norm of the gradients, ...] over all ranks. They decide on the device, the same
+  // everywhere.
+  void step(double rate, const Tensor& sums, const Limits& limits);
+  const Tensor& verdict() const { return verdict_; }  // a kernels::Verdict on the last step
+  std::int64_t steps() const;                         // that were made; the host waits
+  void set_steps(std::int64_t n);                     // on resuming
 
  private:
   struct Piece {  // a stretch of a bucket with one decay
@@ -30,7 +37,7 @@ class AdamW {
   Mesh& mesh_;
   AdamWConfig cfg_;
   std::vector<Piece> pieces_;
-  std::int64_t steps_ = 0;
+  Tensor verdict_;
 };
 
 }  // namespace lact

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "kernels/update.hpp"
+
 namespace lact {
 
 double cosine_rate(std::int64_t step, double peak, std::int64_t warmup, std::int64_t total, double min_ratio) {
@@ -13,6 +15,6 @@ double cosine_rate(std::int64_t step, double peak, std::int64_t warmup, std::int
   return peak * (min_ratio + (1 - min_ratio) * c);
 }
 
-double clip_scale(double norm, double max_norm) { return max_norm > 0 ? std::min(1.0, max_norm / (norm + 1e-6)) : 1; }
+double clip_scale(double norm, double max_norm) { return kernels::scalar::clip_scale(norm, max_norm); }
 
 }  // namespace lact

@@ -1,5 +1,5 @@
 // Numbers of another device through its host's memory: copied out when a collective begins and in when it is waited
-// for. Both block the calling thread.
+// for. Copying out blocks the calling thread.
 #pragma once
 #include <functional>
 

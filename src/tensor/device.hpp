@@ -17,10 +17,14 @@ class Event {  // a point in a stream; cheap to copy; an empty one has already h
     virtual ~Point() = default;
     virtual bool happened() const = 0;
     virtual double seconds_since(const Point& earlier) const = 0;
+    virtual void wait() const = 0;
   };
   Event() = default;
   explicit Event(std::shared_ptr<Point> point) : point_(std::move(point)) {}
   bool happened() const { return point_ == nullptr || point_->happened(); }
+  void wait() const {  // the host waits
+    if (point_ != nullptr) point_->wait();
+  }
   // Of two timed marks of one device; waits for this one.
   double seconds_since(const Event& earlier) const { return point_->seconds_since(*earlier.point_); }
   Point* point() const { return point_.get(); }
@@ -37,6 +41,12 @@ class Stream {  // on the CPU a stream is the calling thread, and wait() returns
   virtual void wait(const Event&) {}                // what comes later in this stream waits; the host goes on
   virtual void finish() {}                          // the host waits for all that was asked of this stream
   virtual void* native() const { return nullptr; }  // cudaStream_t
+};
+
+struct Arrival {  // bytes on their way to the host
+  std::shared_ptr<const std::byte> bytes;
+  Event there;
+  const std::byte* read() const { return there.wait(), bytes.get(); }  // the host waits for them
 };
 
 struct MemoryUse {
@@ -62,11 +72,13 @@ class Device {
   virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
   virtual MemoryUse memory() const = 0;
   virtual void reset_peak() = 0;
-  // Bytes, in the order of the compute stream. The copies from and to host memory are done when they return.
+  // Bytes, in the order of the compute stream. Host memory given to copy_in may change once it returns, though they may
+  // still be on their way, in the order of another stream where one is named; copy_out waits for what comes.
   virtual void clear(std::byte* to, std::size_t bytes) = 0;
   virtual void copy(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
-  virtual void copy_in(std::byte* to, const void* host, std::size_t bytes) = 0;
+  virtual void copy_in(std::byte* to, const void* host, std::size_t bytes, Stream* in = nullptr) = 0;
   virtual void copy_out(void* host, const std::byte* from, std::size_t bytes) = 0;
+  virtual Arrival begin_copy_out(const std::byte* from, std::size_t bytes);  // the host waits when it reads
 };
 
 // "cpu", "cuda", or "best": cuda where a GPU is present. Another name is an error.

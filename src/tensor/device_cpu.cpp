@@ -21,6 +21,7 @@ std::byte* aligned_block(std::size_t size) {
 
 struct ClockPoint final : Event::Point {
   bool happened() const override { return true; }
+  void wait() const override {}
   double seconds_since(const Point& earlier) const override { return at - dynamic_cast<const ClockPoint&>(earlier).at; }
   double at = steady_seconds();
 };
@@ -41,7 +42,7 @@ class CpuDevice final : public Device {
   Device& host() override { return *this; }
   void clear(std::byte* to, std::size_t bytes) override { std::memset(to, 0, bytes); }
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
-  void copy_in(std::byte* to, const void* host, std::size_t bytes) override { std::memcpy(to, host, bytes); }
+  void copy_in(std::byte* to, const void* host, std::size_t bytes, Stream*) override { std::memcpy(to, host, bytes); }
   void copy_out(void* host, const std::byte* from, std::size_t bytes) override { std::memcpy(host, from, bytes); }
 
  private:
@@ -57,6 +58,12 @@ std::unique_ptr<Device> Device::open(Backend b, int index) {
   if (b == Backend::cuda) return open_cuda(index);
   check(b == Backend::cpu, "{} is no device that can be opened", name_of(b));
   return std::make_unique<CpuDevice>();
+}
+
+Arrival Device::begin_copy_out(const std::byte* from, std::size_t bytes) {
+  auto here = host().allocate(bytes);
+  copy_out(here.get(), from, bytes);
+  return {std::move(here), {}};
 }
 
 int Device::present(Backend b) { return b == Backend::cpu ? 1 : cuda_devices(); }

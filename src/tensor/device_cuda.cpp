@@ -1,6 +1,8 @@
 // A GPU through the CUDA runtime.
 #include <cuda_runtime.h>
 
+#include <cstring>
+
 #include "base/check.hpp"
 #include "tensor/pool.hpp"
 
@@ -12,8 +14,9 @@ void worked(cudaError_t status, const char* what) {
 }
 
 struct CudaPoint final : Event::Point {
-  explicit CudaPoint(bool timed) {
-    worked(cudaEventCreateWithFlags(&event, timed ? cudaEventDefault : cudaEventDisableTiming), "making an event");
+  explicit CudaPoint(bool timed) {  // a host that waits for it gives its core away
+    const unsigned flags = cudaEventBlockingSync | (timed ? cudaEventDefault : cudaEventDisableTiming);
+    worked(cudaEventCreateWithFlags(&event, flags), "making an event");
   }
   ~CudaPoint() override { cudaEventDestroy(event); }
   CudaPoint(const CudaPoint&) = delete;
@@ -24,9 +27,10 @@ struct CudaPoint final : Event::Point {
     worked(status, "the work before an event");
     return true;
   }
+  void wait() const override { worked(cudaEventSynchronize(event), "the work before an event"); }
   double seconds_since(const Point& earlier) const override {
     float milliseconds = 0;
-    worked(cudaEventSynchronize(event), "the work before an event");
+    wait();
     worked(cudaEventElapsedTime(&milliseconds, dynamic_cast<const CudaPoint&>(earlier).event, event),
            "asking for the time between events");
     return double(milliseconds) / 1e3;
@@ -65,6 +69,52 @@ std::byte* device_block(std::size_t size) {
   return nullptr;
 }
 
+std::byte* pinned_block(std::size_t size) {
+  void* p = nullptr;
+  if (cudaHostAlloc(&p, size, cudaHostAllocDefault) == cudaSuccess) return static_cast<std::byte*>(p);
+  cudaGetLastError();  // it is answered by the caller
+  return nullptr;
+}
+
+// Pinned memory of the host for copies that it does not wait for. A block is used again when its copy has passed.
+class Staging {
+ public:
+  ~Staging() {  // freeing waits for the GPU
+    for (const Lent& l : lent_) pool_.give(l.block, l.size);
+  }
+  std::byte* take(std::size_t size) {  // null where there is no memory left
+    std::lock_guard lock(mutex_);
+    reclaim();
+    while (!lent_.empty() && pool_.use().now + size > most) {
+      lent_.front().passed.wait();
+      reclaim();
+    }
+    return pool_.use().now + size > most ? nullptr : pool_.take(size);
+  }
+  void lend(std::byte* block, std::size_t size, Event passed) {
+    std::lock_guard lock(mutex_);
+    lent_.push_back({block, size, std::move(passed)});
+  }
+
+ private:
+  static constexpr std::size_t most = std::size_t(1) << 30;  // a batch of a million tokens
+  struct Lent {
+    std::byte* block;
+    std::size_t size;
+    Event passed;
+  };
+  void reclaim() {
+    std::erase_if(lent_, [this](const Lent& l) {
+      if (!l.passed.happened()) return false;
+      pool_.give(l.block, l.size);
+      return true;
+    });
+  }
+  std::mutex mutex_;
+  std::vector<Lent> lent_;  // oldest first
+  Pool pool_{pinned_block, [](std::byte* p) { cudaFreeHost(p); }};
+};
+
 class CudaDevice final : public Device {
  public:
   explicit CudaDevice(int index) : index_(index), host_(Device::open(Backend::cpu)) {
@@ -92,13 +142,29 @@ class CudaDevice final : public Device {
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override {
     worked(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, native()), "copying on the GPU");
   }
-  void copy_in(std::byte* to, const void* host, std::size_t bytes) override {
-    worked(cudaMemcpyAsync(to, host, bytes, cudaMemcpyHostToDevice, native()), "copying to the GPU");
-    compute_.finish();
+  void copy_in(std::byte* to, const void* host, std::size_t bytes, Stream* in) override {
+    if (bytes == 0) return;
+    Stream& stream = in != nullptr ? *in : compute_;
+    const std::size_t size = Pool::size_class(bytes);
+    std::byte* block = staging_->take(size);
+    if (block != nullptr) std::memcpy(block, host, bytes);
+    worked(cudaMemcpyAsync(to, block != nullptr ? block : host, bytes, cudaMemcpyHostToDevice,
+                           static_cast<cudaStream_t>(stream.native())),
+           "copying to the GPU");
+    block != nullptr ? staging_->lend(block, size, stream.mark()) : stream.finish();
   }
   void copy_out(void* host, const std::byte* from, std::size_t bytes) override {
     worked(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, native()), "copying from the GPU");
     compute_.finish();
+  }
+  Arrival begin_copy_out(const std::byte* from, std::size_t bytes) override {
+    const std::size_t size = Pool::size_class(bytes);
+    std::byte* block = staging_->take(size);
+    if (block == nullptr) return Device::begin_copy_out(from, bytes);
+    worked(cudaMemcpyAsync(block, from, bytes, cudaMemcpyDeviceToHost, native()), "copying from the GPU");
+    const Event there = compute_.mark();
+    auto lend = [to = staging_, size, there](const std::byte* p) { to->lend(const_cast<std::byte*>(p), size, there); };
+    return {{block, lend}, there};
   }
 
  private:
@@ -117,6 +183,7 @@ class CudaDevice final : public Device {
   std::unique_ptr<Device> host_;
   std::string name_;
   std::shared_ptr<Pool> pool_ = std::make_shared<Pool>(device_block, [](std::byte* p) { cudaFree(p); });
+  std::shared_ptr<Staging> staging_ = std::make_shared<Staging>();
   CudaStream compute_;
 };
 

@@ -39,7 +39,7 @@ class PaperDevice final : public Device {
   void reset_peak() override;
   void clear(std::byte*, std::size_t) override {}
   void copy(std::byte*, const std::byte*, std::size_t) override {}
-  void copy_in(std::byte*, const void*, std::size_t) override {}
+  void copy_in(std::byte*, const void*, std::size_t, Stream*) override {}
   void copy_out(void* host, const std::byte* from, std::size_t bytes) override;  // zeros
 
  private:

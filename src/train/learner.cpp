@@ -61,7 +61,7 @@ Learner::Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device
       cfg_(cfg),
       seed_(seed),
       reducer_(store, mesh),
-      optimizer_(store, mesh, adamw_of(cfg)) {
+      optimizer_(store, mesh, device, adamw_of(cfg)) {
   if (auto profiler = attached_profiler()) shown_ = Spans::only_shown(std::move(profiler));
   record(nullptr);
 }
@@ -76,16 +76,22 @@ void Learner::listen(Spans* spans) {
   for (Communicator* c : mesh_.communicators()) c->record(spans);
 }
 
-std::string Learner::verdict(std::int64_t n, double loss, double norm) const {
-  if (!std::isfinite(loss)) return "loss is not finite";
-  if (!std::isfinite(norm)) return "gradient norm is not finite";
-  if (n > cfg_.free_steps && cfg_.skip_norm > 0 && norm > cfg_.skip_norm)
-    return fill("gradient norm {:.4g} is above train.skip_norm={}", {norm, cfg_.skip_norm});
+std::string Learner::why(kernels::LeftOut left_out, double norm) const {
+  switch (left_out) {
+    case kernels::LeftOut::no:
+      return {};
+    case kernels::LeftOut::loss_not_finite:
+      return "loss is not finite";
+    case kernels::LeftOut::norm_not_finite:
+      return "gradient norm is not finite";
+    case kernels::LeftOut::large_norm:
+      return fill("gradient norm {:.4g} is above train.skip_norm={}", {norm, cfg_.skip_norm});
+  }
   return {};
 }
 
-StepReport Learner::step(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
-                         const std::function<Wishes()>& wishes) {
+void Learner::begin(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
+                    const std::function<Wishes()>& wishes) {
   StepReport r;
   r.step = n;
   r.rate = cfg_.rate_at(n);
@@ -97,20 +103,32 @@ StepReport Learner::step(std::int64_t n, std::int64_t micro_batches, const Draw&
   for (int i = 1; i < samples; ++i) r.flops += totals.flops;
   const Spanning span(spans_, "optimizer", "optimizer");
   reducer_.finish();
-  // Every rank judges the same numbers, so all of them step or none does.
-  Wishes mine = wishes ? wishes() : Wishes();
-  std::vector<double> all{totals.loss, squared_gradients(store_), double(mine.stop), double(mine.save)};
-  Tensor t = Tensor::of(device_, {std::int64_t(all.size())}, std::span<const double>(all), DType::f64);
-  mesh_.world().all_reduce(t).wait();
-  all = t.to_doubles();
-  r.loss = all[0], r.grad_norm = std::sqrt(all[1]), r.stop = all[2] > 0, r.save = all[3] > 0;
-  r.skipped = verdict(n, r.loss, r.grad_norm);
-  if (!r.skipped.empty()) {
-    ++skipped_in_a_row_;
-    return r;
-  }
-  skipped_in_a_row_ = 0;
-  optimizer_.step(r.rate, n > cfg_.free_steps ? clip_scale(r.grad_norm, cfg_.grad_clip) : 1);
+  // loss, squared norm, wishes to stop and to save: every rank judges the same sums, so all of them step or none does
+  const Tensor sums = Tensor::zeros(device_, {4}, DType::f64);
+  kernels::add_to(sums.cut(0, {0, 1}), totals.loss);
+  add_squared_gradients(sums.cut(0, {1, 2}), store_);
+  const Wishes mine = wishes ? wishes() : Wishes();
+  const double both[]{double(mine.stop), double(mine.save)};
+  device_.copy_in(sums.cut(0, {2, 4}).raw(), both, sizeof both);
+  mesh_.world().all_reduce(sums).wait();
+  const bool bounded = n > cfg_.free_steps;
+  optimizer_.step(r.rate, sums, {.clip = bounded ? cfg_.grad_clip : 0, .skip = bounded ? cfg_.skip_norm : 0});
+  auto told = [this](const Tensor& t) {
+    return device_.begin_copy_out(t.raw(), std::size_t(t.count()) * sizeof(double));
+  };
+  begun_.push_back({std::move(r), told(sums), told(optimizer_.verdict())});
+}
+
+StepReport Learner::report() {
+  check(!begun_.empty(), "every step that was begun has been reported");
+  const Begun begun = std::move(begun_.front());
+  begun_.pop_front();
+  const auto* sums = reinterpret_cast<const double*>(begun.sums.read());
+  const auto* verdict = reinterpret_cast<const kernels::Verdict*>(begun.verdict.read());
+  StepReport r = begun.report;
+  r.loss = sums[0], r.grad_norm = std::sqrt(sums[1]), r.stop = sums[2] > 0, r.save = sums[3] > 0;
+  r.skipped = why(kernels::LeftOut(int(verdict->left_out)), r.grad_norm);
+  skipped_in_a_row_ = r.skipped.empty() ? 0 : skipped_in_a_row_ + 1;
   return r;
 }
 

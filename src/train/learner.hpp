@@ -1,5 +1,6 @@
 // One optimizer step: forward and backward over the micro-batches, the global norm, the verdict, the update.
 #pragma once
+#include <deque>
 #include <string>
 
 #include "base/config.hpp"
@@ -43,6 +44,8 @@ struct Wishes {  // of this rank, when a step begins
   bool stop = false, save = false;
 };
 
+// One step. begin() asks the device for all of it and report() tells what became of it, so that a GPU has work while
+// the host reads.
 class Learner {
  public:
   // `stages`: the blocks of each stage of the pipeline; none: all in one.
@@ -51,18 +54,25 @@ class Learner {
   ~Learner();
   // Draws the micro-batches of one global batch one after the other; each carries the global count `valid`.
   using Draw = Pipeline::Draw;
-  StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
-                  const std::function<Wishes()>& wishes = {});
+  void begin(std::int64_t n, std::int64_t micro_batches, const Draw& draw, const std::function<Wishes()>& wishes = {});
+  StepReport report();  // of the first step begun and not yet reported; the host waits for it
+  StepReport step(std::int64_t n, std::int64_t micro_batches, const Draw& draw) {
+    return begin(n, micro_batches, draw), report();
+  }
   AdamW& optimizer() { return optimizer_; }
   Pipeline& pipeline() { return pipeline_; }
   // Spans of the steps to come and of their collectives; null: only a profiler sees them, where one is attached.
   void record(Spans* spans) { listen(spans == nullptr ? shown_.get() : spans); }
-  std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }
+  std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }  // of the steps reported
   void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
 
  private:
+  struct Begun {
+    StepReport report;  // what the host knows of it
+    Arrival sums, verdict;
+  };
   void listen(Spans* spans);
-  std::string verdict(std::int64_t n, double loss, double norm) const;
+  std::string why(kernels::LeftOut left_out, double norm) const;
   Pipeline pipeline_;
   ParameterStore& store_;
   Mesh& mesh_;
@@ -71,6 +81,7 @@ class Learner {
   std::uint64_t seed_;
   Reducer reducer_;
   AdamW optimizer_;
+  std::deque<Begun> begun_;
   std::int64_t skipped_in_a_row_ = 0;
   std::unique_ptr<Spans> shown_;
   Spans* spans_ = nullptr;

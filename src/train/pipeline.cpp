@@ -55,6 +55,12 @@ struct Pipeline::Step {
     return it->second;
   }
 
+  void add_loss(const Tensor& loss) {
+    const Tensor wide = like(totals.loss);
+    kernels::unary(kernels::Unary::copy, wide, loss.view({1}));
+    kernels::add_to(totals.loss, wide);
+  }
+
   Tensor arrived(Values& from, Place place) {
     Value v = taken(from, place);
     if (v.exchange == exchanges) travelling.wait();
@@ -75,7 +81,7 @@ struct Pipeline::Step {
     pass.out = run_blocks(p.model_, own, b, p.blocks_[std::size_t(stage)], pass.in, p.recompute_);
     p.store_.end_forward();
     if (p.last(stage))
-      totals.loss += pass.out.value().item();
+      add_loss(pass.out.value());
     else
       activations[{stage, micro}] = {dense(pass.out.value())};
     if (stage + p.shape_.ranks >= p.shape_.stages()) batches.erase(micro);
@@ -127,7 +133,7 @@ Pipeline::Totals Pipeline::run(const Ctx& c, std::int64_t micro_batches, const D
     list_ = pipeline_lists(shape_)[std::size_t(mesh_.at(Axis::pp))];
   }
   store_.begin_step(std::ranges::count(list_, PipelineAction::forward, &PipelineAction::kind));
-  Step step{*this, c, draw};
+  Step step{*this, c, draw, {.loss = Tensor::zeros(c.device, {1}, DType::f64)}};
   for (const PipelineAction& a : list_) {
     if (watch_) watch_(a, false);
     if (a.kind == PipelineAction::forward)

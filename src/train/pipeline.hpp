@@ -12,7 +12,7 @@ class Pipeline {
   Pipeline(Model& model, ParameterStore& store, Mesh& mesh, std::vector<Range> blocks, bool recompute);
 
   struct Totals {
-    double loss = 0;  // of this rank's samples and tokens, on the last stage; 0 on others
+    Tensor loss;  // f64 [1], of this rank's samples and tokens, on the last stage; 0 on others
     std::int64_t tokens = 0;
     Flops flops;
   };

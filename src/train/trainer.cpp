@@ -203,18 +203,33 @@ Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
   return micro_batch(loader_, cfg_, *loaded_.mesh, step, micro);
 }
 
-StepReport Trainer::train_step(std::int64_t step, Progress& progress, const std::function<Wishes()>& wishes) {
-  double begin = steady_seconds();
+void Trainer::begin_step(std::int64_t step, const std::function<Wishes()>& wishes) {
+  Untold now{steady_seconds()};
   loaded_.device->reset_peak();
   for (Communicator* c : loaded_.mesh->communicators()) c->reset_traffic();
-  StepReport r = learner_.step(
+  learner_.begin(
       step, cfg_.train.accumulate, [&](std::int64_t micro) { return draw(step, micro); }, wishes);
   done_ = step + 1;
-  Traffic::Row exchanged;
-  for (Communicator* c : loaded_.mesh->communicators()) exchanged += c->traffic().total();
-  if (loaded_.first_rank()) write_row(r, steady_seconds() - begin, exchanged, progress);
+  for (Communicator* c : loaded_.mesh->communicators()) now.exchanged += c->traffic().total();
+  now.peak = loaded_.device->memory().peak;
+  untold_.push_back(now);
+}
+
+bool Trainer::step_may_wait() const {
+  const auto untold = std::int64_t(untold_.size());
+  const bool may_end_the_run = learner_.skipped_in_a_row() + untold >= cfg_.train.max_skipped;
+  return loaded_.device->backend() == Backend::cuda && untold == 1 && !may_end_the_run;
+}
+
+StepReport Trainer::tell(Progress& progress) {
+  const StepReport r = learner_.report();
+  const Untold step = untold_.front();
+  untold_.pop_front();
+  const double begin = std::max(step.begin, told_at_);
+  told_at_ = steady_seconds();
+  if (loaded_.first_rank()) write_row(r, told_at_ - begin, step, progress);
   if (r.skipped.empty()) return r;
-  if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", done_, r.skipped);
+  if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", r.step + 1, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
     fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}",
          learner_.skipped_in_a_row(), r.skipped, cfg_.train.max_skipped);
@@ -222,17 +237,17 @@ StepReport Trainer::train_step(std::int64_t step, Progress& progress, const std:
   return r;
 }
 
-void Trainer::write_row(const StepReport& r, double seconds, const Traffic::Row& exchanged, Progress& progress) {
+void Trainer::write_row(const StepReport& r, double seconds, const Untold& step, Progress& progress) {
   StepRow row;
-  row.step = done_, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
+  row.step = r.step + 1, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
   row.tokens = r.tokens, row.seconds = seconds, row.tokens_per_second = double(r.tokens) / seconds;
   row.model_flops = 3 * r.flops.total();
   row.mfu = row.model_flops / seconds / (peak_flops_ * loaded_.mesh->world().size());
-  row.memory_bytes = std::int64_t(loaded_.device->memory().peak);
+  row.memory_bytes = std::int64_t(step.peak);
   row.psnr = psnr(r.loss), row.skipped = r.skipped;
   row.ranks = loaded_.mesh->world().size();
-  row.collectives = exchanged.calls, row.sent_bytes = exchanged.bytes;
-  row.exchange_seconds = exchanged.blocked_seconds();
+  row.collectives = step.exchanged.calls, row.sent_bytes = step.exchanged.bytes;
+  row.exchange_seconds = step.exchanged.blocked_seconds();
   report_->step(row);
   progress.show({.step = row.step, .loss = r.loss, .psnr = row.psnr, .tokens_per_second = row.tokens_per_second});
 }
@@ -294,10 +309,12 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   if (!cp.why.empty()) log::info("{}", cp.why);
   if (evaluation_choices(*source_, cfg_.data).empty())
     log::info("no view is held out (data.held_out), so nothing is evaluated");
+  Progress progress(first_step_, steps);
   try {
-    return loop(stop);
+    return loop(stop, progress);
   } catch (const Error&) {  // bad data, a full disk: what was learned until here is kept where that is possible
     try {
+      while (!untold_.empty() && !saving_) tell(progress);
       if (done_ > first_step_ && !saving_ && alone()) save(done_);  // others may not come to a save
     } catch (const Error&) {
     }
@@ -305,27 +322,35 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   }
 }
 
-Ended Trainer::loop(const std::atomic<bool>& stop) {
+Ended Trainer::loop(const std::atomic<bool>& stop, Progress& progress) {
   std::int64_t steps = cfg_.train.steps;
-  Progress progress(first_step_, steps);
   double saved_at = steady_seconds(), pause = double(cfg_.train.checkpoint_seconds);
   for (std::int64_t step = first_step_; step < steps; ++step) {
     // what ends a run or asks for a save comes from one rank and is done by all in the same step
     auto wishes = [&] {
       return Wishes{stop, pause > 0 && loaded_.first_rank() && steady_seconds() - saved_at >= pause};
     };
-    const StepReport r = train_step(step, progress, wishes);
-    auto due = [this](std::int64_t every) { return every > 0 && done_ % every == 0; };
+    begin_step(step, wishes);
+    Wishes agreed;
+    auto hear = [&] {
+      const StepReport r = tell(progress);
+      agreed.stop |= r.stop, agreed.save |= r.save;
+    };
+    while (!untold_.empty() && !step_may_wait()) hear();
+    auto due = [&](std::int64_t every) { return done_ == steps || (every > 0 && done_ % every == 0); };
+    const bool evaluates = due(cfg_.train.eval_every), saves = due(cfg_.train.checkpoint_every);
+    if (evaluates || saves || agreed.stop || agreed.save)
+      while (!untold_.empty()) hear();
     // before the checkpoint of the same step, so that a kill in between repeats the step with its evaluation
-    if (done_ == steps || due(cfg_.train.eval_every)) evaluate_now(done_);
-    if (done_ == steps || r.stop || r.save || due(cfg_.train.checkpoint_every)) {
+    if (evaluates) evaluate_now(done_);
+    if (saves || agreed.stop || agreed.save) {
       double begin = steady_seconds();
       save(done_);
       saved_at = steady_seconds();
       // a large model's checkpoint takes long: no more than a twentieth of the time goes into those by the clock
       if (pause > 0) pause = std::max(double(cfg_.train.checkpoint_seconds), 20 * (saved_at - begin));
     }
-    if (r.stop && done_ < steps) {
+    if (agreed.stop && done_ < steps) {
       log::info("stopped at step {} of {}; the same command goes on from here", done_, steps);
       return Ended::stopped;
     }

@@ -1,6 +1,7 @@
 // A run: its folder, its model, its loop.
 #pragma once
 #include <atomic>
+#include <deque>
 #include <optional>
 
 #include "data/loader.hpp"
@@ -46,14 +47,21 @@ class Trainer {
   Ended run(const std::atomic<bool>& stop);
 
  private:
+  struct Untold {  // a step whose report has not been read
+    double begin = 0;
+    std::size_t peak = 0;  // bytes on the device
+    Traffic::Row exchanged;
+  };
   bool alone() const { return loaded_.mesh->world().size() == 1; }
   void resume();
   void begin_folder();
   void tell_where();  // hosts, layout, transports and libraries: the first lines of a run
   Batch draw(std::int64_t step, std::int64_t micro);
-  Ended loop(const std::atomic<bool>& stop);
-  StepReport train_step(std::int64_t step, class Progress& progress, const std::function<Wishes()>& wishes);
-  void write_row(const StepReport& r, double seconds, const Traffic::Row& exchanged, class Progress& progress);
+  Ended loop(const std::atomic<bool>& stop, class Progress& progress);
+  void begin_step(std::int64_t step, const std::function<Wishes()>& wishes);
+  bool step_may_wait() const;                 // to be told: until the next one has begun
+  StepReport tell(class Progress& progress);  // of the first step that is untold
+  void write_row(const StepReport& r, double seconds, const Untold& step, class Progress& progress);
   void evaluate_now(std::int64_t step);
   void save(std::int64_t step);
 
@@ -63,6 +71,8 @@ class Trainer {
   Learner learner_;
   Loader loader_;
   std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
+  std::deque<Untold> untold_;  // on a GPU up to one, which computes while the host asks for the next
+  double told_at_ = 0;
   bool saving_ = false;  // a save is under way, or failed
   std::optional<FolderLock> lock_;
   std::unique_ptr<Report> report_;

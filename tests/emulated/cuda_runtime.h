@@ -85,9 +85,17 @@ namespace emulated {
 // Kernels and copies run at once, whatever their stream; only what other processes have a part in runs later, in turn,
 // in a thread of the stream. The host then waits where a stream waits for it.
 void enqueue(cudaStream_t stream, std::function<void()> task);
+
+// How often the host would have waited for a GPU: for a stream or an event, or in a copy from or to memory that is not
+// pinned. Asking the driver for memory may wait too. Copies to pinned memory arrive when the host has waited for them.
+struct Counts {
+  std::uint64_t kernels = 0, waits = 0, allocations = 0;
+};
+Counts counts();
 }  // namespace emulated
 enum cudaMemcpyKind { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
-enum { cudaStreamNonBlocking = 1, cudaEventDefault = 0, cudaEventDisableTiming = 2 };
+enum { cudaStreamNonBlocking = 1, cudaEventDefault = 0, cudaEventBlockingSync = 1, cudaEventDisableTiming = 2 };
+enum { cudaHostAllocDefault = 0 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
 struct cudaDeviceProp {
   char name[64];
@@ -118,13 +126,13 @@ cudaError_t cudaEventSynchronize(cudaEvent_t);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to);
 cudaError_t cudaMalloc(void** p, std::size_t bytes);
 cudaError_t cudaFree(void* p);
+cudaError_t cudaHostAlloc(void** p, std::size_t bytes, unsigned);
+cudaError_t cudaFreeHost(void* p);
 inline cudaError_t cudaMemGetInfo(std::size_t* left, std::size_t* all) { return *left = *all = 0, cudaSuccess; }
 inline cudaError_t cudaMemsetAsync(void* p, int v, std::size_t n, cudaStream_t) {
   return std::memset(p, v, n), cudaSuccess;
 }
-inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t n, cudaMemcpyKind, cudaStream_t) {
-  return std::memmove(to, from, n), cudaSuccess;
-}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t n, cudaMemcpyKind, cudaStream_t);
 template <class K>
 cudaError_t cudaFuncSetAttribute(K*, cudaFuncAttribute, int) {
   return cudaSuccess;

@@ -3,11 +3,13 @@
 #include <cuda_runtime.h>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -61,6 +63,7 @@ struct Block {  // the one that this thread of the host runs
 };
 thread_local Block block;
 thread_local bool backwards = false;
+std::atomic<std::uint64_t> kernels{0}, waits{0}, allocations{0};
 
 void leave(State s) {
   block.running->state = s;
@@ -147,6 +150,7 @@ void* dynamic_shared() {
 
 void launch(dim3 blocks, dim3 threads, std::size_t shared, const std::function<void()>& thread) {
   const std::size_t count = std::size_t(threads.x) * threads.y * threads.z;
+  ++kernels;
   static bool turn = false;
   turn = !turn;
   const bool way = turn;
@@ -163,17 +167,22 @@ void launch(dim3 blocks, dim3 threads, std::size_t shared, const std::function<v
   }
 }
 
+Counts counts() { return {kernels, waits, allocations}; }
+
 }  // namespace emulated
 
 // ---- streams
 
 struct EmulatedStream {
-  std::mutex mutex;  // guards what follows
+  std::shared_ptr<EmulatedStream> self{this};  // until it is destroyed; events in it live longer
+  std::mutex mutex;                            // guards what follows
   std::condition_variable changed;
   std::deque<std::function<void()>> tasks;
   std::uint64_t asked = 0, done = 0;
   bool ending = false;
-  std::thread thread;  // from the first task on
+  std::thread thread;                          // from the first task on
+  std::deque<std::function<void()>> arrivals;  // copies to the host that it has not waited for
+  std::uint64_t sent = 0;
 
   void run() {
     for (std::unique_lock lock(mutex);;) {
@@ -192,10 +201,14 @@ struct EmulatedStream {
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return done >= until; });
   }
+  void arrive(std::uint64_t until) {
+    std::lock_guard lock(mutex);
+    for (; sent - arrivals.size() < until; arrivals.pop_front()) arrivals.front()();
+  }
 };
 struct EmulatedEvent {
-  cudaStream_t stream = nullptr;
-  std::uint64_t at = 0;
+  std::shared_ptr<EmulatedStream> stream;
+  std::uint64_t at = 0, sent = 0;
   std::shared_ptr<double> seconds;  // when it was passed, of one that keeps the time; a task may outlive the event
 };
 
@@ -229,11 +242,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
     s->changed.notify_all();
   }
   if (s->thread.joinable()) s->thread.join();
-  delete s;
+  const auto last = std::move(s->self);
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
+  ++emulated::waits;
   s->wait(s->asked);  // only the host's thread asks
+  s->arrive(s->sent);
   return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t e) {
@@ -255,24 +270,64 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
     if (s->thread.joinable()) emulated::enqueue(s, [at = e->seconds] { *at = clock_seconds(); });
   }
   std::lock_guard lock(s->mutex);
-  e->stream = s, e->at = s->asked;
+  e->stream = s->self, e->at = s->asked, e->sent = s->sent;
   return cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t e) {
   if (e->stream == nullptr) return cudaSuccess;
-  std::lock_guard lock(e->stream->mutex);
-  return e->stream->done >= e->at ? cudaSuccess : cudaErrorNotReady;
+  {
+    std::lock_guard lock(e->stream->mutex);
+    if (e->stream->done < e->at) return cudaErrorNotReady;
+  }
+  return e->stream->arrive(e->sent), cudaSuccess;
 }
-
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
-  if (e->stream != nullptr) e->stream->wait(e->at);
+  ++emulated::waits;
+  if (e->stream != nullptr) e->stream->wait(e->at), e->stream->arrive(e->sent);
   return cudaSuccess;
 }
+
+namespace {
+std::mutex pins;
+std::map<const char*, std::size_t> pinned;  // bytes, by where they begin
+bool is_pinned(const void* p) {
+  std::lock_guard lock(pins);
+  auto after = pinned.upper_bound(static_cast<const char*>(p));
+  if (after == pinned.begin()) return false;
+  const auto& [begin, bytes] = *std::prev(after);
+  return static_cast<const char*>(p) < begin + bytes;
+}
+}  // namespace
+
+cudaError_t cudaHostAlloc(void** p, std::size_t bytes, unsigned) {
+  ++emulated::allocations;
+  *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  std::lock_guard lock(pins);
+  pinned[static_cast<const char*>(*p)] = bytes;
+  return cudaSuccess;
+}
+cudaError_t cudaFreeHost(void* p) {
+  std::lock_guard lock(pins);
+  pinned.erase(static_cast<const char*>(p));
+  return std::free(p), cudaSuccess;
+}
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t n, cudaMemcpyKind kind, cudaStream_t s) {
+  if (kind != cudaMemcpyDeviceToDevice && !is_pinned(kind == cudaMemcpyHostToDevice ? from : to)) ++emulated::waits;
+  if (kind != cudaMemcpyDeviceToHost || !is_pinned(to)) return std::memmove(to, from, n), cudaSuccess;
+  std::lock_guard lock(s->mutex);
+  auto copy = std::make_shared<std::vector<char>>(n);
+  std::memcpy(copy->data(), from, n);
+  std::memset(to, 0x7f, n);  // what has not arrived is no sensible number
+  s->arrivals.push_back([to, copy] { std::memcpy(to, copy->data(), copy->size()); });
+  return ++s->sent, cudaSuccess;
+}
+
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   return *milliseconds = float((*to->seconds - *from->seconds) * 1e3), cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** p, std::size_t bytes) {
+  ++emulated::allocations;
   *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
   if (*p != nullptr) std::memset(*p, 0x7f, bytes);
   return *p != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;

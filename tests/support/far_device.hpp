@@ -15,7 +15,7 @@ class FarDevice final : public Device {
   void reset_peak() override {}
   void clear(std::byte* to, std::size_t bytes) override { cpu_->clear(to, bytes); }
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override { cpu_->copy(to, from, bytes); }
-  void copy_in(std::byte* to, const void* from, std::size_t bytes) override { cpu_->copy_in(to, from, bytes); }
+  void copy_in(std::byte* to, const void* from, std::size_t bytes, Stream*) override { cpu_->copy_in(to, from, bytes); }
   void copy_out(void* to, const std::byte* from, std::size_t bytes) override { cpu_->copy_out(to, from, bytes); }
 
  private:

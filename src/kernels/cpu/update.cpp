@@ -6,12 +6,18 @@
 
 namespace lact::kernels::cpu {
 
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a) {
+void judge(Tensor verdict, const Tensor& sums, const Limits& limits) {
+  const auto* s = sums.data<double>();
+  scalar::judge(*verdict.data<Verdict>(), s[0], s[1], limits);
+}
+
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const AdamW& a) {
   check_flat({&p, &m, &v, &g}, "adamw");
-  check(a.step >= 1, "adamw counts its steps from 1, not {}", a.step);
+  const auto& judged = *verdict.data<Verdict>();
+  if (judged.left_out != 0) return;
   for_type(p, "adamw", [&](auto t) {
     using T = decltype(t);
-    const auto step = step_of<T>(a);
+    const auto step = scalar::step_of<T>(a, judged);
     split(p.count(), 8192, [&](std::int64_t i, std::int64_t end) {
       loops<T>().adamw(p.data<T>() + i, m.data<T>() + i, v.data<T>() + i, g.data<T>() + i, end - i, step);
     });

@@ -35,13 +35,26 @@ struct TokenOf {
   }
 };
 
+struct JudgeOf {
+  Verdict* verdict;
+  const double* sums;
+  Limits limits;
+  template <int V>
+  __device__ void at(std::int64_t) const {
+    scalar::judge(*verdict, sums[0], sums[1], limits);
+  }
+};
+
 template <class T>
 struct AdamWOf {
   T *p, *m, *v;
   const T* g;
-  scalar::AdamWStep<T> step;
+  const Verdict* verdict;
+  AdamW how;
   template <int V>
   __device__ void at(std::int64_t i) const {
+    if (verdict->left_out != 0) return;
+    const auto step = scalar::step_of<T>(how, *verdict);
     T pi[V], mi[V], vi[V], gi[V];
     take<V>(pi, p + i);
     take<V>(mi, m + i);
@@ -70,13 +83,16 @@ void view_tokens(Tensor y, const Tensor& intrinsics, const Tensor& poses, const 
                    given > 0 ? images.data<float>() : nullptr, poses.dim(1), given, h, w, p});
 }
 
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const AdamW& a) {
+void judge(Tensor verdict, const Tensor& sums, const Limits& limits) {
+  start<1>(verdict, "judge", 1, JudgeOf{verdict.data<Verdict>(), sums.data<double>(), limits});
+}
+
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const AdamW& a) {
   check_flat({&p, &m, &v, &g}, "adamw");
-  check(a.step >= 1, "adamw counts its steps from 1, not {}", a.step);
   for_type(p, "adamw", [&](auto t) {
     using T = decltype(t);
     start_flat<wide<T>>({&p, &m, &v, &g}, "adamw",
-                        AdamWOf<T>{p.data<T>(), m.data<T>(), v.data<T>(), g.data<T>(), step_of<T>(a)});
+                        AdamWOf<T>{p.data<T>(), m.data<T>(), v.data<T>(), g.data<T>(), verdict.data<Verdict>(), a});
   });
 }
 

@@ -79,7 +79,7 @@ Table made() {
   moves<"keep_column_norm">(t.keep_column_norm), moves<"keep_column_norm_grad">(t.keep_column_norm_grad);
   moves<"softmax">(t.softmax), moves<"softmax_grad">(t.softmax_grad), moves<"log_sum_exp">(t.log_sum_exp);
   moves<"pick">(t.pick), moves<"place">(t.place), moves<"has_index">(t.has_index);
-  moves<"rays">(t.rays), moves<"view_tokens">(t.view_tokens), moves<"adamw">(t.adamw);
+  moves<"rays">(t.rays), moves<"view_tokens">(t.view_tokens), moves<"judge">(t.judge), moves<"adamw">(t.adamw);
   t.matmul = matmul, t.attention = attention, t.attention_grad = attention_grad;
   return t;
 }
