@@ -212,6 +212,7 @@ void Trainer::begin_step(std::int64_t step, const std::function<Wishes()>& wishe
   done_ = step + 1;
   for (Communicator* c : loaded_.mesh->communicators()) now.exchanged += c->traffic().total();
   now.peak = loaded_.device->memory().peak;
+  now.asking = steady_seconds() - now.begin;
   untold_.push_back(now);
 }
 
@@ -227,7 +228,7 @@ StepReport Trainer::tell(Progress& progress) {
   untold_.pop_front();
   const double begin = std::max(step.begin, told_at_);
   told_at_ = steady_seconds();
-  if (loaded_.first_rank()) write_row(r, told_at_ - begin, step, progress);
+  if (loaded_.first_rank()) write_row(r, std::max(told_at_ - begin, step.asking), step, progress);
   if (r.skipped.empty()) return r;
   if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", r.step + 1, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {

@@ -47,9 +47,9 @@ class Trainer {
   Ended run(const std::atomic<bool>& stop);
 
  private:
-  struct Untold {  // a step whose report has not been read
-    double begin = 0;
-    std::size_t peak = 0;  // bytes on the device
+  struct Untold {                  // a step whose report has not been read
+    double begin = 0, asking = 0;  // when, and how long, the host asked for it
+    std::size_t peak = 0;          // bytes on the device
     Traffic::Row exchanged;
   };
   bool alone() const { return loaded_.mesh->world().size() == 1; }
