@@ -264,6 +264,7 @@ Hdf5File::~Hdf5File() {
 }
 
 std::string hdf5_version() {
+  Turn turn;
   unsigned major = 0, minor = 0, release = 0;
   H5get_libversion(&major, &minor, &release);
   return sentence("HDF5 {}.{}.{}", major, minor, release);

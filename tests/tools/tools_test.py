@@ -138,6 +138,19 @@ class CountTests(InAFolder):
         self.assertEqual(self.counted(("fail", good))[:2], (1, "1 passed, 1 failed"))  # died after its last case
         self.assertEqual(self.counted(("run", good), ("fail", ""))[:2], (1, "1 passed, 1 failed"))
 
+    def test_what_was_left_out_counts_as_not_run(self):
+        build = self.folder / "build"
+        build.mkdir()
+        program = build / "some_test"
+        program.write_text("#!/bin/sh\nprintf 'A.\\n  B\\n  C\\n'\n")
+        program.chmod(0o755)
+        labels = 'set_tests_properties([=[x]=] [=[y]=] [=[z]=] PROPERTIES LABELS "medium;cuda")\n'
+        (build / "CTestTestfile.cmake").write_text(f'add_test([=[x]=] "{program}")\nadd_test([=[y]=] "/bin/echo" "{program}")\n'
+                                                   f'add_test([=[z]=] "/bin/echo" "key=value")\n{labels}')
+        path = self.write("tests.xml", '<testsuite><testcase name="t" status="run"><system-out>done</system-out></testcase></testsuite>')
+        status, out, _ = run("count_tests.py", path, "--left-out", build, "cuda")
+        self.assertEqual((status, out.splitlines()[-1]), (0, "lact: 1 passed, 0 failed, 5 not run"))
+
     def test_nothing_run_is_a_failure(self):
         self.assertEqual(self.counted()[:2], (1, "0 passed, 0 failed"))
         status, out, _ = run("count_tests.py", self.folder / "missing.xml")
