@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <iostream>
 
-#include "app/commands.hpp"
-#include "base/check.hpp"
-#include "base/config.hpp"
+#include "app/bench.hpp"
+#include "base/clock.hpp"
+#include "base/median.hpp"
 #include "files/json.hpp"
 #include "parallel/world.hpp"
 
@@ -19,7 +19,7 @@ struct CommConfig {
     f("most", most, "bytes of the largest size");
     f("times", times, "each size is so many times the one before");
     f("seconds", seconds, "about how long one row is measured");
-    f("device", device, "where the numbers are: cpu, cuda, best");
+    f("compute.device", device, "where the numbers are: cpu, cuda, or best");
   }
 };
 
@@ -140,8 +140,7 @@ CommRow measured(Communicator& c, Op op, std::int64_t bytes, double seconds, Dev
     slowest.push_back(over_ranks(c, steady_seconds() - begin, Reduce::max));
     spent += slowest.back();  // the same on all ranks, so all stop together
   }
-  std::ranges::nth_element(slowest, slowest.begin() + std::ptrdiff_t(slowest.size() / 2));
-  row.seconds = slowest[slowest.size() / 2];
+  row.seconds = upper_median(std::move(slowest));
   row.bus_bytes_per_second = c.size() == 1 ? 0 : double(row.bytes) * trial.bus_factor() / row.seconds;
   return row;
 }
@@ -193,9 +192,7 @@ void print(const std::vector<CommRow>& rows) {
 }  // namespace
 
 int bench_comm_command(const Arguments& args, bool json) {
-  CommConfig cfg;
-  const Fields fields = Fields::of(cfg);
-  for (const std::string& o : args.overrides) apply_override(fields, o);
+  const auto cfg = bench_config<CommConfig>(args);
   check(cfg.least > 0 && cfg.most >= cfg.least && cfg.times > 1, "least={} most={} times={} are no growing sizes",
         cfg.least, cfg.most, cfg.times);
   const auto world = open_world();

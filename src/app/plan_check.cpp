@@ -4,6 +4,7 @@
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
+#include "base/median.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "train/layout.hpp"
@@ -36,9 +37,8 @@ Measured measured_in(const std::string& run) {
         warm_up + 1);
   std::vector<double> seconds;
   for (std::size_t i = warm_up; i < steps.size(); ++i) seconds.push_back(steps[i]["seconds"].number());
-  std::ranges::nth_element(seconds, seconds.begin() + std::ptrdiff_t(seconds.size() / 2));
   const Json& last = steps.back();
-  Measured m{ranks_of(last), seconds[seconds.size() / 2], last["memory_bytes"].number()};
+  Measured m{ranks_of(last), upper_median(std::move(seconds)), last["memory_bytes"].number()};
   if (m.ranks > 1) m.collectives = last["collectives"].number(), m.sent_bytes = last["sent_bytes"].number();
   return m;
 }

@@ -176,4 +176,11 @@ inline void check_per_row(const Tensor& r, const Tensor& x, const char* kernel) 
   check_contiguous(r, kernel);
 }
 
+// Rows of one shape and type, contiguous, and numbers for each of them.
+inline void check_flat_rows(std::initializer_list<const Tensor*> rows, std::initializer_list<const Tensor*> per_row,
+                            const char* kernel) {
+  check_flat(rows, kernel);
+  for (const Tensor* r : per_row) check_per_row(*r, **rows.begin(), kernel);
+}
+
 }  // namespace lact::kernels

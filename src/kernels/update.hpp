@@ -33,7 +33,7 @@ namespace scalar {
 
 LACT_BOTH bool finite(double x) { return x - x == 0; }
 
-// min(1, most / (norm + 1e-6)); 1 without a limit.
+// Scale of the gradients for a global L2 norm: min(1, most / (norm + 1e-6)); 1 without a limit (most <= 0).
 LACT_BOTH double clip_scale(double norm, double most) {
   const double scale = most / (norm + 1e-6);
   return most > 0 && scale < 1 ? scale : 1;

@@ -4,8 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "kernels/update.hpp"
-
 namespace lact {
 
 double cosine_rate(std::int64_t step, double peak, std::int64_t warmup, std::int64_t total, double min_ratio) {
@@ -14,7 +12,5 @@ double cosine_rate(std::int64_t step, double peak, std::int64_t warmup, std::int
   double c = 0.5 * (1 + std::cos(std::numbers::pi * t));
   return peak * (min_ratio + (1 - min_ratio) * c);
 }
-
-double clip_scale(double norm, double max_norm) { return kernels::scalar::clip_scale(norm, max_norm); }
 
 }  // namespace lact

@@ -7,7 +7,4 @@ namespace lact {
 // Linear warmup from 0, then half a cosine down to min_ratio * peak at step `total` and after. step counts from 0.
 double cosine_rate(std::int64_t step, double peak, std::int64_t warmup, std::int64_t total, double min_ratio = 0);
 
-// Scale of the gradients for a global L2 norm: min(1, max_norm / (norm + 1e-6)); 1 without a limit (max_norm <= 0).
-double clip_scale(double norm, double max_norm);
-
 }  // namespace lact

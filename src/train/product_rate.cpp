@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/median.hpp"
 #include "base/random.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/pointwise.hpp"
@@ -34,8 +35,7 @@ double median_seconds(Device& d, std::int64_t runs, const std::function<void()>&
     if (i == 1) calls = std::clamp<std::int64_t>(std::int64_t(std::ceil(least / std::max(each, 1e-9))), 1, 50);
     if (i >= 2) seconds.push_back(each);
   }
-  std::ranges::nth_element(seconds, seconds.begin() + std::ptrdiff_t(seconds.size() / 2));
-  return seconds[seconds.size() / 2];
+  return upper_median(std::move(seconds));
 }
 
 double product_seconds(Device& d, DType t, std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t runs) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "support/ranks.hpp"
+#include "support/small_plan.hpp"
 #include "train/layout.hpp"
 #include "train/plan.hpp"
 #include "train/profile_report.hpp"
@@ -21,13 +22,6 @@ RunConfig tiny() {
        "train.activation_checkpointing=true", "compute.threads=1", "compute.device=cpu"});
 }
 
-Machine any_machine() {
-  Machine m;
-  m.product_gflops = m.attention_gflops = m.memory_gb_per_second = m.memory_gb = m.inside.gb_per_second = 1;
-  m.ranks_per_node = world().size();
-  return m;
-}
-
 std::vector<std::vector<float>> numbers_of(ParameterStore& store) {
   std::vector<std::vector<float>> all;
   for (const auto& b : store.buckets()) all.push_back(b.value.to_floats());
@@ -35,7 +29,7 @@ std::vector<std::vector<float>> numbers_of(ParameterStore& store) {
 }
 
 void expect_calls_of_the_plan(const RankProfile& p, const RunConfig& cfg, const Grid& grid) {
-  const PlannedRank planned = plan_rank(cfg, grid, world().rank(), any_machine());
+  const PlannedRank planned = plan_rank(cfg, grid, world().rank(), any_machine(world().size()));
   std::size_t lines = 0;
   for (const auto& [label, line] : p.lines) {
     if (line.ranks == 1) continue;

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/check.hpp"
+#include "support/small_plan.hpp"
 #include "support/temporary_folder.hpp"
 #include "train/layout.hpp"
 #include "train/plan.hpp"
@@ -14,19 +15,11 @@ constexpr std::int64_t layers = 3, dim = 48, samples = 4, views = 8, per_view = 
 constexpr std::int64_t stream = samples * views * per_view * dim;                         // the residual stream
 constexpr std::int64_t fast_weights = samples * fast_heads * 3 * head_dim * fast_hidden;  // W0, W1, W2 of all samples
 
-const Machine machine{.ranks_per_node = 64,
-                      .memory_gb = 1,
-                      .product_gflops = 1,
-                      .attention_gflops = 1,
-                      .memory_gb_per_second = 1,
-                      .inside = {.latency_us = 1, .gb_per_second = 1}};
+const Machine machine = any_machine();
 
 RunConfig config(bool recompute, std::int64_t micro_batches) {
-  RunConfig cfg = RunConfig::from_overrides(
-      {"model.patch_size=4", "model.dim=48", "model.layers=3", "model.block_config.0.params.head_dim=12",
-       "model.block_config.1.params.head_dim=24", "model.block_config.2.params.inter_multi=2",
-       "data.image_size=[12,16]", "data.num_input_views=4", "data.num_target_views=4", "data.num_all_views=8",
-       "parallel.cp_mode=tokens"});
+  RunConfig cfg = small_config(layers, views / 2, views / 2);
+  cfg.parallel.cp_mode = "tokens";
   cfg.train.activation_checkpointing = recompute;
   cfg.train.accumulate = micro_batches, cfg.train.batch_size = samples * micro_batches;
   return cfg;

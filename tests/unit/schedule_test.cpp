@@ -6,8 +6,12 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/update.hpp"
+
 namespace lact {
 namespace {
+
+using kernels::scalar::clip_scale;
 
 TEST(CosineRate, StartsAtZeroPeaksAfterWarmupAndEndsAtTheFloor) {
   EXPECT_EQ(cosine_rate(0, 1e-3, 5, 20), 0);

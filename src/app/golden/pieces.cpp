@@ -86,7 +86,7 @@ void clip_case(Case& c) {
   c.compare("out.total_norm", doubles(c, {norm}, {1}), Kind::output);
   for (const std::string way : {"active", "inactive"}) {
     if (!c.hparams().has("max_norm_" + way)) continue;
-    double factor = clip_scale(norm, c.hparams()["max_norm_" + way].number());
+    double factor = kernels::scalar::clip_scale(norm, c.hparams()["max_norm_" + way].number());
     for (const Parameter* p : grads)
       c.compare("out." + way + "." + p->name, scale(Var(store.gradient(*p)), factor).value(), Kind::output);
   }

@@ -55,6 +55,17 @@ void binary_of(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
   });
 }
 
+// f(row, where it begins, its rates) for rows of n numbers.
+template <class T, class F>
+void each_rated_row(std::int64_t n, const Tensor& rate0, const Tensor& rate1, const Tensor& rate2, F f) {
+  split(rate0.count(), rows_worth(grain, n), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const T rates[3] = {rate0.data<T>()[r], rate1.data<T>()[r], rate2.data<T>()[r]};
+      f(r, r * n, rates);
+    }
+  });
+}
+
 }  // namespace
 
 void unary(Unary f, Tensor y, const Tensor& x, double c) {
@@ -113,18 +124,13 @@ void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const T
 
 void rated_gates(Tensor m, Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm,
                  const Tensor& rate0, const Tensor& rate1, const Tensor& rate2) {
-  check_flat({&m, &dg, &dh, &g, &h, &dm}, "rated_gates");
-  for (const Tensor* r : {&rate0, &rate1, &rate2}) check_per_row(*r, m, "rated_gates");
-  const std::int64_t n = m.dim(-1), rows = rate0.count();
+  check_flat_rows({&m, &dg, &dh, &g, &h, &dm}, {&rate0, &rate1, &rate2}, "rated_gates");
+  const std::int64_t n = m.dim(-1);
   for_type(m, "rated_gates", [&](auto t) {
     using T = decltype(t);
-    split(rows, rows_worth(grain, n), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin; r < end; ++r) {
-        const T rates[3] = {rate0.data<T>()[r], rate1.data<T>()[r], rate2.data<T>()[r]};
-        const std::int64_t i = r * n;
-        loops<T>().rated_gates(m.data<T>() + i, dg.data<T>() + i, dh.data<T>() + i, g.data<T>() + i, h.data<T>() + i,
-                               dm.data<T>() + i, rates, n);
-      }
+    each_rated_row<T>(n, rate0, rate1, rate2, [&](std::int64_t, std::int64_t i, const T(&rates)[3]) {
+      loops<T>().rated_gates(m.data<T>() + i, dg.data<T>() + i, dh.data<T>() + i, g.data<T>() + i, h.data<T>() + i,
+                             dm.data<T>() + i, rates, n);
     });
   });
 }
@@ -132,23 +138,17 @@ void rated_gates(Tensor m, Tensor dg, Tensor dh, const Tensor& g, const Tensor& 
 void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_bar, Tensor rate1_bar, Tensor rate2_bar,
                       const Tensor& g, const Tensor& h, const Tensor& dm, const Tensor& rate0, const Tensor& rate1,
                       const Tensor& rate2, const Tensor& a, const Tensor& b, const Tensor& c) {
-  check_flat({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b, &c}, "rated_gates_grad");
-  for (const Tensor* r :
-       std::initializer_list<const Tensor*>{&rate0_bar, &rate1_bar, &rate2_bar, &rate0, &rate1, &rate2})
-    check_per_row(*r, g, "rated_gates_grad");
-  const std::int64_t n = g.dim(-1), rows = rate0.count();
+  check_flat_rows({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b, &c},
+                  {&rate0_bar, &rate1_bar, &rate2_bar, &rate0, &rate1, &rate2}, "rated_gates_grad");
+  const std::int64_t n = g.dim(-1);
   for_type(g, "rated_gates_grad", [&](auto t) {
     using T = decltype(t);
-    split(rows, rows_worth(grain, n), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin; r < end; ++r) {
-        const T rates[3] = {rate0.data<T>()[r], rate1.data<T>()[r], rate2.data<T>()[r]};
-        T bars[3];
-        const std::int64_t i = r * n;
-        loops<T>().rated_gates_grad(g_bar.data<T>() + i, h_bar.data<T>() + i, dm_bar.data<T>() + i, bars,
-                                    g.data<T>() + i, h.data<T>() + i, dm.data<T>() + i, rates, a.data<T>() + i,
-                                    b.data<T>() + i, c.data<T>() + i, n);
-        rate0_bar.data<T>()[r] = bars[0], rate1_bar.data<T>()[r] = bars[1], rate2_bar.data<T>()[r] = bars[2];
-      }
+    each_rated_row<T>(n, rate0, rate1, rate2, [&](std::int64_t r, std::int64_t i, const T(&rates)[3]) {
+      T bars[3];
+      loops<T>().rated_gates_grad(g_bar.data<T>() + i, h_bar.data<T>() + i, dm_bar.data<T>() + i, bars, g.data<T>() + i,
+                                  h.data<T>() + i, dm.data<T>() + i, rates, a.data<T>() + i, b.data<T>() + i,
+                                  c.data<T>() + i, n);
+      rate0_bar.data<T>()[r] = bars[0], rate1_bar.data<T>()[r] = bars[1], rate2_bar.data<T>()[r] = bars[2];
     });
   });
 }

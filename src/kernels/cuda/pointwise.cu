@@ -405,8 +405,7 @@ void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const T
 
 void rated_gates(Tensor m, Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm,
                  const Tensor& rate0, const Tensor& rate1, const Tensor& rate2) {
-  check_flat({&m, &dg, &dh, &g, &h, &dm}, "rated_gates");
-  for (const Tensor* r : {&rate0, &rate1, &rate2}) check_per_row(*r, m, "rated_gates");
+  check_flat_rows({&m, &dg, &dh, &g, &h, &dm}, {&rate0, &rate1, &rate2}, "rated_gates");
   for_stored(m, "rated_gates", [&](auto t) {
     using T = decltype(t);
     using A = Computed<T>;
@@ -421,10 +420,8 @@ void rated_gates(Tensor m, Tensor dg, Tensor dh, const Tensor& g, const Tensor& 
 void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_bar, Tensor rate1_bar, Tensor rate2_bar,
                       const Tensor& g, const Tensor& h, const Tensor& dm, const Tensor& rate0, const Tensor& rate1,
                       const Tensor& rate2, const Tensor& a, const Tensor& b, const Tensor& c) {
-  check_flat({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b, &c}, "rated_gates_grad");
-  for (const Tensor* r :
-       std::initializer_list<const Tensor*>{&rate0_bar, &rate1_bar, &rate2_bar, &rate0, &rate1, &rate2})
-    check_per_row(*r, g, "rated_gates_grad");
+  check_flat_rows({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b, &c},
+                  {&rate0_bar, &rate1_bar, &rate2_bar, &rate0, &rate1, &rate2}, "rated_gates_grad");
   if (g.count() == 0) {  // rows of no numbers
     for (const Tensor* r : {&rate0_bar, &rate1_bar, &rate2_bar}) fill(*r, 0);
     return;
