@@ -7,6 +7,7 @@
 #include "base/random.hpp"
 #include "files/json.hpp"
 #include "tensor/device_clock.hpp"
+#include "train/memory_advice.hpp"
 #include "train/product_rate.hpp"
 #include "train/trainer.hpp"
 
@@ -58,17 +59,7 @@ Parts parts_of(Device& d, Learner& learner, const std::function<void()>& take_st
   return p;
 }
 
-}  // namespace
-
-int bench_train_command(const Arguments& args, bool json) {
-  Arguments rest = args;
-  const auto steps = std::int64_t(std::stod(rest.take("steps", "5"))),
-             product = std::int64_t(std::stod(rest.take("product", "0")));
-  check(steps > 0, "steps={} is not positive", steps);
-  check(product >= 0, "product={} is negative", product);
-  RunConfig cfg =
-      rest.plain.empty() ? RunConfig::from_overrides(rest.overrides) : RunConfig::load(rest.plain[0], rest.overrides);
-  cfg.train.free_steps = std::numeric_limits<std::int64_t>::max();  // every step is made
+int bench_step(const RunConfig& cfg, std::int64_t steps, std::int64_t product, bool json) {
   LoadedModel loaded(cfg);
   Device& d = *loaded.device;
   Learner learner(loaded.model, loaded.store, *loaded.mesh, d, cfg.train, std::uint64_t(cfg.train.seed));
@@ -109,6 +100,22 @@ int bench_train_command(const Arguments& args, bool json) {
       {d.name(), cfg.train.precision, loaded.store.count(), last.tokens, seconds, double(last.tokens) / seconds,
        double(peak) / 1e9, flops / 1e12, 100 * flops / seconds / rate, rate / 1e12});
   return std::isfinite(last.loss) ? exit_done : exit_error;
+}
+
+}  // namespace
+
+int bench_train_command(const Arguments& args, bool json) {
+  Arguments rest = args;
+  const auto steps = std::int64_t(std::stod(rest.take("steps", "5"))),
+             product = std::int64_t(std::stod(rest.take("product", "0")));
+  check(steps > 0, "steps={} is not positive", steps);
+  check(product >= 0, "product={} is negative", product);
+  RunConfig cfg =
+      rest.plain.empty() ? RunConfig::from_overrides(rest.overrides) : RunConfig::load(rest.plain[0], rest.overrides);
+  cfg.train.free_steps = std::numeric_limits<std::int64_t>::max();  // every step is made
+  int status = exit_error;
+  with_memory_advice(cfg, 1, [&] { status = bench_step(cfg, steps, product, json); });
+  return status;
 }
 
 }  // namespace lact

@@ -19,7 +19,7 @@ namespace {
 ProfileConfig taken_from(Arguments& args) {
   ProfileConfig cfg;
   const Fields fields = Fields::of(cfg);
-  for (const std::string key : {"pairs", "alone", "traced"})
+  for (const std::string key : {"pairs", "alone", "traced", "product", "copied"})
     if (const std::string value = args.take(key); !value.empty()) apply_override(fields, key + "=" + value);
   cfg.check_values();
   return cfg;
@@ -167,7 +167,11 @@ int profile_command(const std::string& config, Arguments args, bool json) {
   const auto cores = std::int64_t(std::thread::hardware_concurrency());
   Scaling s{config, axis, out, args.overrides, cfg.compute.threads};
   if (s.threads == 0) s.threads = std::max<std::int64_t>(1, cores / std::ranges::max(counts));  // the same for all
-  for (const auto& [key, value] : {std::pair("pairs", how.pairs), {"alone", how.alone}, {"traced", how.traced}})
+  for (const auto& [key, value] : {std::pair("pairs", how.pairs),
+                                   {"alone", how.alone},
+                                   {"traced", how.traced},
+                                   {"product", how.product},
+                                   {"copied", how.copied}})
     s.words.push_back(std::string(key) + "=" + std::to_string(value));
   return profile_scaling(cfg, s, counts, title, json);
 }

@@ -1,5 +1,7 @@
 #include "app/profile_page.hpp"
 
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "io/html_page.hpp"
 
@@ -70,6 +72,35 @@ std::string row_text(const std::vector<std::string>& cells) {
   return line + "\n";
 }
 
+const std::vector<std::string> kernel_header = {"kernel",  "calls",        "ms",   "% of kernels",
+                                                "GFLOP/s", "% of product", "GB/s", "% of copy"};
+
+std::vector<std::vector<std::string>> kernel_rows(const Json& p) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& r : p["kernels"]["rows"].items()) {
+    const bool computes = r["flops"].number() > 0;
+    rows.push_back(
+        {r["kernel"].text(), std::to_string(r["calls"].integer()), fill("{:.2f}", {milli(r["seconds"])}),
+         fill("{:.1f}", {percent(r["share"])}), computes ? fill("{:.0f}", {r["flops_per_second"].number() / 1e9}) : "",
+         computes ? fill("{:.1f}", {percent(r["of_product_rate"])}) : "",
+         fill("{:.1f}", {r["bytes_per_second"].number() / 1e9}), fill("{:.1f}", {percent(r["of_copy_rate"])})});
+  }
+  return rows;
+}
+
+std::string kernel_line(const Json& p) {
+  const Json k = p["kernels"];
+  return fill(
+      "kernels of rank 0 in one step: {:.1f} ms; measured are {:.0f} GFLOP/s in products, {:.1f} GB/s in copies",
+      {milli(k["seconds"]), k["product_flops_per_second"].number() / 1e9, k["copy_bytes_per_second"].number() / 1e9});
+}
+
+std::string kernel_text(const std::vector<std::string>& cells) {
+  std::string line = fill("{:<22}", {cells[0]});
+  for (std::size_t i = 1; i < cells.size(); ++i) line += fill("{:>13}", {cells[i]});
+  return line + "\n";
+}
+
 void overhead_plots(HtmlPage& page, const Json& p) {
   Bar step{"step", {{"compute", milli(p["control"]["median"])}}}, control{"control", step.parts};
   for (const Json& a : p["axes"].items())
@@ -115,7 +146,11 @@ std::string profile_table(const Json& p) {
   if (!p["pipeline"].is_null()) out += bubble_line(p) + "\n";
   out += compute_line(p) + "\nmemory of a rank in MB, the most of each kind:";
   for (const auto& [kind, bytes] : p["memory"].members()) out += fill(" {} {:.1f}", {kind, mega(bytes)});
-  return out + "\n";
+  out += "\n" + kernel_line(p) + "\n" + kernel_text(kernel_header);
+  const auto kernels = kernel_rows(p);
+  constexpr std::size_t shown = 12;
+  for (std::size_t i = 0; i < std::min(shown, kernels.size()); ++i) out += kernel_text(kernels[i]);
+  return out;
 }
 
 std::string profile_page(const Json& p, const std::string& title, const std::vector<Track>& ranks) {
@@ -135,6 +170,12 @@ std::string profile_page(const Json& p, const std::string& title, const std::vec
   page.paragraph(compute_line(p));
   if (!p["pipeline"].is_null()) page.paragraph(bubble_line(p));
   compute_plot(page, p);
+  page.heading("Kernels");
+  page.paragraph(kernel_line(p));
+  page.table(kernel_header, kernel_rows(p));
+  page.paragraph(
+      "Each kernel between two marks in the device's stream; bytes count its tensors once, operations those of "
+      "products and attention. On a GPU a short kernel's time holds the host's time to ask for it.");
   page.heading("Memory");
   memory_plot(page, p);
   page.heading("The last step");

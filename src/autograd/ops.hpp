@@ -62,6 +62,9 @@ enum class Orient : std::uint8_t { nn, nt, tn };
 Var matmul(const Var& a, const Var& b, Orient o = Orient::nn, std::optional<DType> result = {});
 // alpha op(a) op(b) + beta c
 Var matmul_add(const Var& c, double beta, const Var& a, const Var& b, double alpha, Orient o = Orient::nn);
+// a x + (b A + c A^2) x for the Gram matrix A = x x^T of every [m, n], m <= n; where m > n on the other side:
+// a x + x (b A + c A^2), A = x^T x. One step of Newton-Schulz.
+Var gram_polynomial(const Var& x, double a, double b, double c);
 Var linear(const Var& x, const Var& w, const Var& bias = {});  // x [..., in], w [out, in], bias [out]
 
 // -- norms over the last dim; w [d] or empty

@@ -24,10 +24,10 @@ Tensor lowered(const Tensor& x, bool low) {
   return y;
 }
 
-void product(Tensor y, const Var& a, const Var& b, Orient o, double alpha, double beta) {
+void product(const Tensor& y, const Tensor& c, const Var& a, const Var& b, Orient o, double alpha, double beta) {
   const bool low = a.value().dtype() == DType::bf16 || b.value().dtype() == DType::bf16;
-  kernels::matmul(y, flipped(lowered(a.value(), low), o == Orient::tn),
-                  flipped(lowered(b.value(), low), o == Orient::nt), alpha, beta);
+  kernels::matmul_add(y, c, flipped(lowered(a.value(), low), o == Orient::tn),
+                      flipped(lowered(b.value(), low), o == Orient::nt), alpha, beta);
 }
 
 Shape product_shape(const Var& a, const Var& b, Orient o) {
@@ -65,14 +65,13 @@ Var matmul(const Var& a, const Var& b, Orient o, std::optional<DType> result) {
   const DType natural = ta != tb ? DType::bf16 : (ta == DType::bf16 ? DType::f32 : ta);
   check(ta == tb || ta == DType::bf16 || tb == DType::bf16, "a product of {} and {}", name_of(ta), name_of(tb));
   Tensor y = Tensor::empty(a.value().device(), product_shape(a, b, o), result.value_or(natural));
-  product(y, a, b, o, 1, 0);
+  product(y, y, a, b, o, 1, 0);
   return op("matmul", y, {a, b}, [a, b, o](const Var& dy) { return product_grads(a, b, o, dy, 1); });
 }
 
 Var matmul_add(const Var& c, double beta, const Var& a, const Var& b, double alpha, Orient o) {
-  Tensor y = like(c.value());
-  kernels::unary(kernels::Unary::copy, y, c.value());
-  product(y, a, b, o, alpha, beta);
+  const Tensor cv = dense(c.value()), y = like(cv);
+  product(y, cv, a, b, o, alpha, beta);
   return op("matmul_add", y, {c, a, b}, [a, b, o, alpha, beta](const Var& dy) {
     Grads g = product_grads(a, b, o, dy, alpha);
     return Grads{scale(dy, beta), g[0], g[1]};

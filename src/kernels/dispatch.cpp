@@ -1,6 +1,8 @@
 // The public functions: each calls the table of the device on which its first result lives.
 #include "base/check.hpp"
+#include "kernels/layout.hpp"
 #include "kernels/table.hpp"
+#include "tensor/kernel_ledger.hpp"
 
 namespace lact::kernels {
 namespace {
@@ -10,13 +12,25 @@ const Table& table_of(Backend b) {
   return b == Backend::cpu ? cpu_table() : cuda_table();
 }
 
+// A kernel of the device on which y lives; that device's ledger is told of its calls.
 template <class F>
-F entry(F Table::*field, const char* name, const Tensor& y) {
+struct Entry {
+  F kernel, cost;
+  KernelLedger* ledger;
+  template <class... A>
+  void operator()(A&&... a) const {
+    if (ledger != nullptr) cost(a...);
+    kernel(a...);
+    if (ledger != nullptr) ledger->asked();
+  }
+};
+template <class F>
+Entry<F> entry(F Table::*field, const char* name, const Tensor& y) {
   check(y.defined(), "the result of the kernel {} is undefined", name);
   const Backend b = y.device().backend();
-  F f = table_of(b).*field;
+  const F f = table_of(b).*field;
   check(f != nullptr, "no {} kernel for {}", name_of(b), name);
-  return f;
+  return {f, paper_table().*field, b == Backend::paper ? nullptr : y.device().ledger()};
 }
 
 }  // namespace
@@ -25,6 +39,13 @@ void unary(Unary f, Tensor y, const Tensor& x, double c) { entry(&Table::unary, 
 void binary(Binary f, Tensor y, const Tensor& a, const Tensor& b) { entry(&Table::binary, "binary", y)(f, y, a, b); }
 void add_to(Tensor y, const Tensor& x, double c) { entry(&Table::add_to, "add_to", y)(y, x, c); }
 void fill(Tensor y, double value) { entry(&Table::fill, "fill", y)(y, value); }
+void add_transposed(Tensor y, const Tensor& x) {
+  check_flat({&y, &x}, "add_transposed");
+  check(y.dims() >= 2 && y.dim(-1) == y.dim(-2), "add_transposed takes square matrices, not {}", text_of(y.shape()));
+  check(y.count() == 0 || y.device().backend() == Backend::paper || y.raw() != x.raw(),
+        "add_transposed cannot work in place");
+  entry(&Table::add_transposed, "add_transposed", y)(y, x);
+}
 void swiglu(Tensor m, const Tensor& g, const Tensor& h) { entry(&Table::swiglu, "swiglu", m)(m, g, h); }
 void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm) {
   entry(&Table::swiglu_grad, "swiglu_grad", dg)(dg, dh, g, h, dm);
@@ -42,6 +63,12 @@ void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_ba
 
 void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {
   entry(&Table::matmul, "matmul", y)(y, a, b, alpha, beta);
+}
+void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta) {
+  check(c.defined() && c.shape() == y.shape() && c.dtype() == y.dtype() && c.strides() == y.strides(),
+        "matmul_add: {} {} is added to {} {} of other strides or type", name_of(c.dtype()), text_of(c.shape()),
+        name_of(y.dtype()), text_of(y.shape()));
+  entry(&Table::matmul_add, "matmul_add", y)(y, c, a, b, alpha, beta);
 }
 
 void sum_to(Tensor y, const Tensor& x) { entry(&Table::sum_to, "sum_to", y)(y, x); }

@@ -1,5 +1,6 @@
 // Names of the element-wise formulas.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 namespace lact::kernels {
@@ -28,5 +29,15 @@ enum class Binary : std::uint8_t {
   silu_grad,  // a = x, b = dy: dy s (1 + x (1 - s)), s = sigmoid(x)
   gelu_grad,  // a = x, b = dy: dy (Phi(x) + x phi(x))
 };
+
+inline const char* name_of(Unary f) {
+  constexpr const char* names[]{"copy", "scale", "shift", "square",  "sqrt", "inverse",  "exp",
+                                "log",  "tanh",  "erf",   "sigmoid", "silu", "softplus", "gelu"};
+  return names[std::size_t(f)];
+}
+inline const char* name_of(Binary f) {
+  constexpr const char* names[]{"add", "subtract", "multiply", "silu_grad", "gelu_grad"};
+  return names[std::size_t(f)];
+}
 
 }  // namespace lact::kernels

@@ -11,6 +11,8 @@ namespace lact::kernels {
 // Types: all f32, or all f64, or a and b bf16 with y f32 or bf16 (sums in f32). k = 0 writes beta y, zeros for beta =
 // 0. f32 and bf16 run through oneDNN; f64 is a blocked loop in fixed order and the judge of the others.
 void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha = 1, double beta = 0);
+// y = alpha a b + beta c; c has y's shape, type and strides and may be y.
+void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta);
 
 std::string product_library();  // of f32 and bf16 on the CPU: "oneDNN 2.6.3"
 

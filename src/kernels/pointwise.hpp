@@ -14,6 +14,7 @@ void binary(Binary f, Tensor y, const Tensor& a, const Tensor& b);
 
 void add_to(Tensor y, const Tensor& x, double c = 1);  // y += c x; both contiguous, same shape
 void fill(Tensor y, double value);                     // contiguous
+void add_transposed(Tensor y, const Tensor& x);        // y = x + x^T of every [n, n]; both contiguous, apart in memory
 
 // The gate of a GLU network, all contiguous and of one shape.
 void swiglu(Tensor m, const Tensor& g, const Tensor& h);  // m = silu(g) h

@@ -15,11 +15,13 @@ struct Table {
   decltype(&kernels::binary) binary = nullptr;
   decltype(&kernels::add_to) add_to = nullptr;
   decltype(&kernels::fill) fill = nullptr;
+  decltype(&kernels::add_transposed) add_transposed = nullptr;
   decltype(&kernels::swiglu) swiglu = nullptr;
   decltype(&kernels::swiglu_grad) swiglu_grad = nullptr;
   decltype(&kernels::rated_gates) rated_gates = nullptr;
   decltype(&kernels::rated_gates_grad) rated_gates_grad = nullptr;
   decltype(&kernels::matmul) matmul = nullptr;
+  decltype(&kernels::matmul_add) matmul_add = nullptr;
   decltype(&kernels::sum_to) sum_to = nullptr;
   decltype(&kernels::squared_norm) squared_norm = nullptr;
   decltype(&kernels::rms_norm) rms_norm = nullptr;

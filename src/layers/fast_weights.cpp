@@ -17,10 +17,10 @@ FastWeights target_norms(const FastWeights& w, bool detached) {
   return detached ? FastWeights{detach(n.w0), detach(n.w1), detach(n.w2)} : n;
 }
 
-// On a GPU all matrices are one batch of equal shapes, for N(X^T) = N(X)^T: one alone leaves most of it idle. It would
-// fill a CPU, whose cache holds one kind but not three.
+// On a wide device all matrices are one batch of equal shapes, for N(X^T) = N(X)^T. A CPU is filled by one, and its
+// cache holds one kind but not three.
 FastWeights orthogonalised(const NewtonSchulz& ns, const FastWeights& g) {
-  if (g.w0.value().device().backend() != Backend::cuda) return {ns(g.w0), ns(g.w1), ns(g.w2)};
+  if (!g.w0.value().device().wide()) return {ns(g.w0), ns(g.w1), ns(g.w2)};
   const std::int64_t n0 = g.w0.dim(0), n1 = n0 + g.w1.dim(0), n2 = n1 + g.w2.dim(0);
   const Var all = ns(join({g.w0, transpose(g.w1), g.w2}, 0));
   return {cut(all, 0, {0, n0}), transpose(cut(all, 0, {n0, n1})), cut(all, 0, {n1, n2})};

@@ -19,12 +19,7 @@ Var NewtonSchulz::operator()(const Var& x) const {
   Var y = view(l2_norm(view(x, {batch, m * n}), 1e-7), {batch, m, n});
   const DType type = low ? DType::bf16 : x.value().dtype();
   y = cast(y, type);
-  bool tall = m > n;  // then A = X^T X and X is multiplied from the right: the same polynomial on the smaller side
-  for (const auto& [a, b, c] : steps) {
-    Var gram = matmul(y, y, tall ? Orient::tn : Orient::nt, type);
-    Var poly = matmul_add(gram, b, gram, gram, c);
-    y = tall ? matmul_add(y, a, y, poly, 1) : matmul_add(y, a, poly, y, 1);
-  }
+  for (const auto& [a, b, c] : steps) y = gram_polynomial(y, a, b, c);
   return cast(y, x.value().dtype());
 }
 

@@ -53,6 +53,8 @@ struct MemoryUse {
   std::size_t now = 0, peak = 0;  // bytes handed out; cached free blocks do not count
 };
 
+class KernelLedger;
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -66,11 +68,14 @@ class Device {
   // For work beside the computing: ordered with the compute stream by events alone.
   virtual std::unique_ptr<Stream> make_stream() { return std::make_unique<Stream>(); }
   virtual int index() const { return 0; }
+  // Whether one small matrix leaves most of the device idle, so that several are better given to it as a batch.
+  virtual bool wide() const { return false; }
   virtual Device& host() = 0;  // the CPU beside it, where numbers are staged; the CPU itself is its own host
   // Pooled, 64-byte aligned, not cleared. Freed blocks return to the pool, which lives as long as the last block. On a
   // GPU a freed block may be handed out at once: what uses it next comes later in the compute stream.
   virtual std::shared_ptr<std::byte> allocate(std::size_t bytes) = 0;
   virtual MemoryUse memory() const = 0;
+  virtual std::size_t capacity() const = 0;  // bytes of memory that it has in all; 0 on paper
   virtual void reset_peak() = 0;
   // Bytes, in the order of the compute stream. Host memory given to copy_in may change once it returns, though they may
   // still be on their way, in the order of another stream where one is named; copy_out waits for what comes.
@@ -79,6 +84,12 @@ class Device {
   virtual void copy_in(std::byte* to, const void* host, std::size_t bytes, Stream* in = nullptr) = 0;
   virtual void copy_out(void* host, const std::byte* from, std::size_t bytes) = 0;
   virtual Arrival begin_copy_out(const std::byte* from, std::size_t bytes);  // the host waits when it reads
+  // Who is told of every kernel that is started here; null: nobody.
+  void tell(KernelLedger* ledger) { ledger_ = ledger; }
+  KernelLedger* ledger() const { return ledger_; }
+
+ private:
+  KernelLedger* ledger_ = nullptr;
 };
 
 // "cpu", "cuda", or "best": cuda where a GPU is present. Another name is an error.

@@ -1,12 +1,14 @@
 #include <omp.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "tensor/out_of_memory.hpp"
 #include "tensor/pool.hpp"
 
 namespace lact {
@@ -34,10 +36,16 @@ class CpuDevice final : public Device {
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
     std::size_t size = Pool::size_class(bytes);
     std::byte* block = pool_->take(size);
-    check(block != nullptr, "out of memory: {} MB asked while {} MB are in use", size >> 20, pool_->use().now >> 20);
+    if (block == nullptr)
+      throw OutOfMemory(
+          sentence("out of memory: {} MB asked while {} MB are in use", size >> 20, pool_->use().now >> 20),
+          "device_cpu.cpp", capacity());
     return {block, [pool = pool_, size](std::byte* p) { pool->give(p, size); }};
   }
   MemoryUse memory() const override { return pool_->use(); }
+  std::size_t capacity() const override {
+    return std::size_t(sysconf(_SC_PHYS_PAGES)) * std::size_t(sysconf(_SC_PAGESIZE));
+  }
   void reset_peak() override { pool_->reset_peak(); }
   Device& host() override { return *this; }
   void clear(std::byte* to, std::size_t bytes) override { std::memset(to, 0, bytes); }

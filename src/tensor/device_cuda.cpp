@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "tensor/out_of_memory.hpp"
 #include "tensor/pool.hpp"
 
 namespace lact {
@@ -120,11 +121,12 @@ class CudaDevice final : public Device {
   explicit CudaDevice(int index) : index_(index), host_(Device::open(Backend::cpu)) {
     cudaDeviceProp about{};
     worked(cudaGetDeviceProperties(&about, index), "asking for the GPU's name");
-    name_ = about.name;
+    name_ = about.name, capacity_ = about.totalGlobalMem;
   }
   Backend backend() const override { return Backend::cuda; }
   std::string name() const override { return name_; }
   int index() const override { return index_; }
+  bool wide() const override { return true; }
   Device& host() override { return *host_; }
   Stream& compute() override { return compute_; }
   std::unique_ptr<Stream> make_stream() override { return std::make_unique<CudaStream>(); }
@@ -135,6 +137,7 @@ class CudaDevice final : public Device {
     return {block, [pool = pool_, size](std::byte* p) { pool->give(p, size); }};
   }
   MemoryUse memory() const override { return pool_->use(); }
+  std::size_t capacity() const override { return capacity_; }
   void reset_peak() override { pool_->reset_peak(); }
   void clear(std::byte* to, std::size_t bytes) override {
     worked(cudaMemsetAsync(to, 0, bytes, native()), "clearing memory");
@@ -172,16 +175,15 @@ class CudaDevice final : public Device {
   [[noreturn]] void out_of_memory(std::size_t size) const {
     std::size_t left = 0, all = 0;
     cudaMemGetInfo(&left, &all);
-    fail(
-        "out of memory on {}: {} MB asked, {} MB in use, {} MB of {} MB free; train.activation_checkpointing=true, "
-        "more "
-        "train.accumulate, or more ranks along parallel.cp need less",
-        name_, size >> 20, pool_->use().now >> 20, left >> 20, all >> 20);
+    throw OutOfMemory(sentence("out of memory on {}: {} MB asked, {} MB in use, {} MB of {} MB free", name_, size >> 20,
+                               pool_->use().now >> 20, left >> 20, all >> 20),
+                      "device_cuda.cpp", capacity_);
   }
 
   int index_;
   std::unique_ptr<Device> host_;
   std::string name_;
+  std::size_t capacity_ = 0;
   std::shared_ptr<Pool> pool_ = std::make_shared<Pool>(device_block, [](std::byte* p) { cudaFree(p); });
   std::shared_ptr<Staging> staging_ = std::make_shared<Staging>();
   CudaStream compute_;

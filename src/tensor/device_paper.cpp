@@ -23,12 +23,12 @@ void PaperDevice::wait_until(double seconds, const std::string& what) {
   seconds_ = std::max(seconds_, seconds);
 }
 
-void PaperDevice::charge(Work work, const char* kernel, double operations, double bytes) {
+void PaperDevice::charge(Work work, const std::string& kernel, double operations, double bytes) {
   const std::array rates{rates_.product, rates_.bf16_product, rates_.attention};
   double computing = work == Work::elements ? 0 : operations / rates[std::size_t(work)];
   double took = std::max(computing, bytes / rates_.memory) + rates_.call;
   Row& row = tally_[kernel];
-  ++row.calls, row.operations += operations, row.bytes += bytes, row.seconds += took;
+  ++row.calls, row.operations += operations, row.bytes += bytes, row.seconds += took, row.work = work;
   seconds_ += took;
 }
 

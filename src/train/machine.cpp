@@ -22,6 +22,7 @@ void Machine::fields(Fields& f) {
   f("attention_gflops", attention_gflops, "the same in attention");
   f("memory_gb_per_second", memory_gb_per_second, "10^9 bytes per second that element-wise kernels move, per rank");
   f("call_us", call_us, "microseconds that any kernel takes besides its work");
+  f("wide", wide, "whether a rank is only filled by a batch of small matrices, as a GPU is");
   f.section("inside", inside);
   f.section("across", across);
 }
@@ -45,7 +46,8 @@ PaperRates Machine::rates() const {
           .bf16_product = (bf16_product_gflops > 0 ? bf16_product_gflops : product_gflops) * 1e9,
           .attention = attention_gflops * 1e9,
           .memory = memory_gb_per_second * 1e9,
-          .call = call_us * 1e-6};
+          .call = call_us * 1e-6,
+          .wide = wide};
 }
 
 PaperLink Machine::link(const std::vector<int>& members) const {

@@ -10,6 +10,7 @@ struct Machine {
   std::int64_t nodes = 1, ranks_per_node = 1;
   double memory_gb = 0;  // of a rank
   double product_gflops = 0, bf16_product_gflops = 0, attention_gflops = 0, memory_gb_per_second = 0, call_us = 0;
+  bool wide = false;
   struct Link {
     double latency_us = 0, gb_per_second = 0;
     bool beside_compute = false;

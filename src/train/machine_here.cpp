@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <ctime>
 #include <thread>
@@ -117,13 +115,13 @@ Machine Machine::here(Device& d, DType activations, int ranks) {
   Machine m;
   m.name = "this machine, " + d.name();
   m.ranks_per_node = ranks;
-  m.memory_gb = double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_SC_PAGESIZE)) / ranks / 1e9;
+  m.memory_gb = double(d.capacity()) / (d.backend() == Backend::cpu ? ranks : 1) / 1e9;
   m.product_gflops = rate_of(d, DType::f32, ranks, products, &PaperDevice::Row::operations) / 1e9;
   if (activations == DType::bf16)
     m.bf16_product_gflops = rate_of(d, activations, ranks, products, &PaperDevice::Row::operations) / 1e9;
   m.attention_gflops = rate_of(d, activations, ranks, attentions, &PaperDevice::Row::operations) / 1e9;
   m.memory_gb_per_second = rate_of(d, activations, ranks, elements, &PaperDevice::Row::bytes) / 1e9;
-  m.call_us = seconds_of_a_call(d) * 1e6;
+  m.call_us = seconds_of_a_call(d) * 1e6, m.wide = d.wide();
   m.inside = {.latency_us = 10, .gb_per_second = m.memory_gb_per_second / 2, .beside_compute = false};
   return m;
 }

@@ -53,6 +53,13 @@ double measured_product_rate(Device& d, DType t, std::int64_t size) {
   }
 }
 
+double measured_copy_rate(Device& d, std::int64_t bytes) {
+  if (bytes == 0) bytes = std::int64_t(d.backend() == Backend::cpu ? 1 : 4) << 28;
+  const Tensor from = Tensor::zeros(d, {bytes}, DType::u8), to = like(from);
+  const double seconds = median_seconds(d, 5, [&] { d.copy(to.raw(), from.raw(), std::size_t(bytes)); });
+  return 2 * double(bytes) / seconds;
+}
+
 double relative_difference(const std::vector<double>& mine, const std::vector<double>& judge) {
   double apart = 0, length = 0;
   for (std::size_t i = 0; i < judge.size(); ++i)

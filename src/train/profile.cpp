@@ -8,6 +8,7 @@
 #include "base/check.hpp"
 #include "base/clock.hpp"
 #include "tensor/device_clock.hpp"
+#include "train/product_rate.hpp"
 
 namespace lact {
 
@@ -15,11 +16,14 @@ void ProfileConfig::fields(Fields& f) {
   f("pairs", pairs, "steps, each beside one without exchange");
   f("alone", alone, "steps of every rank by itself with as many tokens");
   f("traced", traced, "steps as training takes them, for the timeline");
+  f("product", product, "side of the product that the kernels' rates are measured against; 0: as large as it takes");
+  f("copied", copied, "bytes of the copy that they are measured against; 0: more than caches hold");
 }
 
 void ProfileConfig::check_values() const {
   check(pairs > 0 && pairs <= 1000, "pairs={} is not between 1 and 1000", pairs);
   check(traced > 0 && traced <= 100, "traced={} is not between 1 and 100", traced);
+  check(product >= 0 && copied >= 0, "product={} and copied={} must not be negative", product, copied);
   check(alone >= 0 && alone <= pairs, "alone={} is not between 0 and pairs={}", alone, pairs);
 }
 
@@ -261,6 +265,8 @@ Traffic medians(const std::vector<Ledgers>& steps, const std::string& label) {
 
 RankProfile profile(LoadedModel& m, const ViewSource& source, const ProfileConfig& cfg) {
   RankProfile p;
+  p.product_rate = measured_product_rate(*m.device, m.config.train.activations(), cfg.product);
+  p.copy_rate = measured_copy_rate(*m.device, cfg.copied);
   const Clock clock = clock_of(*m.device);
   p.spans = Spans(clock, attached_profiler());
   for (Communicator* c : m.mesh->communicators()) c->time_by(clock);
@@ -307,6 +313,10 @@ RankProfile profile(LoadedModel& m, const ViewSource& source, const ProfileConfi
     trace_step(p, m, learner, loader, i + 1);
   }
   for (Communicator* c : m.mesh->communicators()) c->settle_traffic(), c->time_by({});
+  steps.restore();
+  MeasuredKernels kernels(*m.device);
+  steps.step(false);
+  p.kernels = kernels.rows();
   p.memory.loader = double(loader.ready_bytes());
   before.restore();
   return p;

@@ -3,12 +3,14 @@
 #include <map>
 
 #include "base/spans.hpp"
+#include "tensor/kernel_ledger.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
 
 struct ProfileConfig {
   std::int64_t pairs = 9, alone = 3, traced = 2;
+  std::int64_t product = 0, copied = 0;  // sizes of what the rates are measured with; 0: as large as it takes
   void fields(Fields& f);
   void check_values() const;
 };
@@ -38,7 +40,9 @@ struct RankProfile {
   std::vector<double> data_seconds;                   // waiting for samples
   double pipeline_seconds = 0, pipeline_working = 0;  // forwards and backwards of all micro-batches; computing in them
   MemoryByKind memory;
-  std::int64_t tokens = 0;  // of a step, over all ranks
+  std::map<std::string, KernelLedger::Row> kernels;  // of one more step
+  double product_rate = 0, copy_rate = 0;            // measured: operations and bytes per second
+  std::int64_t tokens = 0;                           // of a step, over all ranks
   Spans spans;
   double clock = 0;  // steady_seconds() at one moment that all ranks share
 };

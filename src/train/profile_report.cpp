@@ -156,6 +156,32 @@ Json memory_summary(const Ranks& ranks) {
   return out.set("total", most);
 }
 
+// The kernels of a rank, those that take longest first.
+Json kernels_json(const RankProfile& p) {
+  double all = 0;
+  std::vector<std::pair<std::string, KernelLedger::Row>> rows(p.kernels.begin(), p.kernels.end());
+  for (const auto& [name, row] : rows) all += row.seconds;
+  std::ranges::sort(rows, [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  Json list = Json::array();
+  for (const auto& [name, row] : rows) {
+    const double seconds = std::max(row.seconds, 1e-12), flops = row.operations / seconds, bytes = row.bytes / seconds;
+    list.push(Json::object({{"kernel", name},
+                            {"calls", row.calls},
+                            {"seconds", row.seconds},
+                            {"share", row.seconds / std::max(all, 1e-12)},
+                            {"flops", row.operations},
+                            {"flops_per_second", flops},
+                            {"of_product_rate", flops / p.product_rate},
+                            {"bytes", row.bytes},
+                            {"bytes_per_second", bytes},
+                            {"of_copy_rate", bytes / p.copy_rate}}));
+  }
+  return Json::object({{"product_flops_per_second", p.product_rate},
+                       {"copy_bytes_per_second", p.copy_rate},
+                       {"seconds", all},
+                       {"rows", list}});
+}
+
 Json pipeline_json(const LoadedModel& m, const Ranks& ranks) {
   const int pp = m.mesh->grid().size[std::size_t(Axis::pp)];
   if (pp == 1) return {};
@@ -238,6 +264,7 @@ Json summary(const LoadedModel& m, const RankProfile& p, const std::vector<Json>
                                    {"slowest_rank", std::ranges::max_element(owns) - owns.begin()},
                                    {"ratio", quantile(owns, 1) / quantile(owns, 0.5)}})},
        {"memory", memory_summary(ranks)},
+       {"kernels", kernels_json(p)},
        {"ranks", Json::array(ranks)}});
 }
 

@@ -16,6 +16,7 @@
 #include "parallel/virtual_ranks.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
+#include "train/memory_advice.hpp"
 #include "train/metrics.hpp"
 #include "train/product_rate.hpp"
 
@@ -158,7 +159,8 @@ void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
 Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop) {
   std::atomic<Ended> ended = Ended::finished;
   on_ranks(cfg, std::move(world), [&](const RunConfig& c, std::unique_ptr<Communicator> ranks) {
-    ended = Trainer(c, std::move(ranks)).run(stop);
+    const int size = ranks->size();
+    with_memory_advice(c, size, [&] { ended = Trainer(c, std::move(ranks)).run(stop); });
   });
   return ended;
 }

@@ -99,6 +99,7 @@ enum { cudaHostAllocDefault = 0 };
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize };
 struct cudaDeviceProp {
   char name[64];
+  std::size_t totalGlobalMem = 0;
 };
 struct cudaLaunchConfig_t {
   dim3 gridDim, blockDim;
@@ -110,9 +111,7 @@ inline const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
 inline cudaError_t cudaGetLastError() { return cudaSuccess; }
 cudaError_t cudaGetDeviceCount(int* n);  // EMULATED_GPUS in the environment, else 1
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
-inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
-  return std::strcpy(p->name, "GPU emulated on the CPU"), cudaSuccess;
-}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int);
 cudaError_t cudaDeviceGetPCIBusId(char* id, int bytes, int device);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* s, unsigned);
 cudaError_t cudaStreamDestroy(cudaStream_t);
@@ -128,7 +127,7 @@ cudaError_t cudaMalloc(void** p, std::size_t bytes);
 cudaError_t cudaFree(void* p);
 cudaError_t cudaHostAlloc(void** p, std::size_t bytes, unsigned);
 cudaError_t cudaFreeHost(void* p);
-inline cudaError_t cudaMemGetInfo(std::size_t* left, std::size_t* all) { return *left = *all = 0, cudaSuccess; }
+cudaError_t cudaMemGetInfo(std::size_t* left, std::size_t* all);
 inline cudaError_t cudaMemsetAsync(void* p, int v, std::size_t n, cudaStream_t) {
   return std::memset(p, v, n), cudaSuccess;
 }

@@ -326,13 +326,42 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEven
   return *milliseconds = float((*to->seconds - *from->seconds) * 1e3), cudaSuccess;
 }
 
+namespace {
+// EMULATED_MEMORY_MB in the environment, else as much as the host gives.
+std::size_t memory_of_gpu() {
+  const char* asked = std::getenv("EMULATED_MEMORY_MB");
+  return asked != nullptr ? std::size_t(std::atoll(asked)) << 20 : std::size_t(1) << 40;
+}
+std::mutex blocks_mutex;
+std::map<void*, std::size_t> blocks;
+std::size_t allocated = 0;
+}  // namespace
+
+cudaError_t cudaMemGetInfo(std::size_t* left, std::size_t* all) {
+  std::lock_guard lock(blocks_mutex);
+  *all = memory_of_gpu(), *left = *all - std::min(*all, allocated);
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
+  std::strcpy(p->name, "GPU emulated on the CPU");
+  p->totalGlobalMem = memory_of_gpu();
+  return cudaSuccess;
+}
 cudaError_t cudaMalloc(void** p, std::size_t bytes) {
   ++emulated::allocations;
+  std::lock_guard lock(blocks_mutex);
+  if (allocated + bytes > memory_of_gpu()) return cudaErrorMemoryAllocation;
   *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  if (*p != nullptr) std::memset(*p, 0x7f, bytes);
-  return *p != nullptr ? cudaSuccess : cudaErrorMemoryAllocation;
+  if (*p == nullptr) return cudaErrorMemoryAllocation;
+  std::memset(*p, 0x7f, bytes);
+  blocks[*p] = bytes, allocated += bytes;
+  return cudaSuccess;
 }
-cudaError_t cudaFree(void* p) { return std::free(p), cudaSuccess; }
+cudaError_t cudaFree(void* p) {
+  std::lock_guard lock(blocks_mutex);
+  if (const auto node = blocks.extract(p)) allocated -= node.mapped();
+  return std::free(p), cudaSuccess;
+}
 
 // ---- cuBLASLt: column-major products by the definition
 // ----------------------------------------------------------------
@@ -371,7 +400,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const vo
   const double old = wide ? *static_cast<const double*>(beta) : double(*static_cast<const float*>(beta));
   const std::int64_t m = ly->rows, n = ly->columns, k = ta ? la->rows : la->columns;
   if ((ta ? la->columns : la->rows) != m || (tb ? lb->columns : lb->rows) != k || (tb ? lb->rows : lb->columns) != n ||
-      la->lead < la->rows || lb->lead < lb->rows || ly->lead < ly->rows || c != y || lc != ly)
+      la->lead < la->rows || lb->lead < lb->rows || ly->lead < ly->rows || lc != ly)
     return CUBLAS_STATUS_INVALID_VALUE;
 #pragma omp parallel for collapse(2)
   for (std::int64_t item = 0; item < ly->items; ++item)
@@ -385,7 +414,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const vo
       }
       for (std::int64_t i = 0; i < m; ++i) {
         const std::int64_t at = item * ly->step + j * ly->lead + i;
-        const double before = old == 0 ? 0 : old * number(y, at, ly->type);
+        const double before = old == 0 ? 0 : old * number(c, at, ly->type);
         store(y, at, ly->type, by * column[std::size_t(i)] + before);
       }
     }

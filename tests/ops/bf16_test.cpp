@@ -30,6 +30,16 @@ void expect_near(const Tensor& low, const Tensor& judge, double units, const std
   EXPECT_LE(difference(low, judge), units * eps16) << what;
 }
 
+TEST(Bf16, AMatrixAndItsTranspose) {
+  for (std::int64_t n : {1, 33, 64}) {
+    const Rounded x = Rounded::random({2, n, n}, "x");
+    const Tensor y = result({2, n, n}, DType::bf16), judge = result({2, n, n}, DType::f64);
+    kernels::add_transposed(y, x.low);
+    kernels::add_transposed(judge, x.judge);
+    expect_near(y, judge, 1, sentence("{} x {}", n, n));
+  }
+}
+
 TEST(Bf16, ElementWise) {
   for (std::int64_t n : {1, 33, 256, 1000}) {
     const Rounded x = Rounded::random({3, n}, "x"), y = Rounded::random({3, n}, "y"), z = Rounded::random({3, n}, "z");

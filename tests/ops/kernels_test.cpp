@@ -200,6 +200,21 @@ TEST(Pointwise, RatedGatesHaveTheirAdjoint) {
   }
 }
 
+TEST(Pointwise, AMatrixAndItsTranspose) {
+  for (DType t : {DType::f32, DType::f64})
+    for (const Shape& s : {Shape{1, 1}, {3, 5, 5}, {2, 32, 32}, {1, 33, 33}, {2, 2, 70, 70}, {0, 4, 4}, {2, 0, 0}}) {
+      const Tensor x = random_tensor(s, "x", t), y = Tensor::empty(tested(), s, t);
+      rewrite(y, [](std::int64_t, double) { return std::nan(""); });
+      kernels::add_transposed(y, x);
+      const auto a = x.to_doubles(), b = x.transpose().to_doubles(), got = y.to_doubles();
+      for (std::size_t i = 0; i < got.size(); ++i)
+        ASSERT_EQ(got[i], t == DType::f32 ? double(float(a[i]) + float(b[i])) : a[i] + b[i]) << text_of(s) << " " << i;
+    }
+  const Tensor x = random_tensor({3, 3}, "x");
+  EXPECT_THROW(kernels::add_transposed(x, x), Error);
+  EXPECT_THROW(kernels::add_transposed(Tensor::zeros(tested(), {3, 4}), Tensor::zeros(tested(), {3, 4})), Error);
+}
+
 TEST(Pointwise, SlopesOfSiluAndGelu) {
   const Tensor x = random_tensor({41}, "x", DType::f64, 2), dy = random_tensor({41}, "dy");
   for (auto [f, grad] : {std::pair{Unary::silu, Binary::silu_grad}, std::pair{Unary::gelu, Binary::gelu_grad}}) {

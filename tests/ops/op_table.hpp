@@ -194,6 +194,22 @@ inline std::vector<Row> products() {
                7,
                {},
                by_hand(Orient::tn)});
+  for (auto [name, s] : {std::pair{"gram_polynomial", Shape{rows, 4, 7}}, {"gram_polynomial tall", {rows, 7, 4}}}) {
+    const bool tall = s[1] > s[2];
+    auto in_products = [tall](In x) {
+      const Var gram = matmul(x[0], x[0], tall ? Orient::tn : Orient::nt);
+      const Var p = add(scale(gram, -0.7), scale(matmul(gram, gram), 0.3));
+      return add(scale(x[0], 1.5), tall ? matmul(x[0], p) : matmul(p, x[0]));
+    };
+    // a number of the result is a polynomial of degree five in those given
+    t.push_back({name,
+                 {s},
+                 {s},
+                 one([](In x) { return gram_polynomial(x[0], 1.5, -0.7, 0.3); }),
+                 7 * 4 * 4,
+                 Domain::all,
+                 one(in_products)});
+  }
   auto layer = one([](In x) { return linear(x[0], x[1], empty_or(x, 2)); });
   t.push_back({"linear", {{2, rows, 5}, {7, 5}}, {{2, rows, 7}}, layer, 7});
   t.push_back({"linear bias", {{rows, 5}, {7, 5}, {7}}, {{rows, 7}}, layer, 7});

@@ -70,6 +70,30 @@ TEST(Matmul, NothingToSumOrToWrite) {
   }
 }
 
+TEST(Matmul, AddsAnotherMatrix) {
+  for (DType t : {DType::f32, DType::f64})
+    for (std::int64_t k : {0, 1, 40}) {
+      const Tensor a = random_tensor({2, 33, k}, "a", t), b = random_tensor({2, 50, k}, "b", t).transpose(),
+                   c = random_tensor({2, 33, 50}, "c", t), y = Tensor::empty(tested(), {2, 33, 50}, t);
+      for (double beta : {0.0, 0.5, 1.0}) {
+        rewrite(y, [](std::int64_t, double) { return std::nan(""); });
+        kernels::matmul_add(y, c, a, b, -2, beta);
+        const auto want = product(a, b, -2, beta, c), got = y.to_doubles();
+        for (std::size_t i = 0; i < got.size(); ++i)
+          ASSERT_NEAR(got[i], want[i], (t == DType::f32 ? eps32 : 2e-16) * double(2 * k + 8) * (2 + beta)) << k;
+      }
+      EXPECT_EQ(c.to_doubles(), random_tensor({2, 33, 50}, "c", t).to_doubles());
+    }
+  const Tensor a = random_tensor({2, 33, 40}, "a", DType::bf16), b = random_tensor({2, 40, 50}, "b", DType::bf16),
+               c = random_tensor({2, 33, 50}, "c", DType::bf16), y = like(c);
+  kernels::matmul_add(y, c, a, b, 0.5, 2);
+  const auto want = product(a, b, 0.5, 2, c), got = y.to_doubles();
+  for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 2.5 / 256 * (2 * 40 + 8)) << i;
+  EXPECT_THROW(kernels::matmul_add(Tensor::zeros(tested(), {3, 4}), Tensor::zeros(tested(), {3, 5}).cut(1, {0, 4}),
+                                   Tensor::zeros(tested(), {3, 2}), Tensor::zeros(tested(), {2, 4}), 1, 1),
+               Error);
+}
+
 TEST(Matmul, ViewsOfBatches) {
   for (DType t : {DType::f32, DType::f64}) {
     const double unit = t == DType::f32 ? eps32 : 2e-16;

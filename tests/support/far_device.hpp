@@ -12,6 +12,7 @@ class FarDevice final : public Device {
   Device& host() override { return *cpu_; }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override { return cpu_->allocate(bytes); }
   MemoryUse memory() const override { return cpu_->memory(); }
+  std::size_t capacity() const override { return cpu_->capacity(); }
   void reset_peak() override {}
   void clear(std::byte* to, std::size_t bytes) override { cpu_->clear(to, bytes); }
   void copy(std::byte* to, const std::byte* from, std::size_t bytes) override { cpu_->copy(to, from, bytes); }

@@ -16,7 +16,8 @@ class ProfileCommand : public ::testing::Test {
   TemporaryFolder folder;
   std::string config = folder / "tiny.yaml", out = folder / "out";
   std::vector<std::string> line(const std::vector<std::string>& more) const {
-    std::vector<std::string> all{"profile", config, "pairs=2", "alone=1", "traced=1", "out=" + out};
+    std::vector<std::string> all{"profile",  config,       "pairs=2",       "alone=1",
+                                 "traced=1", "product=64", "copied=100000", "out=" + out};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -26,11 +27,22 @@ TEST_F(ProfileCommand, GivesOneObjectAndThreeFiles) {
   const Outcome o = run_lact(line({"--json"}));
   ASSERT_EQ(o.status, 0) << o.err;
   const Json p = Json::parse(o.out, "stdout");
-  for (const std::string key :
-       {"grid", "machine", "tokens", "tokens_per_rank", "tokens_per_second", "step", "control", "overhead",
-        "overhead_computing", "independent", "axes", "pipeline", "data", "imbalance", "memory", "ranks", "files"})
+  for (const std::string key : {"grid", "machine", "tokens", "tokens_per_rank", "tokens_per_second", "step", "control",
+                                "overhead", "overhead_computing", "independent", "axes", "pipeline", "data",
+                                "imbalance", "memory", "kernels", "ranks", "files"})
     EXPECT_TRUE(p.has(key)) << key;
   EXPECT_EQ(p["overhead"]["all"].size(), 2);
+  double kernels = 0;
+  bool product = false;
+  for (const Json& k : p["kernels"]["rows"].items()) {
+    kernels += k["seconds"].number();
+    EXPECT_GT(k["bytes"].number(), 0) << k["kernel"].text();
+    EXPECT_NEAR(k["of_copy_rate"].number() * p["kernels"]["copy_bytes_per_second"].number(),
+                k["bytes"].number() / k["seconds"].number(), 1 + 1e-9 * k["bytes_per_second"].number());
+    product = product || (k["kernel"].text() == "matmul" && k["of_product_rate"].number() > 0);
+  }
+  EXPECT_TRUE(product);
+  EXPECT_NEAR(kernels, p["kernels"]["seconds"].number(), 1e-9);
   EXPECT_EQ(Json::read(p["files"]["profile"].text()).dump(), p.dump());
   EXPECT_GT(Json::read(p["files"]["trace"].text())["traceEvents"].size(), 10);
   const std::string page = read_text(p["files"]["page"].text(), 1 << 24);

@@ -125,6 +125,11 @@ void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double bet
   }
 }
 
+void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta) {
+  if (beta != 0 && y.raw() != c.raw()) copy(y, c);
+  matmul(y, a, b, alpha, beta);
+}
+
 }  // namespace cpu
 
 std::string product_library() {

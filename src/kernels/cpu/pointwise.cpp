@@ -101,6 +101,26 @@ void fill(Tensor y, double value) {
   });
 }
 
+void add_transposed(Tensor y, const Tensor& x) {
+  const std::int64_t n = y.dim(-1), items = n == 0 ? 0 : y.count() / (n * n);
+  constexpr std::int64_t tile = 32;  // the mirror image of a tile fits the nearest cache
+  const std::int64_t strips = (n + tile - 1) / tile;
+  for_type(y, "add_transposed", [&](auto t) {
+    using T = decltype(t);
+    split(items * strips, rows_worth(grain, n * tile), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t s = begin; s < end; ++s) {
+        const std::int64_t first = s % strips * tile, last = std::min(n, first + tile);
+        const T* from = x.data<T>() + s / strips * n * n;
+        T* to = y.data<T>() + s / strips * n * n;
+        for (std::int64_t left = 0; left < n; left += tile)
+          for (std::int64_t i = first; i < last; ++i)
+            for (std::int64_t j = left; j < std::min(n, left + tile); ++j)
+              to[i * n + j] = from[i * n + j] + from[j * n + i];
+      }
+    });
+  });
+}
+
 void swiglu(Tensor m, const Tensor& g, const Tensor& h) {
   check_flat({&m, &g, &h}, "swiglu");
   for_type(m, "swiglu", [&](auto t) {

@@ -45,14 +45,15 @@ class Library {  // of one GPU
     return *mine;
   }
 
+  // c: what beta multiplies, laid out as y, which it may be
   void run(const Product& p, std::int64_t items, const std::array<std::int64_t, 3>& step, std::byte* y,
-           const std::byte* a, const std::byte* b, cudaStream_t stream) {
-    const Kept& k = kept(p, items, step, y, a, b);
+           const std::byte* c, const std::byte* a, const std::byte* b, cudaStream_t stream) {
+    const Kept& k = kept(p, items, step, alignment(c) < alignment(y) ? c : y, a, b);
     const double alpha = p.alpha, beta = p.beta;
     const float alpha_f = float(alpha), beta_f = float(beta);
     const bool wide = p.y.dtype() == DType::f64;
     worked(cublasLtMatmul(handle_, k.operation, wide ? static_cast<const void*>(&alpha) : &alpha_f, b, k.b, a, k.a,
-                          wide ? static_cast<const void*>(&beta) : &beta_f, y, k.y, y, k.y, &k.algorithm,
+                          wide ? static_cast<const void*>(&beta) : &beta_f, c, k.y, y, k.y, &k.algorithm,
                           workspace_.get(), workspace_bytes, stream),
            "a product");
   }
@@ -137,14 +138,18 @@ class Library {  // of one GPU
 }  // namespace
 
 void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {
+  cuda::matmul_add(y, y, a, b, alpha, beta);
+}
+
+void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta) {
   Product p = product_of(y, a, b, alpha, beta);
   if (y.count() == 0) return;
-  if (p.k == 0) {  // a product over nothing: y = beta y
+  if (p.k == 0) {  // a product over nothing: y = beta c
     const Tensor rest = like(y);
     if (beta == 0)
       fill(rest, 0);
     else
-      cuda::unary(Unary::scale, rest, y, beta);
+      cuda::unary(Unary::scale, rest, c, beta);
     return cuda::unary(Unary::copy, y, rest, 0);
   }
   // The last batch dim goes to the library, the others are a loop.
@@ -158,8 +163,8 @@ void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double bet
   const auto stream = static_cast<cudaStream_t>(y.device().compute().native());
   for (std::int64_t i = 0; i < (p.items.dims > 1 ? outer.count() : 1); ++i) {
     const ItemPlace at = p.items.dims > 1 ? item_at(outer, i) : ItemPlace{0, 0, 0};
-    library.run(p, items, step, p.y.raw() + at.y * size_of(p.y.dtype()), p.a.raw() + at.a * size_of(p.a.dtype()),
-                p.b.raw() + at.b * size_of(p.b.dtype()), stream);
+    library.run(p, items, step, p.y.raw() + at.y * size_of(p.y.dtype()), c.raw() + at.y * size_of(p.y.dtype()),
+                p.a.raw() + at.a * size_of(p.a.dtype()), p.b.raw() + at.b * size_of(p.b.dtype()), stream);
   }
 }
 

@@ -1,11 +1,13 @@
-// Kernels that compute nothing and say what they would have cost.
+// Kernels that compute nothing and tell the ledger of their device what they cost.
 #include <algorithm>
 
 #include "kernels/table.hpp"
-#include "tensor/device_paper.hpp"
+#include "tensor/kernel_ledger.hpp"
 
 namespace lact::kernels {
 namespace {
+
+using Work = KernelLedger::Work;
 
 // Numbers that an expanded dim repeats are read once.
 double bytes_of(const Tensor& t) {
@@ -20,8 +22,8 @@ double bytes_of(const A&) {
   return 0;
 }
 
-void charge(const Tensor& result, PaperDevice::Work work, const char* kernel, double operations, double bytes) {
-  static_cast<PaperDevice&>(result.device()).charge(work, kernel, operations, bytes);
+void charge(const Tensor& result, Work work, const std::string& kernel, double operations, double bytes) {
+  result.device().ledger()->charge(work, kernel, operations, bytes);
 }
 
 struct Name {  // of a kernel, as a template argument
@@ -35,17 +37,24 @@ struct Name {  // of a kernel, as a template argument
 const Tensor& first_tensor(const Tensor& t, const auto&...) { return t; }
 const Tensor& first_tensor(const auto&, const auto&... rest) { return first_tensor(rest...); }
 
+std::string named(const char* kernel, const auto&...) { return kernel; }
+std::string named(const char*, const Unary& f, const auto&...) { return name_of(f); }
+std::string named(const char*, const Binary& f, const auto&...) { return name_of(f); }
+
 // An entry that moves its tensors once.
 template <Name name, class... A>
 void moves(void (*&entry)(A...)) {
-  entry = [](A... a) { charge(first_tensor(a...), PaperDevice::Work::elements, name.text, 0, (bytes_of(a) + ...)); };
+  entry = [](A... a) { charge(first_tensor(a...), Work::elements, named(name.text, a...), 0, (bytes_of(a) + ...)); };
 }
 
-void matmul(Tensor y, const Tensor& a, const Tensor& b, double, double beta) {
-  double moved = bytes_of(a) + bytes_of(b) + bytes_of(y) * (beta == 0 ? 1 : 2);
+void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double, double beta) {
+  double moved = bytes_of(a) + bytes_of(b) + bytes_of(y) + (beta == 0 ? 0 : bytes_of(c));
   const bool narrow = a.dtype() == DType::bf16;
-  charge(y, narrow ? PaperDevice::Work::bf16_product : PaperDevice::Work::product, "matmul",
+  charge(y, narrow ? Work::bf16_product : Work::product, narrow ? "matmul bf16" : "matmul",
          2 * double(y.count()) * double(a.dim(-1)), moved);
+}
+void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {
+  matmul_add(y, y, a, b, alpha, beta);
 }
 
 // Pairs of a query and a key that it sees, over all heads.
@@ -57,19 +66,19 @@ double seen(const Tensor& q, const Tensor& k, Mask mask) {
 
 void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double, Mask mask) {
   double moved = bytes_of(o) + bytes_of(lse) + bytes_of(q) + bytes_of(k) + bytes_of(v);
-  charge(o, PaperDevice::Work::attention, "attention", 2 * seen(q, k, mask) * double(q.dim(3) + v.dim(3)), moved);
+  charge(o, Work::attention, "attention", 2 * seen(q, k, mask) * double(q.dim(3) + v.dim(3)), moved);
 }
 
 void attention_grad(Tensor dq, Tensor, Tensor, const Tensor&, const Tensor& q, const Tensor& k, const Tensor& v,
                     const Tensor& o, const Tensor& lse, double, Mask mask) {
   double moved = 2 * (bytes_of(q) + bytes_of(k) + bytes_of(v) + bytes_of(o)) + bytes_of(lse);
-  charge(dq, PaperDevice::Work::attention, "attention_grad", 2 * seen(q, k, mask) * double(3 * q.dim(3) + 2 * v.dim(3)),
-         moved);
+  charge(dq, Work::attention, "attention_grad", 2 * seen(q, k, mask) * double(3 * q.dim(3) + 2 * v.dim(3)), moved);
 }
 
 Table made() {
   Table t;
   moves<"unary">(t.unary), moves<"binary">(t.binary), moves<"add_to">(t.add_to), moves<"fill">(t.fill);
+  moves<"add_transposed">(t.add_transposed);
   moves<"swiglu">(t.swiglu), moves<"swiglu_grad">(t.swiglu_grad), moves<"rated_gates">(t.rated_gates);
   moves<"rated_gates_grad">(t.rated_gates_grad);
   moves<"sum_to">(t.sum_to), moves<"squared_norm">(t.squared_norm);
@@ -80,7 +89,7 @@ Table made() {
   moves<"softmax">(t.softmax), moves<"softmax_grad">(t.softmax_grad), moves<"log_sum_exp">(t.log_sum_exp);
   moves<"pick">(t.pick), moves<"place">(t.place), moves<"has_index">(t.has_index);
   moves<"rays">(t.rays), moves<"view_tokens">(t.view_tokens), moves<"judge">(t.judge), moves<"adamw">(t.adamw);
-  t.matmul = matmul, t.attention = attention, t.attention_grad = attention_grad;
+  t.matmul = matmul, t.matmul_add = matmul_add, t.attention = attention, t.attention_grad = attention_grad;
   return t;
 }
 
