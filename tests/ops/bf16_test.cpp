@@ -1,5 +1,6 @@
 // Kernels whose numbers are stored in bf16 and computed in f32, on a GPU: judged by f64 on the same, rounded inputs.
 #include "base/check.hpp"
+#include "kernels/cudnn.hpp"
 #include "kernels/table.hpp"
 #include "ops/pairs.hpp"
 
@@ -98,7 +99,15 @@ TEST(Bf16, RowNorms) {
     }
 }
 
-TEST(Bf16, ProductsJoinedWithGates) {
+// Through cuDNN where it is there, and through this program's own kernels.
+class Bf16Ways : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override { kernels::use_cudnn(GetParam()); }
+  void TearDown() override { kernels::use_cudnn(true); }
+};
+INSTANTIATE_TEST_SUITE_P(Cudnn, Bf16Ways, ::testing::Bool(), [](const auto& way) { return way.param ? "On" : "Off"; });
+
+TEST_P(Bf16Ways, ProductsJoinedWithGates) {
   struct Sizes {
     std::int64_t items, tokens, width, hidden;
   };
@@ -132,7 +141,7 @@ TEST(Bf16, ProductsJoinedWithGates) {
   }
 }
 
-TEST(Bf16, ProductsJoinedWithGelu) {
+TEST_P(Bf16Ways, ProductsJoinedWithGelu) {
   for (auto [rows, in, out] : {std::tuple{1, 8, 8}, {33, 40, 24}, {200, 64, 256}, {7, 5, 3}}) {
     const double small = 1 / std::sqrt(double(in));
     const Rounded x = Rounded::random({rows, in}, "x"), w = Rounded::random({out, in}, "w", small),
@@ -149,7 +158,7 @@ TEST(Bf16, ProductsJoinedWithGelu) {
   }
 }
 
-TEST(Bf16, AttentionOnTensorCoresAndOff) {
+TEST_P(Bf16Ways, AttentionOnTensorCoresAndOff) {
   for (std::int64_t d : {64, 40})
     for (auto [queries, keys] : {std::pair{256, 256}, {1, 1}, {100, 333}, {200, 70}})
       for (const kernels::Mask mask : {kernels::Mask{}, kernels::Mask{true, 0}, kernels::Mask{true, 50}}) {
