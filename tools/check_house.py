@@ -37,7 +37,7 @@ VENDORS = [
     (r"dnnl|oneapi/", ["src/kernels/cpu/gemm*.cpp"]),
     (r"mpi\.h", ["src/parallel/mpi*.cpp", "tests/support/mpi_main.cpp"]),
     (r"nccl\.h", ["src/parallel/nccl*.cpp", "tests/emulated/*"]),
-    (r"cublas|cudnn", ["src/kernels/cuda/*", "tests/emulated/*"]),
+    (r"cublas|cudnn", ["src/kernels/cuda/*", "tests/emulated/*", "tests/cudnn/*"]),
     (r"cuda|cub/|nvtx", ["src/tensor/*_cuda.cpp", "src/kernels/cuda/*", "src/parallel/nccl*.cpp", "tests/emulated/*"]),
     (r"gtest/|gmock/", ["tests/*"]),
 ]

@@ -1,9 +1,12 @@
 #include "app/bench.hpp"
 
+#include "kernels/cudnn.hpp"
+
 namespace lact {
 
 void BenchPlace::fields(Fields& f) {
   f("compute.device", device, "cpu, cuda, or best: a GPU where one is present");
+  f("compute.cudnn", cudnn, "attention and gated products of bf16 through cuDNN where it is found");
   f("precision", precision, "fp32 or bf16; by default bf16 on a GPU and fp32 on a CPU");
 }
 
@@ -12,6 +15,7 @@ std::unique_ptr<Device> BenchPlace::open() {
   if (precision.empty()) precision = backend == Backend::cuda ? "bf16" : "fp32";
   check(precision == "fp32" || precision == "bf16", "precision={}: fp32 and bf16 are known", precision);
   set_threads(0);
+  kernels::use_cudnn(cudnn);
   return Device::open(backend);
 }
 

@@ -27,6 +27,7 @@ int bench_train_command(const Arguments& args, bool json);
 int bench_gemm_command(const Arguments& args, bool json);
 int bench_fast_weights_command(const Arguments& args, bool json);
 int bench_newton_schulz_command(const Arguments& args, bool json);
+int bench_attention_command(const Arguments& args, bool json);
 int bench_copy_command(const Arguments& args, bool json);
 int bench_comm_command(const Arguments& args, bool json);
 int plan_command(Arguments args, bool json);

@@ -32,7 +32,7 @@ struct CommandLine {
     return sub;
   }
   CLI::App *train, *eval, *render, *measure, *verify, *golden, *layouts, *layout, *bench, *bench_train, *gemm, *comm,
-      *fast_weights, *newton_schulz, *copy, *plan, *convert, *weights, *synthetic, *inspect;
+      *fast_weights, *newton_schulz, *attention, *copy, *plan, *convert, *weights, *synthetic, *inspect;
 
   CommandLine() {
     app.require_subcommand(1);
@@ -99,6 +99,12 @@ struct CommandLine {
                             "lact bench newton_schulz compute.device=cuda m=768 n=1536 batch=3");
     newton_schulz->add_option("key=value", words, "compute.device, precision, m, n, batch, steps, runs");
     newton_schulz->add_flag("--json", json, "one JSON object on stdout");
+    attention = command(*bench, "attention", "softmax attention forward and backward, and which library computes it",
+                        "lact bench attention compute.device=cuda items=32 tokens=1024 compute.cudnn=false");
+    attention->add_option("key=value", words,
+                          "compute.device, compute.cudnn, precision, items, heads, head_dim, tokens, keys, causal, "
+                          "window, runs");
+    attention->add_flag("--json", json, "one JSON object on stdout");
     copy = command(*bench, "copy", "bytes per second of copies and of kernels that do little else", "lact bench copy");
     copy->add_option("key=value", words, "compute.device, least, most (bytes), times (from size to size)");
     copy->add_flag("--json", json, "one JSON object on stdout");
@@ -157,6 +163,7 @@ struct CommandLine {
     if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
     if (*fast_weights) return lact::bench_fast_weights_command(split(words, 0, 0, "key=value"), json);
     if (*newton_schulz) return lact::bench_newton_schulz_command(split(words, 0, 0, "key=value"), json);
+    if (*attention) return lact::bench_attention_command(split(words, 0, 0, "key=value"), json);
     if (*copy) return lact::bench_copy_command(split(words, 0, 0, "key=value"), json);
     if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
     if (*plan && check_plan) return lact::plan_check_command(split(words, 1, 1, "one run folder"), json);

@@ -70,6 +70,22 @@ void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, dou
         name_of(y.dtype()), text_of(y.shape()));
   entry(&Table::matmul_add, "matmul_add", y)(y, c, a, b, alpha, beta);
 }
+void swiglu_products(Tensor m, Tensor g, Tensor h, const Tensor& x, const Tensor& w0, const Tensor& w2) {
+  entry(&Table::swiglu_products, "swiglu_products", m)(m, g, h, x, w0, w2);
+}
+void swiglu_grad_product(Tensor dg, Tensor dh, const Tensor& dy, const Tensor& w1, const Tensor& g, const Tensor& h) {
+  entry(&Table::swiglu_grad_product, "swiglu_grad_product", dg)(dg, dh, dy, w1, g, h);
+}
+void rated_gates_product(Tensor m, Tensor dg, Tensor dh, Tensor dm, const Tensor& v, const Tensor& w1, const Tensor& g,
+                         const Tensor& h, const Tensor& rate0, const Tensor& rate1, const Tensor& rate2) {
+  entry(&Table::rated_gates_product, "rated_gates_product", m)(m, dg, dh, dm, v, w1, g, h, rate0, rate1, rate2);
+}
+void gelu_product(Tensor y, Tensor u, const Tensor& x, const Tensor& w) {
+  entry(&Table::gelu_product, "gelu_product", y)(y, u, x, w);
+}
+void gelu_grad_product(Tensor du, const Tensor& dy, const Tensor& w, const Tensor& u) {
+  entry(&Table::gelu_grad_product, "gelu_grad_product", du)(du, dy, w, u);
+}
 
 void sum_to(Tensor y, const Tensor& x) { entry(&Table::sum_to, "sum_to", y)(y, x); }
 void squared_norm(Tensor y, const Tensor& x) { entry(&Table::squared_norm, "squared_norm", y)(y, x); }

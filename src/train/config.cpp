@@ -32,6 +32,8 @@ void RunConfig::ModelSection::fields(Fields& f) {
 void RunConfig::Compute::fields(Fields& f) {
   f("device", device, "cpu, cuda, or best: cuda where there is a GPU");
   f("threads", threads, "threads of a rank; 0: the cores this process may use");
+  f("cudnn", cudnn,
+    "attention and gated products of bf16 go through cuDNN where it is found, else through own kernels");
 }
 
 void RunConfig::Parallel::fields(Fields& f) {

@@ -10,6 +10,7 @@
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "io/progress.hpp"
+#include "kernels/cudnn.hpp"
 #include "kernels/gemm.hpp"
 #include "parallel/gpu_ranks.hpp"
 #include "parallel/together.hpp"
@@ -75,6 +76,7 @@ std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, std::unique_ptr<Communicator
 
 std::unique_ptr<Device> device_of(const RunConfig& cfg) {
   share_threads(int(cfg.compute.threads), world_info().local_ranks);
+  kernels::use_cudnn(cfg.compute.cudnn);
   return device_of_rank(backend_named(cfg.compute.device));
 }
 
@@ -293,6 +295,7 @@ void Trainer::tell_where() {
   std::string mpi = w.ranks > 1 ? fill("{} (threads: {}), ", {w.library, w.thread_level}) : "";
   if (w.ranks > 1 && loaded_.device->backend() == Backend::cuda && !gpu_ranks_library().empty())
     mpi += gpu_ranks_library() + ", ";
+  if (loaded_.device->backend() == Backend::cuda) mpi += kernels::cudnn_library() + ", ";
   log::info("{}{}, {}, on {}", mpi, kernels::product_library(), hdf5_version(), loaded_.device->name());
 }
 

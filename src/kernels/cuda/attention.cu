@@ -1,8 +1,10 @@
-// Softmax attention for any head width and type: a warp per query (per key in the second gradient), tiles of 32 keys in
-// shared memory, online softmax. Products on tensor cores: attention_tensor_cores.cu.
+// Softmax attention. bf16 goes through cuDNN where it is there and takes the shape, then to attention_tensor_cores.cu.
+// Here for any head width and type: a warp per query (per key in the second gradient), tiles of 32 keys in shared
+// memory, online softmax.
 #include "kernels/attention_checks.hpp"
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/cuda.hpp"
+#include "kernels/cuda/cudnn.hpp"
 
 namespace lact::kernels::cuda {
 namespace {
@@ -214,7 +216,7 @@ void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Ten
     using A = Computed<T>;
     const Heads<T> h = heads_of<T>(s, q, k, v, scale, mask);
     if constexpr (std::is_same_v<T, Bf16>) {
-      if (attention_on_tensor_cores(h, o, lse)) return;
+      if (cudnn::attention(o, lse, q, k, v, scale, mask) || attention_on_tensor_cores(h, o, lse)) return;
     }
     const std::size_t bytes = std::size_t(tile * (s.d + s.dv + 2) + warps * (s.d + 1)) * sizeof(A);
     const dim3 grid(unsigned((s.queries + warps - 1) / warps), unsigned(s.batch * s.heads));
@@ -229,6 +231,9 @@ void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const T
   for_stored(q, "attention_grad", [&](auto t) {
     using T = decltype(t);
     using A = Computed<T>;
+    if constexpr (std::is_same_v<T, Bf16>) {
+      if (cudnn::attention_grad(dq, dk, dv, dout, q, k, v, o, lse, scale, mask)) return;
+    }
     const Heads<T> h = heads_of<T>(s, q, k, v, scale, mask);
     const Tensor delta = like(lse);
     start_rows(delta, "attention_grad", delta.count(), s.dv, 1,

@@ -1,0 +1,254 @@
+// Running cuDNN's graphs: which shapes suit, plans kept per shape and GPU, workspace from the device's pool.
+#include "kernels/cuda/cudnn.hpp"
+
+#include <cuda_runtime.h>
+#include <cudnn_frontend.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <unordered_map>
+
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "kernels/cuda/cudnn_graphs.hpp"
+#include "kernels/cuda/libcudnn.hpp"
+#include "kernels/cudnn.hpp"
+
+namespace cudnn_frontend {
+void* cudnn_dlhandle = nullptr;  // where the frontend looks functions up
+}
+
+namespace lact::kernels {
+namespace {
+
+std::atomic<bool> wanted = true;
+std::atomic<std::int64_t> runs = 0;
+
+std::string found_library() {  // empty where it can be used
+  cudnn_frontend::cudnn_dlhandle = cuda::cudnn::open_library();
+  if (cudnn_frontend::cudnn_dlhandle == nullptr) return "no libcudnn.so.9";
+  try {
+    const auto version = cudnn_frontend::detail::get_backend_version();
+    if (version < 90000) return sentence("cuDNN {}, which is too old", version);
+    return "";
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+}
+const std::string& missing_library() {
+  static const std::string why = found_library();
+  return why;
+}
+
+}  // namespace
+
+void use_cudnn(bool yes) { wanted = yes; }
+std::int64_t cudnn_runs() { return runs; }
+
+std::string cudnn_library() {
+  if (!wanted) return "cuDNN switched off";
+  if (!missing_library().empty()) return "without cuDNN (" + missing_library() + ")";
+  const auto version = std::int64_t(cudnn_frontend::detail::get_backend_version());
+  return sentence("cuDNN {}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
+namespace cuda::cudnn {
+namespace {
+
+namespace fe = cudnn_frontend;
+
+// Attention's deterministic gradient stores two bytes for every pair of a query and a key: with more it goes item by
+// item, or by this program's own kernel.
+constexpr std::int64_t most_workspace = std::int64_t(1) << 29;
+constexpr std::int64_t widest_head = 256;
+
+struct Kept {  // a compiled graph, or nothing where cuDNN does not take it
+  Graph graph;
+  std::size_t workspace = 0;
+};
+
+struct KeyHash {
+  std::size_t operator()(const std::vector<std::int64_t>& key) const {  // FNV-1a over words
+    std::uint64_t h = 14695981039346656037u;
+    for (auto x : key) h = (h ^ std::uint64_t(x)) * 1099511628211u;
+    return std::size_t(h ^ (h >> 32));
+  }
+};
+
+class Library {  // of one GPU
+ public:
+  explicit Library(Device& d) : device_(d) {
+    check(fe::detail::create_handle(&handle_) == CUDNN_STATUS_SUCCESS, "cuDNN could not be started on {}", d.name());
+  }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+
+  static Library& of(Device& d) {  // stays with the process, as the products' does
+    static std::mutex mutex;
+    static std::map<Device*, std::unique_ptr<Library>> all;
+    std::lock_guard lock(mutex);
+    auto& mine = all[&d];
+    if (!mine) mine = std::make_unique<Library>(d);
+    return *mine;
+  }
+
+  bool run(const Asked& asked, const std::vector<Tensor>& operands) {
+    const Kept& k = kept(asked);
+    if (!k.graph) return false;
+    std::unordered_map<std::int64_t, void*> at;
+    for (std::size_t i = 0; i < operands.size(); ++i) at.emplace(std::int64_t(i) + 1, operands[i].raw());
+    const auto workspace = device_.allocate(std::max<std::size_t>(k.workspace, 1));
+    fe::detail::set_stream(handle_, static_cast<cudaStream_t>(device_.compute().native()));
+    auto said = k.graph->execute(handle_, at, workspace.get());
+    check(said.is_good(), "cuDNN: {}", said.get_message());
+    ++runs;
+    return true;
+  }
+
+ private:
+  const Kept& kept(const Asked& asked) {
+    auto key = asked.key();
+    if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
+    Kept k{described(asked), 0};
+    if (const std::string against = compile(*k.graph, handle_); against.empty()) {
+      k.workspace = std::size_t(std::max<std::int64_t>(0, k.graph->get_workspace_size()));
+    } else {
+      log::warning("cuDNN does not take a shape, so another kernel does ({}): {}", text_of(asked), against);
+      k.graph = nullptr;
+    }
+    return kept_.emplace(std::move(key), std::move(k)).first->second;
+  }
+  static std::string text_of(const Asked& asked) {
+    static constexpr const char* names[] = {"attention",           "attention_grad",      "swiglu_products",
+                                            "swiglu_grad_product", "rated_gates_product", "gelu_product",
+                                            "gelu_grad_product"};
+    std::string text = names[std::size_t(asked.task)];
+    for (const View& v : asked.operands) text += " " + lact::text_of({v.size.begin(), v.size.begin() + v.dims});
+    return text;
+  }
+
+  Device& device_;
+  cudnnHandle_t handle_{};
+  std::unordered_map<std::vector<std::int64_t>, Kept, KeyHash> kept_;
+};
+
+bool usable(const Tensor& y) {
+  return wanted && y.dtype() == DType::bf16 && y.count() > 0 && missing_library().empty();
+}
+
+bool on_16_bytes(const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.raw()) % 16 == 0; }
+// Sixteen bytes at a time is how the kernels load, along rows or columns that lie together.
+bool aligned(const Tensor& t) {
+  if (!on_16_bytes(t)) return false;
+  bool lies_together = false;
+  for (int d = 0; d < t.dims(); ++d) {
+    const std::int64_t step = t.strides()[std::size_t(d)], size = t.dim(d);
+    if (step == 1 && size % 8 == 0)
+      lies_together = true;
+    else if (size > 1 && (step <= 0 || step % 8 != 0))
+      return false;
+  }
+  return lies_together;
+}
+bool suit(std::initializer_list<const Tensor*> all) {
+  return std::ranges::all_of(
+      all, [](const Tensor* t) { return t->defined() && t->dtype() == DType::bf16 && t->dims() <= 4 && aligned(*t); });
+}
+bool are_rates(std::initializer_list<const Tensor*> all, const Tensor& rows) {
+  return std::ranges::all_of(all, [&](const Tensor* r) {
+    return r->defined() && r->dtype() == DType::f32 && r->contiguous() && r->count() == rows.dim(0) * rows.dim(1) &&
+           on_16_bytes(*r);
+  });
+}
+// y = a b fits, as batches of matrices or as one. What does not fit is left to the kernels that say so.
+bool fit(const Tensor& y, const Tensor& a, const Tensor& b) {
+  if (y.dims() < 2 || y.dims() > 3 || a.dims() != y.dims() || b.dims() != y.dims()) return false;
+  return a.dim(-2) == y.dim(-2) && b.dim(-1) == y.dim(-1) && a.dim(-1) == b.dim(-2) &&
+         (y.dims() == 2 || (a.dim(0) == y.dim(0) && b.dim(0) == y.dim(0)));
+}
+bool same_shape(const Tensor& y, std::initializer_list<const Tensor*> all) {
+  return std::ranges::all_of(all, [&](const Tensor* t) { return t->shape() == y.shape() && t->contiguous(); });
+}
+
+bool run(Task task, const std::vector<Tensor>& operands, double scale = 1, Mask mask = {}) {
+  Asked asked{task, {}, scale, mask};
+  for (const Tensor& t : operands) asked.operands.emplace_back(t);
+  return Library::of(operands.front().device()).run(asked, operands);
+}
+
+// False where a query would see nothing, which cuDNN does not promise to answer with zeros: behind the window of the
+// last key. Nor does it take a single query with a single key. A window that hides nothing is none.
+bool can_attend(Mask& mask, const Tensor& q, const Tensor& k, const Tensor& v) {
+  const std::int64_t queries = q.dim(2), keys = k.dim(2);
+  if (!mask.causal || mask.window >= queries) mask.window = 0;
+  return std::max(q.dim(3), v.dim(3)) <= widest_head && keys > 0 && queries + keys > 2 &&
+         (mask.window == 0 || queries <= keys);
+}
+
+std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
+
+}  // namespace
+
+bool attention(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale,
+               Mask mask) {
+  if (!usable(o) || !suit({&o, &q, &k, &v}) || !on_16_bytes(lse) || !can_attend(mask, q, k, v)) return false;
+  return run(Task::attention, {o, lse, q, k, v}, scale, mask);
+}
+
+bool attention_grad(const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout, const Tensor& q,
+                    const Tensor& k, const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask) {
+  if (!usable(o) || !suit({&dq, &dk, &dv, &dout, &q, &k, &v, &o}) || !on_16_bytes(lse) || !can_attend(mask, q, k, v))
+    return false;
+  const std::int64_t items = q.dim(0), rows = q.dim(1) * q.dim(2),
+                     bytes = 2 * q.dim(1) * rounded_up(q.dim(2), 64) * rounded_up(k.dim(2), 128);
+  std::int64_t at_once = std::min(items, most_workspace / bytes);
+  if (at_once < items && at_once * rows % 4 != 0) at_once -= at_once % 4;  // a part's statistics begin on 16 bytes
+  for (std::int64_t i = 0; at_once > 0 && i < items; i += at_once) {
+    std::vector<Tensor> part;
+    for (const Tensor* t : {&dq, &dk, &dv, &dout, &q, &k, &v, &o, &lse})
+      part.push_back(t->cut(0, {i, std::min(i + at_once, items)}));
+    if (!run(Task::attention_grad, part, scale, mask)) return false;
+  }
+  return at_once > 0;
+}
+
+bool swiglu_products(const Tensor& m, const Tensor& g, const Tensor& h, const Tensor& x, const Tensor& w0,
+                     const Tensor& w2) {
+  if (!usable(m) || !suit({&m, &g, &h, &x, &w0, &w2}) || !same_shape(m, {&m, &g, &h}) || !fit(m, x, w0) ||
+      !fit(m, x, w2))
+    return false;
+  return run(Task::swiglu_products, {m, g, h, x, w0, w2});
+}
+
+bool swiglu_grad_product(const Tensor& dg, const Tensor& dh, const Tensor& dy, const Tensor& w1, const Tensor& g,
+                         const Tensor& h) {
+  if (!usable(dg) || !suit({&dg, &dh, &dy, &w1, &g, &h}) || !same_shape(dg, {&dg, &dh, &g, &h}) ||
+      !fit(dg, dy, w1.transpose()))
+    return false;
+  return run(Task::swiglu_grad_product, {dg, dh, dy, w1, g, h});
+}
+
+bool rated_gates_product(const Tensor& m, const Tensor& dg, const Tensor& dh, const Tensor& dm, const Tensor& v,
+                         const Tensor& w1, const Tensor& g, const Tensor& h, const Tensor& rate0, const Tensor& rate1,
+                         const Tensor& rate2) {
+  if (!usable(m) || m.dims() != 3 || !suit({&m, &dg, &dh, &dm, &v, &w1, &g, &h}) ||
+      !same_shape(m, {&m, &dg, &dh, &dm, &g, &h}) || !are_rates({&rate0, &rate1, &rate2}, m) ||
+      !fit(m, v, w1.transpose()))
+    return false;
+  return run(Task::rated_gates_product, {m, dg, dh, dm, v, w1, g, h, rate0, rate1, rate2});
+}
+
+bool gelu_product(const Tensor& y, const Tensor& u, const Tensor& x, const Tensor& w) {
+  if (!usable(y) || !suit({&y, &u, &x, &w}) || !same_shape(y, {&y, &u}) || !fit(y, x, w.transpose())) return false;
+  return run(Task::gelu_product, {y, u, x, w});
+}
+
+bool gelu_grad_product(const Tensor& du, const Tensor& dy, const Tensor& w, const Tensor& u) {
+  if (!usable(du) || !suit({&du, &dy, &w, &u}) || !same_shape(du, {&du, &u}) || !fit(du, dy, w)) return false;
+  return run(Task::gelu_grad_product, {du, dy, w, u});
+}
+
+}  // namespace cuda::cudnn
+}  // namespace lact::kernels
