@@ -43,6 +43,22 @@ void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_ba
 void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {
   entry(&Table::matmul, "matmul", y)(y, a, b, alpha, beta);
 }
+void swiglu_products(Tensor m, Tensor g, Tensor h, const Tensor& x, const Tensor& w0, const Tensor& w2) {
+  entry(&Table::swiglu_products, "swiglu_products", m)(m, g, h, x, w0, w2);
+}
+void swiglu_grad_product(Tensor dg, Tensor dh, const Tensor& dy, const Tensor& w1, const Tensor& g, const Tensor& h) {
+  entry(&Table::swiglu_grad_product, "swiglu_grad_product", dg)(dg, dh, dy, w1, g, h);
+}
+void rated_gates_product(Tensor m, Tensor dg, Tensor dh, Tensor dm, const Tensor& v, const Tensor& w1, const Tensor& g,
+                         const Tensor& h, const Tensor& rate0, const Tensor& rate1, const Tensor& rate2) {
+  entry(&Table::rated_gates_product, "rated_gates_product", m)(m, dg, dh, dm, v, w1, g, h, rate0, rate1, rate2);
+}
+void gelu_product(Tensor y, Tensor u, const Tensor& x, const Tensor& w) {
+  entry(&Table::gelu_product, "gelu_product", y)(y, u, x, w);
+}
+void gelu_grad_product(Tensor du, const Tensor& dy, const Tensor& w, const Tensor& u) {
+  entry(&Table::gelu_grad_product, "gelu_grad_product", du)(du, dy, w, u);
+}
 
 void sum_to(Tensor y, const Tensor& x) { entry(&Table::sum_to, "sum_to", y)(y, x); }
 void squared_norm(Tensor y, const Tensor& x) { entry(&Table::squared_norm, "squared_norm", y)(y, x); }

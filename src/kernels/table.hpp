@@ -3,6 +3,7 @@
 #pragma once
 #include "kernels/attention.hpp"
 #include "kernels/embedding.hpp"
+#include "kernels/gated_products.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/norm_reduce.hpp"
 #include "kernels/pointwise.hpp"
@@ -20,6 +21,11 @@ struct Table {
   decltype(&kernels::rated_gates) rated_gates = nullptr;
   decltype(&kernels::rated_gates_grad) rated_gates_grad = nullptr;
   decltype(&kernels::matmul) matmul = nullptr;
+  decltype(&kernels::swiglu_products) swiglu_products = nullptr;
+  decltype(&kernels::swiglu_grad_product) swiglu_grad_product = nullptr;
+  decltype(&kernels::rated_gates_product) rated_gates_product = nullptr;
+  decltype(&kernels::gelu_product) gelu_product = nullptr;
+  decltype(&kernels::gelu_grad_product) gelu_grad_product = nullptr;
   decltype(&kernels::sum_to) sum_to = nullptr;
   decltype(&kernels::squared_norm) squared_norm = nullptr;
   decltype(&kernels::rms_norm) rms_norm = nullptr;

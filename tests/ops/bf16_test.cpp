@@ -98,6 +98,57 @@ TEST(Bf16, RowNorms) {
     }
 }
 
+TEST(Bf16, ProductsJoinedWithGates) {
+  struct Sizes {
+    std::int64_t items, tokens, width, hidden;
+  };
+  for (const Sizes& s : {Sizes{1, 1, 8, 8}, {2, 33, 40, 24}, {3, 64, 64, 128}, {2, 7, 5, 3}, {1, 130, 16, 72}}) {
+    const Shape hidden{s.items, s.tokens, s.hidden};
+    const double small = 1 / std::sqrt(double(s.width));
+    const std::string of = sentence(" of {} x {} x {} x {}", s.items, s.tokens, s.width, s.hidden);
+    // heads beside each other, as a projection leaves them
+    const Rounded x = Rounded::random({s.tokens, s.items, s.width}, "x").permuted({1, 0, 2}),
+                  w0 = Rounded::random({s.items, s.width, s.hidden}, "w0", small),
+                  w1 = Rounded::random({s.items, s.hidden, s.width}, "w1", small),
+                  w2 = Rounded::random({s.items, s.hidden, s.width}, "w2", small).permuted({0, 2, 1});
+    const Tensor rates[] = {random_tensor({s.items, s.tokens}, "r0", DType::f32),
+                            random_tensor({s.items, s.tokens}, "r1", DType::f32),
+                            random_tensor({s.items, s.tokens}, "r2", DType::f32)};
+    auto run = [&](auto which, DType t) {
+      std::vector<Tensor> y;
+      for (int i = 0; i < 9; ++i) y.push_back(result(hidden, t));
+      auto rate = [&](int i) { return t == DType::f64 ? as(rates[i], t) : rates[i]; };
+      const Rounded g = Rounded::random(hidden, "g"), h = Rounded::random(hidden, "h");
+      kernels::swiglu_products(y[0], y[1], y[2], x.*which, w0.*which, w2.*which);
+      kernels::swiglu_grad_product(y[3], y[4], x.*which, w1.*which, g.*which, h.*which);
+      kernels::rated_gates_product(y[5], y[6], y[7], y[8], x.*which, w1.*which, g.*which, h.*which, rate(0), rate(1),
+                                   rate(2));
+      return y;
+    };
+    const auto a = run(&Rounded::low, DType::bf16), b = run(&Rounded::judge, DType::f64);
+    const char* names[] = {"m", "g", "h", "dg", "dh", "rated m", "rated dg", "rated dh", "dm"};
+    // a product may be rounded before it is gated, and the result once more
+    for (std::size_t i = 0; i < a.size(); ++i) expect_near(a[i], b[i], 2, names[i] + of);
+  }
+}
+
+TEST(Bf16, ProductsJoinedWithGelu) {
+  for (auto [rows, in, out] : {std::tuple{1, 8, 8}, {33, 40, 24}, {200, 64, 256}, {7, 5, 3}}) {
+    const double small = 1 / std::sqrt(double(in));
+    const Rounded x = Rounded::random({rows, in}, "x"), w = Rounded::random({out, in}, "w", small),
+                  back = Rounded::random({in, out}, "back", small), before = Rounded::random({rows, out}, "u");
+    auto run = [&, r = rows, o = out](auto which, DType t) {
+      std::vector<Tensor> y{result({r, o}, t), result({r, o}, t), result({r, o}, t)};
+      kernels::gelu_product(y[0], y[1], x.*which, w.*which);
+      kernels::gelu_grad_product(y[2], x.*which, back.*which, before.*which);
+      return y;
+    };
+    const auto a = run(&Rounded::low, DType::bf16), b = run(&Rounded::judge, DType::f64);
+    for (std::size_t i = 0; i < a.size(); ++i)
+      expect_near(a[i], b[i], 2, sentence("{} of {} x {} x {}", i, rows, in, out));
+  }
+}
+
 TEST(Bf16, AttentionOnTensorCoresAndOff) {
   for (std::int64_t d : {64, 40})
     for (auto [queries, keys] : {std::pair{256, 256}, {1, 1}, {100, 333}, {200, 70}})

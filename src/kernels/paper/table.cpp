@@ -1,5 +1,6 @@
 // Kernels that compute nothing and say what they would have cost.
 #include <algorithm>
+#include <initializer_list>
 
 #include "kernels/table.hpp"
 #include "tensor/device_paper.hpp"
@@ -48,6 +49,32 @@ void matmul(Tensor y, const Tensor& a, const Tensor& b, double, double beta) {
          2 * double(y.count()) * double(a.dim(-1)), moved);
 }
 
+// A product, or two of the same size, that reads and writes these tensors once.
+void charge_fused(const char* kernel, const Tensor& y, const Tensor& a, double products,
+                  std::initializer_list<const Tensor*> moved) {
+  double bytes = 0;
+  for (const Tensor* t : moved) bytes += bytes_of(*t);
+  const bool narrow = a.dtype() == DType::bf16;
+  charge(y, narrow ? PaperDevice::Work::bf16_product : PaperDevice::Work::product, kernel,
+         2 * products * double(y.count()) * double(a.dim(-1)), bytes);
+}
+void swiglu_products(Tensor m, Tensor g, Tensor h, const Tensor& x, const Tensor& w0, const Tensor& w2) {
+  charge_fused("swiglu_products", m, x, 2, {&m, &g, &h, &x, &w0, &w2});
+}
+void swiglu_grad_product(Tensor dg, Tensor dh, const Tensor& dy, const Tensor& w1, const Tensor& g, const Tensor& h) {
+  charge_fused("swiglu_grad_product", dg, dy, 1, {&dg, &dh, &dy, &w1, &g, &h});
+}
+void rated_gates_product(Tensor m, Tensor dg, Tensor dh, Tensor dm, const Tensor& v, const Tensor& w1, const Tensor& g,
+                         const Tensor& h, const Tensor& rate0, const Tensor& rate1, const Tensor& rate2) {
+  charge_fused("rated_gates_product", m, v, 1, {&m, &dg, &dh, &dm, &v, &w1, &g, &h, &rate0, &rate1, &rate2});
+}
+void gelu_product(Tensor y, Tensor u, const Tensor& x, const Tensor& w) {
+  charge_fused("gelu_product", y, x, 1, {&y, &u, &x, &w});
+}
+void gelu_grad_product(Tensor du, const Tensor& dy, const Tensor& w, const Tensor& u) {
+  charge_fused("gelu_grad_product", du, dy, 1, {&du, &dy, &w, &u});
+}
+
 // Pairs of a query and a key that it sees, over all heads.
 double seen(const Tensor& q, const Tensor& k, Mask mask) {
   auto items = double(q.dim(0) * q.dim(1)), queries = double(q.dim(2)), keys = double(k.dim(2));
@@ -82,6 +109,8 @@ Table made() {
   moves<"softmax">(t.softmax), moves<"softmax_grad">(t.softmax_grad), moves<"log_sum_exp">(t.log_sum_exp);
   moves<"pick">(t.pick), moves<"place">(t.place), moves<"has_index">(t.has_index);
   moves<"rays">(t.rays), moves<"view_tokens">(t.view_tokens), moves<"judge">(t.judge), moves<"adamw">(t.adamw);
+  t.swiglu_products = swiglu_products, t.swiglu_grad_product = swiglu_grad_product;
+  t.rated_gates_product = rated_gates_product, t.gelu_product = gelu_product, t.gelu_grad_product = gelu_grad_product;
   t.matmul = matmul, t.attention = attention, t.attention_grad = attention_grad;
   return t;
 }
