@@ -13,7 +13,7 @@ void squared_norm(Tensor y, const Tensor& x);
 
 // y = x r w with r = 1 / sqrt(mean(x^2) + eps); w [d] or undefined. Rows may be strided. r per row.
 void rms_norm(Tensor y, Tensor r, const Tensor& x, const Tensor& w, double eps);
-// dx (rows may be strided) and, if defined, dw [d] summed over all rows.
+// dx (rows may be strided, and be dy itself) and, if defined, dw [d] summed over all rows.
 void rms_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& r);
 
 // y = (x - mean) r w with r = 1 / sqrt(var + eps), biased variance; w [d] or undefined. Rows may be strided.

@@ -113,7 +113,9 @@ void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& 
 
 void add_layer_norm(Tensor s, Tensor y, Tensor mean, Tensor r, const Tensor& a, const Tensor& b, const Tensor& w,
                     double eps) {
-  for (const Tensor* x : {&y, &a, &b}) check_same(s, *x, "add_layer_norm");
+  check_same(s, y, "add_layer_norm");
+  check_same(s, a, "add_layer_norm");
+  check_same(s, b, "add_layer_norm");
   check_per_row(mean, s, "add_layer_norm");
   check_per_row(r, s, "add_layer_norm");
   for_type(y, "add_layer_norm", [&](auto t) {

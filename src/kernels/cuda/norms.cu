@@ -309,8 +309,8 @@ void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, co
 void add_layer_norm(Tensor s, Tensor y, Tensor mean, Tensor r, const Tensor& a, const Tensor& b, const Tensor& w,
                     double eps) {
   const char* kernel = "add_layer_norm";
-  for (const Tensor* t : {&s, &y, &a, &b}) check_rows(*t, s, kernel);
-  for (const Tensor* t : {&mean, &r}) check_per_row(*t, s, kernel);
+  for (const Tensor& t : {s, y, a, b}) check_rows(t, s, kernel);
+  for (const Tensor& t : {mean, r}) check_per_row(t, s, kernel);
   for_stored(y, kernel, [&](auto t) {
     using T = decltype(t);
     using A = Computed<T>;

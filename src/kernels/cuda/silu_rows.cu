@@ -83,7 +83,8 @@ struct SiluRowsGrad {
 }  // namespace
 
 void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps) {
-  for (const Tensor* t : {&x, &y}) check_rows(*t, x, "silu_rows");
+  check_rows(x, x, "silu_rows");
+  check_rows(y, x, "silu_rows");
   if (norm.defined()) check_per_row(norm, x, "silu_rows");
   for_stored(y, "silu_rows", [&](auto t) {
     using T = decltype(t);
@@ -101,7 +102,7 @@ void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps) {
 }
 
 void silu_rows_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
-  for (const Tensor* t : {&dx, &dy}) check_rows(*t, x, "silu_rows_grad");
+  for (const Tensor& t : {dx, dy, x}) check_rows(t, x, "silu_rows_grad");
   if (norm.defined()) check_per_row(norm, x, "silu_rows_grad");
   for_stored(x, "silu_rows_grad", [&](auto t) {
     using T = decltype(t);
