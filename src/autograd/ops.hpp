@@ -67,10 +67,21 @@ Var matmul_add(const Var& c, double beta, const Var& a, const Var& b, double alp
 Var gram_polynomial(const Var& x, double a, double b, double c);
 Var linear(const Var& x, const Var& w, const Var& bias = {});  // x [..., in], w [out, in], bias [out]
 
+// -- small networks: activations times weights, each rounded to bf16 once if any of them is
+Var glu_network(const Var& x, const Var& w0, const Var& w1, const Var& w2);  // (silu(x w0) * (x w2)) w1
+// Gradients of <glu_network(k), v> by w0, w1, w2, each token times its rates [B, t, 1]; sums over tokens are never bf16
+std::vector<Var> rated_glu_grad(const Var& k, const Var& v, const Var& w0, const Var& w1, const Var& w2,
+                                const Var& rate0, const Var& rate1, const Var& rate2);
+Var gelu_network(const Var& x, const Var& w_in, const Var& w_out);  // linear, gelu, linear: w [out, in]
+
 // -- norms over the last dim; w [d] or empty
 Var rms_norm(const Var& x, const Var& w, double eps);
 Var layer_norm(const Var& x, const Var& w, double eps);
+// {x + y, layer_norm(x + y)}; without y {x, layer_norm(x)}: the gradients of both go through one kernel.
+std::vector<Var> add_layer_norm(const Var& x, const Var& y, const Var& w, double eps);
 Var l2_norm(const Var& x, double eps);  // x / (|x| + eps)
+// split_heads as [b * heads, t, d] through silu, rows of the first `normed` parts through l2_norm, too.
+std::vector<Var> silu_heads(const Var& x, int parts, std::int64_t heads, int normed, double eps);
 // -- norms over dim 1 of [B, m, n]
 Var column_norm(const Var& w);                                      // [B, 1, n]
 Var keep_column_norm(const Var& w, const Var& target, double eps);  // w / (|w| + eps) target
@@ -79,7 +90,11 @@ Var keep_column_norm(const Var& w, const Var& target, double eps);  // w / (|w| 
 using kernels::Mask;
 Var softmax(const Var& x, double scale = 1, Mask mask = {});
 Var attention(const Var& q, const Var& k, const Var& v, double scale, Mask mask = {});  // [b, h, t, d]
-Var log_sum_exp(const Var& x);                                                          // [rows, n] -> [rows]
+// qkv [b, t, 3 * heads * d] -> [b, t, heads * d]: split_heads, rms_norm of queries and keys where there are weights
+// [d], attention, join_heads.
+Var self_attention(const Var& qkv, std::int64_t heads, const Var& q_weight, const Var& k_weight, double eps,
+                   double scale, Mask mask = {});
+Var log_sum_exp(const Var& x);                // [rows, n] -> [rows]
 Var pick(const Var& x, const Tensor& index);  // [rows, n], i32 [rows] -> [rows]; 0 where the index is negative
 Var place(const Var& dy, const Tensor& index, std::int64_t n);
 

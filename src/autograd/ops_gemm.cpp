@@ -1,4 +1,5 @@
 #include "autograd/broadcast.hpp"
+#include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
 #include "kernels/gemm.hpp"
@@ -16,18 +17,21 @@ Tensor usable(const Tensor& x) {
   return !expanded && (rows == 1 || columns == 1 || x.dim(-1) == 1 || x.dim(-2) == 1) ? x : dense(x);
 }
 
-// Beside bf16 numbers the others are rounded to bf16 too: activations times master weights.
-Tensor lowered(const Tensor& x, bool low) {
+}  // namespace
+
+Tensor operand(const Tensor& x, bool low) {
   if (!low || x.dtype() == DType::bf16) return usable(x);
   Tensor y = Tensor::empty(x.device(), x.shape(), DType::bf16);
   kernels::unary(kernels::Unary::copy, y, x);
   return y;
 }
 
+namespace {
+
 void product(const Tensor& y, const Tensor& c, const Var& a, const Var& b, Orient o, double alpha, double beta) {
   const bool low = a.value().dtype() == DType::bf16 || b.value().dtype() == DType::bf16;
-  kernels::matmul_add(y, c, flipped(lowered(a.value(), low), o == Orient::tn),
-                      flipped(lowered(b.value(), low), o == Orient::nt), alpha, beta);
+  kernels::matmul_add(y, c, flipped(operand(a.value(), low), o == Orient::tn),
+                      flipped(operand(b.value(), low), o == Orient::nt), alpha, beta);
 }
 
 Shape product_shape(const Var& a, const Var& b, Orient o) {

@@ -1,9 +1,11 @@
 #include <limits>
 
 #include "autograd/broadcast.hpp"
+#include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
 #include "kernels/attention.hpp"
+#include "kernels/norm_reduce.hpp"
 #include "kernels/pointwise.hpp"
 
 namespace lact {
@@ -44,6 +46,54 @@ Var attention(const Var& q, const Var& k, const Var& v, double c, Mask mask) {
   };
   return fused("attention", o, {q, k, v}, fast, [c, mask](std::span<const Var> in) {
     return matmul(softmax(matmul(in[0], in[1], Orient::nt), c, mask), in[2]);
+  });
+}
+
+namespace {
+
+// Rows of queries or keys, normed where there are weights, and what the gradient reads.
+struct NormedRows {
+  Tensor rows, weights, r;
+  NormedRows(const Tensor& x, const Var& w, DType stats, double eps) : rows(x) {
+    if (!w) return;
+    weights = dense(w.value()), rows = like(x), r = Tensor::empty(x.device(), {x.dim(0), x.dim(1), x.dim(2)}, stats);
+    kernels::rms_norm(rows, r, x, weights, eps);
+  }
+  Var pull(const Tensor& dx, const Tensor& x) const {  // dx holds the gradient of the rows before
+    if (!weights.defined()) return {};
+    const Tensor dw = like(weights);
+    kernels::rms_norm_grad(dx, dw, dx, x, weights, r);
+    return dw;
+  }
+};
+
+}  // namespace
+
+Var self_attention(const Var& qkv, std::int64_t heads, const Var& q_weight, const Var& k_weight, double eps, double c,
+                   Mask mask) {
+  check(bool(q_weight) == bool(k_weight), "weights for the norm of queries or of keys alone");
+  const Tensor whole = dense(qkv.value());
+  const std::vector<Tensor> x = parts_by_heads(whole, 3, heads);
+  const std::int64_t b = x[0].dim(0), t = x[0].dim(2), d = x[0].dim(3);
+  const DType stats = whole.dtype() == DType::bf16 ? DType::f32 : whole.dtype();
+  const NormedRows q(x[0], q_weight, stats, eps), k(x[1], k_weight, stats, eps);
+  const Tensor y = like(whole, {b, t, heads * d}), o = parts_by_heads(y, 1, heads)[0],
+               lse = Tensor::empty(whole.device(), {b, heads, t}, stats);
+  kernels::attention(o, lse, q.rows, k.rows, x[2], c, mask);
+  auto fast = [=](const Var& dy) {
+    const Tensor dx = like(whole);  // the gradients of all three side by side
+    const std::vector<Tensor> to = parts_by_heads(dx, 3, heads);
+    const Tensor dout = parts_by_heads(dense(dy.value()), 1, heads)[0];
+    kernels::attention_grad(to[0], to[1], to[2], dout, q.rows, k.rows, x[2], o, lse, c, mask);
+    const Var dq_weight = q.pull(to[0], x[0]), dk_weight = k.pull(to[1], x[1]);
+    return dq_weight ? Grads{dx, dq_weight, dk_weight} : Grads{dx};
+  };
+  std::vector<Var> in{qkv};
+  if (q_weight) in.insert(in.end(), {q_weight, k_weight});
+  return fused("self_attention", y, in, fast, [=](std::span<const Var> v) {
+    std::vector<Var> parts = split_heads(v[0], 3, heads);
+    for (std::size_t p = 0; p + 1 < v.size(); ++p) parts[p] = rms_norm(parts[p], v[p + 1], eps);
+    return join_heads({attention(parts[0], parts[1], parts[2], c, mask)});
   });
 }
 

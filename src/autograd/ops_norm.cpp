@@ -1,18 +1,22 @@
+#include <algorithm>
+
 #include "autograd/broadcast.hpp"
+#include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
 #include "kernels/norm_reduce.hpp"
+#include "kernels/pointwise.hpp"
 
 namespace lact {
 namespace {
 
 // Numbers per row: statistics of bf16 rows are f32.
-Tensor per_row(const Var& x) {
+Tensor per_row(const Tensor& x) {
   Shape s = x.shape();
   s.pop_back();
-  const DType t = x.value().dtype();
-  return Tensor::empty(x.value().device(), std::move(s), t == DType::bf16 ? DType::f32 : t);
+  return Tensor::empty(x.device(), std::move(s), x.dtype() == DType::bf16 ? DType::f32 : x.dtype());
 }
+Tensor per_row(const Var& x) { return per_row(x.value()); }
 Var row_mean(const Var& x) {
   Shape s = x.shape();
   s.back() = 1;
@@ -54,6 +58,58 @@ Var layer_norm(const Var& x, const Var& w, double eps) {
     Var centred = sub(in[0], row_mean(in[0]));
     return weighted(mul(centred, inverse(sqrt(shift(row_mean(square(centred)), eps)))), in);
   });
+}
+
+std::vector<Var> add_layer_norm(const Var& x, const Var& y, const Var& w, double eps) {
+  check(!y || y.shape() == x.shape(), "a sum of shapes {} and {}", text_of(x.shape()), y ? text_of(y.shape()) : "");
+  const Tensor wv = w ? dense(w.value()) : Tensor(), xv = dense_rows(x.value()), s = y ? like(xv) : xv, n = like(xv),
+               mean = per_row(xv), r = like(mean);
+  if (y)
+    kernels::add_layer_norm(s, n, mean, r, xv, dense_rows(y.value()), wv, eps);
+  else
+    kernels::layer_norm(n, mean, r, s, wv, eps);
+  // the sum is a node of its own, so that nothing keeps x and y
+  const Var sum = y ? op("add", s, {x, y}, [](const Var& dy) { return Grads{dy, dy}; }) : x;
+  auto fast = [s, wv, mean, r](std::span<const Var> dys) {
+    if (!dys[1]) return wv.defined() ? Grads{dys[0], {}} : Grads{dys[0]};
+    const Tensor dx = like(s), dw = wv.defined() ? like(wv) : Tensor();
+    kernels::layer_norm_grad(dx, dw, dense_rows(dys[1].value()), s, wv, mean, r,
+                             dys[0] ? dense_rows(dys[0].value()) : Tensor());
+    return wv.defined() ? Grads{dx, dw} : Grads{dx};
+  };
+  auto slow = [eps](std::span<const Var> in) {
+    return std::vector<Var>{in[0], layer_norm(in[0], in.size() > 1 ? in[1] : Var(), eps)};
+  };
+  return fused_many("add_layer_norm", {s, n}, inputs(sum, w), fast, slow);
+}
+
+std::vector<Var> silu_heads(const Var& x, int parts, std::int64_t heads, int normed, double eps) {
+  const Tensor whole = dense(x.value());
+  const std::vector<Tensor> from = parts_by_heads(whole, parts, heads);
+  const Shape one = from[0].shape(), folded{one[0] * one[1], one[2], one[3]};
+  std::vector<Tensor> ys, norms;
+  for (std::size_t p = 0; p < from.size(); ++p) {
+    ys.push_back(like(whole, folded));
+    norms.push_back(int(p) < normed ? per_row(ys[p]) : Tensor());
+    kernels::silu_rows(ys[p].view(one), norms[p], from[p], eps);
+  }
+  auto fast = [whole, from, norms, heads, eps](std::span<const Var> dys) {
+    const Tensor dx = like(whole);
+    if (!std::ranges::all_of(dys, [](const Var& dy) { return bool(dy); })) kernels::fill(dx, 0);
+    const std::vector<Tensor> to = parts_by_heads(dx, std::int64_t(from.size()), heads);
+    for (std::size_t p = 0; p < from.size(); ++p)
+      if (dys[p]) kernels::silu_rows_grad(to[p], dense(dys[p].value()).view(to[p].shape()), from[p], norms[p], eps);
+    return Grads{dx};
+  };
+  auto slow = [=](std::span<const Var> in) {
+    std::vector<Var> out = split_heads(in[0], parts, heads);
+    for (int p = 0; p < parts; ++p) {
+      const Var y = silu(out[std::size_t(p)]);
+      out[std::size_t(p)] = view(p < normed ? l2_norm(y, eps) : y, folded);
+    }
+    return out;
+  };
+  return fused_many("silu_heads", ys, {x}, fast, slow);
 }
 
 Var l2_norm(const Var& x, double eps) {

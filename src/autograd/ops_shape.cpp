@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "autograd/broadcast.hpp"
+#include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
 #include "kernels/norm_reduce.hpp"
@@ -82,13 +83,18 @@ Var sum(const Var& x) { return view(sum_to(x, Shape(x.shape().size(), 1)), {1});
 
 Var mean(const Var& x) { return scale(sum(x), 1.0 / double(std::max<std::int64_t>(x.value().count(), 1))); }
 
-std::vector<Var> split_heads(const Var& x, int parts, std::int64_t heads) {
-  std::int64_t b = x.dim(0), t = x.dim(1), d = x.dim(2) / (parts * heads);
+std::vector<Tensor> parts_by_heads(const Tensor& x, std::int64_t parts, std::int64_t heads) {
+  check(x.dims() == 3, "heads of a tensor of shape {}", text_of(x.shape()));
+  const std::int64_t d = x.dim(2) / (parts * heads);
   check(d * parts * heads == x.dim(2), "{} channels do not split into {} x {} heads", x.dim(2), parts, heads);
-  Tensor all = dense(x.value()).view({b, t, parts, heads, d}).permute({2, 0, 3, 1, 4});
+  const Tensor all = x.view({x.dim(0), x.dim(1), parts, heads, d}).permute({2, 0, 3, 1, 4});
   std::vector<Tensor> ys;
-  for (int p = 0; p < parts; ++p) ys.push_back(all.select(0, p));
-  return op_many("split_heads", ys, {x}, [](std::span<const Var> dys) {
+  for (std::int64_t p = 0; p < parts; ++p) ys.push_back(all.select(0, p));
+  return ys;
+}
+
+std::vector<Var> split_heads(const Var& x, int parts, std::int64_t heads) {
+  return op_many("split_heads", parts_by_heads(dense(x.value()), parts, heads), {x}, [](std::span<const Var> dys) {
     Var some = *std::ranges::find_if(dys, [](const Var& g) { return bool(g); });
     std::vector<Var> whole(dys.begin(), dys.end());
     for (Var& g : whole) {

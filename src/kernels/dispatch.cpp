@@ -99,14 +99,24 @@ void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& 
   entry(&Table::layer_norm, "layer_norm", y)(y, mean, r, x, w, eps);
 }
 void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& mean,
-                     const Tensor& r) {
-  entry(&Table::layer_norm_grad, "layer_norm_grad", dx)(dx, dw, dy, x, w, mean, r);
+                     const Tensor& r, const Tensor& beside) {
+  entry(&Table::layer_norm_grad, "layer_norm_grad", dx)(dx, dw, dy, x, w, mean, r, beside);
+}
+void add_layer_norm(Tensor s, Tensor y, Tensor mean, Tensor r, const Tensor& a, const Tensor& b, const Tensor& w,
+                    double eps) {
+  entry(&Table::add_layer_norm, "add_layer_norm", s)(s, y, mean, r, a, b, w, eps);
 }
 void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) {
   entry(&Table::l2_norm, "l2_norm", y)(y, norm, x, eps);
 }
 void l2_norm_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
   entry(&Table::l2_norm_grad, "l2_norm_grad", dx)(dx, dy, x, norm, eps);
+}
+void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps) {
+  entry(&Table::silu_rows, "silu_rows", y)(y, norm, x, eps);
+}
+void silu_rows_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
+  entry(&Table::silu_rows_grad, "silu_rows_grad", dx)(dx, dy, x, norm, eps);
 }
 void column_norm(Tensor norm, const Tensor& w) { entry(&Table::column_norm, "column_norm", norm)(norm, w); }
 void keep_column_norm(Tensor y, Tensor norm, const Tensor& w, const Tensor& target, double eps) {

@@ -14,9 +14,8 @@ void swiglu_products(Tensor m, Tensor g, Tensor h, const Tensor& x, const Tensor
 }
 
 void swiglu_grad_product(Tensor dg, Tensor dh, const Tensor& dy, const Tensor& w1, const Tensor& g, const Tensor& h) {
-  const Tensor dm = like(g);
-  matmul(dm, dy, w1.transpose());
-  swiglu_grad(dg, dh, g, h, dm);
+  matmul(dg, dy, w1.transpose());
+  swiglu_grad(dg, dh, g, h, dg);
 }
 
 void rated_gates_product(Tensor m, Tensor dg, Tensor dh, Tensor dm, const Tensor& v, const Tensor& w1, const Tensor& g,
@@ -31,9 +30,8 @@ void gelu_product(Tensor y, Tensor u, const Tensor& x, const Tensor& w) {
 }
 
 void gelu_grad_product(Tensor du, const Tensor& dy, const Tensor& w, const Tensor& u) {
-  const Tensor dgelu = like(u);
-  matmul(dgelu, dy, w);
-  binary(Binary::gelu_grad, du, u, dgelu);
+  matmul(du, dy, w);
+  binary(Binary::gelu_grad, du, u, du);
 }
 
 }  // namespace lact::kernels::composed

@@ -13,17 +13,25 @@ void squared_norm(Tensor y, const Tensor& x);
 
 // y = x r w with r = 1 / sqrt(mean(x^2) + eps); w [d] or undefined. Rows may be strided. r per row.
 void rms_norm(Tensor y, Tensor r, const Tensor& x, const Tensor& w, double eps);
-// dx (rows may be strided) and, if defined, dw [d] summed over all rows.
+// dx (rows may be strided, and be dy itself) and, if defined, dw [d] summed over all rows.
 void rms_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& r);
 
 // y = (x - mean) r w with r = 1 / sqrt(var + eps), biased variance; w [d] or undefined. Rows may be strided.
 void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& w, double eps);
+// dx = beside + the gradient, where beside is defined: what came to x on another way.
 void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& mean,
-                     const Tensor& r);
+                     const Tensor& r, const Tensor& beside = {});
+// s = a + b, and y its norm as above.
+void add_layer_norm(Tensor s, Tensor y, Tensor mean, Tensor r, const Tensor& a, const Tensor& b, const Tensor& w,
+                    double eps);
 
 // y = x / (|x| + eps): the epsilon is added to the norm. Rows may be strided. norm per row = |x|.
 void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps);
 void l2_norm_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps);  // 0 / 0 counts as 0
+// y = silu(x), and where norm is defined over (norm + eps), norm = |silu(x)| per row. Rows may be strided; dx is not
+// dy.
+void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps);
+void silu_rows_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps);
 
 // Columns of w [B, m, n]: norms over dim 1, norm [B, 1, n]; y = w / (norm + eps) * target, target [B, 1, n].
 void column_norm(Tensor norm, const Tensor& w);

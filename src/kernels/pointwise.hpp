@@ -1,5 +1,6 @@
 // Element-wise kernels. Results first, then inputs; a kernel neither allocates results nor differentiates.
-// f32 and f64 (copy also bf16, i32, u8). Zero-sized tensors are legal everywhere.
+// f32 and f64 (copy also bf16, i32, u8). Zero-sized tensors are legal everywhere. Of binary and swiglu_grad a result
+// may stand where a contiguous input stood.
 #pragma once
 #include "kernels/formula.hpp"
 #include "tensor/tensor.hpp"

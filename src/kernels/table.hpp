@@ -34,8 +34,11 @@ struct Table {
   decltype(&kernels::rms_norm_grad) rms_norm_grad = nullptr;
   decltype(&kernels::layer_norm) layer_norm = nullptr;
   decltype(&kernels::layer_norm_grad) layer_norm_grad = nullptr;
+  decltype(&kernels::add_layer_norm) add_layer_norm = nullptr;
   decltype(&kernels::l2_norm) l2_norm = nullptr;
   decltype(&kernels::l2_norm_grad) l2_norm_grad = nullptr;
+  decltype(&kernels::silu_rows) silu_rows = nullptr;
+  decltype(&kernels::silu_rows_grad) silu_rows_grad = nullptr;
   decltype(&kernels::column_norm) column_norm = nullptr;
   decltype(&kernels::keep_column_norm) keep_column_norm = nullptr;
   decltype(&kernels::keep_column_norm_grad) keep_column_norm_grad = nullptr;

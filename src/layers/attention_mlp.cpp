@@ -36,14 +36,17 @@ Var SelfAttention::operator()(Ctx& c, const Var& x_btd, const TokenCut& cut, std
   Shape whole = x.shape();
   bool whole_spans = cut.whole_spans(span);
   if (whole_spans) x = view(x, {whole[0] * whole[1] / span, span, whole[2]});
-  std::vector<Var> qkv = split_heads(to_qkv_(c, x), 3, heads_);  // [b, heads, t, head_dim]
-  if (q_norm_) qkv[0] = (*q_norm_)(c, qkv[0]), qkv[1] = (*k_norm_)(c, qkv[1]);
+  Var all = to_qkv_(c, x);
   double scale = 1 / std::sqrt(double(cfg_.head_dim));
   kernels::Mask mask{.causal = cfg_.causal, .window = 0};
-  Var o = whole_spans ? attention(qkv[0], qkv[1], qkv[2], scale, mask)
-                      : span_attention(c, {qkv[0], qkv[1], qkv[2]}, cut, span, scale, mask);
-  Var y = c_proj_(c, join_heads({o}));
-  return scatter_tokens(c, view(y, whole));
+  if (whole_spans) {
+    Var q = q_norm_ ? q_norm_->weight(c) : Var(), k = k_norm_ ? k_norm_->weight(c) : Var();
+    return scatter_tokens(c, view(c_proj_(c, self_attention(all, heads_, q, k, qk_norm_eps, scale, mask)), whole));
+  }
+  std::vector<Var> qkv = split_heads(all, 3, heads_);  // [b, heads, t, head_dim]
+  if (q_norm_) qkv[0] = (*q_norm_)(c, qkv[0]), qkv[1] = (*k_norm_)(c, qkv[1]);
+  Var o = span_attention(c, {qkv[0], qkv[1], qkv[2]}, cut, span, scale, mask);
+  return scatter_tokens(c, c_proj_(c, join_heads({o})));
 }
 
 Mlp::Mlp(Scope s, std::int64_t dim, double inter_multi, bool bias, InitScale init)
@@ -52,7 +55,9 @@ Mlp::Mlp(Scope s, std::int64_t dim, double inter_multi, bool bias, InitScale ini
               LinearCut::rows) {}
 
 Var Mlp::operator()(Ctx& c, const Var& x, const TokenCut& cut) const {
-  return scatter_tokens(c, c_proj_(c, gelu(c_fc_(c, gather_tokens(c, x, cut.held())))));
+  Var all = gather_tokens(c, x, cut.held());
+  return scatter_tokens(
+      c, c_fc_.biased() ? c_proj_(c, gelu(c_fc_(c, all))) : gelu_network(all, c_fc_.weight(c), c_proj_.weight(c)));
 }
 
 }  // namespace lact

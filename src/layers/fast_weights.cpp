@@ -45,15 +45,12 @@ Flops fast_weight_flops(double updated, double applied, double orthogonalised, d
   return f;
 }
 
-Var apply_fast_weights(const FastWeights& w, const Var& x) {
-  return matmul(swiglu(matmul(x, w.w0), matmul(x, w.w2)), w.w1);
-}
+Var apply_fast_weights(const FastWeights& w, const Var& x) { return glu_network(x, w.w0, w.w1, w.w2); }
 
 FastWeights inner_gradient(const FastWeights& w, const Var& k, const Var& v, const Var& rate0, const Var& rate1,
                            const Var& rate2) {
-  const std::vector<Var> rated =  // {hidden, its slope for W0, its slope for W2}, each times its rate
-      rated_gates(matmul(k, w.w0), matmul(k, w.w2), matmul(v, w.w1, Orient::nt), rate0, rate1, rate2);
-  return {matmul(k, rated[1], Orient::tn), matmul(rated[0], v, Orient::tn), matmul(k, rated[2], Orient::tn)};
+  const std::vector<Var> g = rated_glu_grad(k, v, w.w0, w.w1, w.w2, rate0, rate1, rate2);
+  return {g[0], g[1], g[2]};
 }
 
 namespace {

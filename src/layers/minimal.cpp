@@ -54,10 +54,9 @@ FastWeightRule MinimalFastWeights::rule() const {
 
 namespace {
 FastWeightTokens silu_tokens(const Var& qkv, std::int64_t heads, bool l2) {
-  std::vector<Var> p = split_heads(qkv, 3, heads);
-  auto key = [l2](const Var& x) { return fold_heads(l2 ? l2_norm(silu(x), 1e-5) : silu(x)); };
+  std::vector<Var> p = silu_heads(qkv, 3, heads, l2 ? 2 : 0, 1e-5);
   FastWeightTokens t;
-  t.q = key(p[0]), t.k = key(p[1]), t.v = fold_heads(silu(p[2]));
+  t.q = p[0], t.k = p[1], t.v = p[2];
   return t;
 }
 }  // namespace

@@ -70,12 +70,12 @@ FastWeights Ttt::learned(Ctx& c, std::int64_t batch) const {
 }
 
 FastWeightTokens Ttt::project(Ctx& c, const Var& x) const {
-  std::vector<Var> qkv = split_heads(to_qkv_(c, x), 3, heads_);     // [b, heads, t, d]; channels (qkv, head, channel)
+  std::vector<Var> qkv = silu_heads(to_qkv_(c, x), 3, heads_, 2, 1e-5);
   Var rates = softplus(shift(lr_fc_(c, widened(x)), rate_shift_));  // channels (which, head)
   std::vector<Var> rate = split_heads(rates, 3, heads_);
-  return {.q = fold_heads(l2_norm(silu(qkv[0]), 1e-5)),
-          .k = fold_heads(l2_norm(silu(qkv[1]), 1e-5)),
-          .v = fold_heads(silu(qkv[2])),
+  return {.q = qkv[0],
+          .k = qkv[1],
+          .v = qkv[2],
           .rate0 = fold_heads(rate[0]),
           .rate1 = fold_heads(rate[1]),
           .rate2 = fold_heads(rate[2]),

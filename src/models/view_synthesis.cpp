@@ -196,8 +196,11 @@ Var ViewSynthesis::embed_rows(Ctx& c, const Sequence& seq, const Batch& b, std::
 
 Var ViewSynthesis::run_block(Ctx& c, int i, Var x, const Sequence& seq) {
   std::size_t ttt_index = 0;
+  Var branch;  // of the sub-layer before, not yet added
   for (const SubLayer& sub : blocks_[std::size_t(i)]) {
-    Var y = sub.ln(c, x);
+    const std::vector<Var> sum_and_norm = sub.ln.after_sum(c, x, branch);
+    x = sum_and_norm[0];
+    Var y = sum_and_norm[1];
     if (const auto* attend = std::get_if<SelfAttention>(&sub.f)) {
       y = (*attend)(c, y, seq.cut, sub.per_view ? seq.tokens_per_view : seq.cut.tokens);
     } else if (const auto* mlp = std::get_if<Mlp>(&sub.f)) {
@@ -208,9 +211,9 @@ Var ViewSynthesis::run_block(Ctx& c, int i, Var x, const Sequence& seq) {
       y = r.y;
       ++ttt_index;
     }
-    x = add(x, y);
+    branch = y;
   }
-  return x;
+  return branch ? add(x, branch) : x;
 }
 
 std::int64_t ViewSynthesis::tokens(const Batch& b) const {

@@ -97,12 +97,20 @@ TEST(Bf16, RowNorms) {
                      dx = result({2, 3, 9, n}, t), dw = weighted ? result({n}, stats) : Tensor{};
         kernels::layer_norm(y, mean, r, xs, ws, 1e-5);
         kernels::layer_norm_grad(dx, dw, dys, xs, ws, mean, r);
-        return std::vector<Tensor>{y, dx, dw};
+        const Tensor sum = like(y), unit = like(y), silu = like(y), dsilu = like(y);
+        kernels::add_layer_norm(sum, unit, mean, r, xs, dys, ws, 1e-5);
+        kernels::silu_rows(silu, r, xs, 1e-5);
+        kernels::silu_rows_grad(dsilu, dys, xs, r, 1e-5);
+        return std::vector<Tensor>{y, dx, dw, sum, unit, silu, dsilu};
       };
       const auto a = run(x.low, dy.low, w, DType::f32, DType::bf16),
                  b = run(x.judge, dy.judge, w64, DType::f64, DType::f64);
       expect_near(a[0], b[0], 1, sentence("layer_norm of {}", n));
       expect_near(a[1], b[1], 1, sentence("layer_norm_grad of {}", n));
+      expect_near(a[3], b[3], 1, sentence("sum of {}", n));
+      expect_near(a[4], b[4], 2, sentence("norm of a sum, which is stored in bf16, of {}", n));
+      expect_near(a[5], b[5], 1, sentence("silu over its length of {}", n));
+      expect_near(a[6], b[6], 1, sentence("its gradient of {}", n));
       if (weighted) {
         EXPECT_LE(difference(a[2], b[2]), 1e-5) << "weights are f32";
       }

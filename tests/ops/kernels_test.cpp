@@ -156,6 +156,22 @@ TEST(Pointwise, GateAndItsAdjoint) {
   expect_slope([&](const Tensor& v) { return gate(g.f64, v); }, h.f64, dh.f64, "dh");
 }
 
+TEST(Pointwise, AResultMayStandWhereAnInputStood) {
+  for (std::int64_t n : {1, 37, 1000}) {
+    const Pair x = Pair::random({3, n}, "x"), y = Pair::random({3, n}, "y"), z = Pair::random({3, n}, "z");
+    for (auto t : {&Pair::f32, &Pair::f64}) {
+      const Tensor du = like(x.*t), dg = like(du), dh = like(du), place = like(du), gate_place = like(du),
+                   other = like(du);
+      for (const Tensor& p : {place, gate_place}) kernels::unary(kernels::Unary::copy, p, z.*t);
+      kernels::binary(kernels::Binary::gelu_grad, du, x.*t, z.*t);
+      kernels::binary(kernels::Binary::gelu_grad, place, x.*t, place);
+      kernels::swiglu_grad(dg, dh, x.*t, y.*t, z.*t);
+      kernels::swiglu_grad(gate_place, other, x.*t, y.*t, gate_place);
+      EXPECT_TRUE(same_bits(place, du) && same_bits(gate_place, dg) && same_bits(other, dh)) << n;
+    }
+  }
+}
+
 TEST(Pointwise, RatedGatesAreGatesTimesTheirRates) {
   for (std::int64_t n : {1, 16, 37, 64, 1000}) {
     const Shape s{2, 3, n}, per_row{2, 3, 1};

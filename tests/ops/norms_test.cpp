@@ -8,7 +8,7 @@ namespace {
 
 constexpr double eps = 1e-5;
 
-enum class Norm { rms, layer, l2 };
+enum class Norm { rms, layer, l2, silu_l2, silu };
 struct Rows {  // results of one kernel and its gradient
   Tensor y, mean, r, dx, dw;
 };
@@ -30,12 +30,23 @@ Rows run(Norm norm, const Tensor& x, const Tensor& w, const Tensor& dy) {
       kernels::l2_norm(out.y, out.r, x, eps);
       kernels::l2_norm_grad(out.dx, dy, x, out.r, eps);
       break;
+    case Norm::silu_l2:
+      kernels::silu_rows(out.y, out.r, x, eps);
+      kernels::silu_rows_grad(out.dx, dy, x, out.r, eps);
+      break;
+    case Norm::silu:
+      kernels::silu_rows(out.y, {}, x, eps);
+      kernels::silu_rows_grad(out.dx, dy, x, {}, eps);
+      kernels::fill(out.r, 0);
+      break;
   }
   return out;
 }
 
+bool has_weights(Norm n) { return n == Norm::rms || n == Norm::layer; }
+
 class RowNorms : public testing::TestWithParam<Norm> {};
-INSTANTIATE_TEST_SUITE_P(All, RowNorms, testing::Values(Norm::rms, Norm::layer, Norm::l2));
+INSTANTIATE_TEST_SUITE_P(All, RowNorms, testing::Values(Norm::rms, Norm::layer, Norm::l2, Norm::silu_l2, Norm::silu));
 
 TEST_P(RowNorms, AgreeWithF64OnOddSizesAndViews) {
   for (std::int64_t n : {1, 7, 16, 17, 33, 100})
@@ -43,7 +54,7 @@ TEST_P(RowNorms, AgreeWithF64OnOddSizesAndViews) {
       // heads beside each other: rows lie strided
       const Pair x = Pair::random({2, 75, 3, n}, "x").with([](const Tensor& t) { return t.permute({0, 2, 1, 3}); });
       const Pair dy = Pair::random({2, 3, 75, n}, "dy");
-      const Pair w = weighted && GetParam() != Norm::l2 ? Pair::random({n}, "w") : Pair{};
+      const Pair w = weighted && has_weights(GetParam()) ? Pair::random({n}, "w") : Pair{};
       const Rows a = run(GetParam(), x.f32, w.f32, dy.f32), b = run(GetParam(), x.f64, w.f64, dy.f64);
       const std::string what = sentence("norm {} of {}", int(GetParam()), n);
       expect_agrees({a.y, b.y}, n == 1 ? 64 : 16, what + ": y");
@@ -55,7 +66,7 @@ TEST_P(RowNorms, AgreeWithF64OnOddSizesAndViews) {
 }
 
 TEST_P(RowNorms, GradientsMatchDifferences) {
-  const Tensor x = random_tensor({5, 11}, "x"), w = GetParam() == Norm::l2 ? Tensor{} : random_tensor({11}, "w"),
+  const Tensor x = random_tensor({5, 11}, "x"), w = has_weights(GetParam()) ? random_tensor({11}, "w") : Tensor{},
                dy = random_tensor({5, 11}, "dy");
   const Rows out = run(GetParam(), x, w, dy);
   expect_slope([&](const Tensor& t) { return inner(run(GetParam(), t, w, dy).y, dy); }, x, out.dx, "dx");
@@ -77,6 +88,46 @@ TEST_P(RowNorms, ZeroRowsAndEmptyTensorsGiveFiniteNumbers) {
                            return want;
                          }()),
               2 * eps32);
+  }
+}
+
+// What came to the sum on another way is added to the gradient through its norm, and rows may lie anywhere.
+TEST(RowSums, ANormOfASumIsTheSumAndThenItsNorm) {
+  for (std::int64_t n : {1, 7, 33, 100}) {
+    auto heads = [](const Tensor& t) { return t.permute({0, 2, 1, 3}); };
+    const Pair a = Pair::random({2, 75, 3, n}, "a").with(heads), b = Pair::random({2, 3, 75, n}, "b"),
+               dy = Pair::random({2, 3, 75, n}, "dy"), beside = Pair::random({2, 75, 3, n}, "beside").with(heads),
+               w = Pair::random({n}, "w");
+    for (auto t : {&Pair::f32, &Pair::f64}) {
+      const Tensor s = like(b.*t), y = like(s), mean = like(s, {2, 3, 75}), r = like(mean), sum = like(s),
+                   both = like(s);
+      kernels::add_layer_norm(s, y, mean, r, a.*t, b.*t, w.*t, eps);
+      kernels::binary(kernels::Binary::add, sum, a.*t, b.*t);
+      const Rows apart = run(Norm::layer, sum, w.*t, dy.*t);
+      EXPECT_TRUE(same_bits(s, sum) && same_bits(y, apart.y) && same_bits(mean, apart.mean) && same_bits(r, apart.r));
+      const Tensor dx = like(s), dw = like(w.*t);
+      kernels::layer_norm_grad(dx, dw, dy.*t, s, w.*t, mean, r, beside.*t);
+      kernels::binary(kernels::Binary::add, both, apart.dx, beside.*t);
+      const double unit = t == &Pair::f32 ? eps32 : 2.3e-16;  // a product and a sum may round once
+      EXPECT_LE(difference(dx, both), 2 * unit);
+      EXPECT_TRUE(same_bits(dw, apart.dw));
+    }
+  }
+  const Tensor none = Tensor::zeros(tested(), {0, 9}), rows = Tensor::zeros(tested(), {0});
+  kernels::add_layer_norm(none, none, rows, rows, none, none, {}, eps);
+  EXPECT_THROW(kernels::add_layer_norm(none, none, rows, rows, none, Tensor::zeros(tested(), {0, 7}), {}, eps), Error);
+}
+
+TEST(RowSums, AGradientMayTakeThePlaceOfItsCotangent) {
+  for (std::int64_t n : {1, 7, 64}) {
+    const Pair x = Pair::random({40, n}, "x"), dy = Pair::random({40, n}, "dy"), w = Pair::random({n}, "w");
+    for (auto t : {&Pair::f32, &Pair::f64}) {
+      const Rows apart = run(Norm::rms, x.*t, w.*t, dy.*t);
+      const Tensor place = like(dy.*t), dw = like(w.*t);
+      kernels::unary(kernels::Unary::copy, place, dy.*t);
+      kernels::rms_norm_grad(place, dw, place, x.*t, w.*t, apart.r);
+      EXPECT_TRUE(same_bits(place, apart.dx) && same_bits(dw, apart.dw));
+    }
   }
 }
 

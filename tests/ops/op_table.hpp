@@ -216,6 +216,40 @@ inline std::vector<Row> products() {
   return t;
 }
 
+inline std::vector<Row> networks() {
+  std::vector<Row> t;
+  const Shape in{2, 5, 7}, out{2, 7, 5}, tokens{2, rows, 5}, rate{2, rows, 1};
+  auto gated = [](const Var& x, const Var& w0, const Var& w2) { return mul(silu(matmul(x, w0)), matmul(x, w2)); };
+  t.push_back({"glu_network",
+               {tokens, in, {2, 7, 4}, in},
+               {{2, rows, 4}},
+               one([](In v) { return glu_network(v[0], v[1], v[2], v[3]); }),
+               35,
+               {},
+               one([gated](In v) { return matmul(gated(v[0], v[1], v[3]), v[2]); })});
+  t.push_back({"rated_glu_grad",
+               {tokens, tokens, in, out, in, rate, rate, rate},
+               {in, out, in},
+               [](In v) { return rated_glu_grad(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]); },
+               35,
+               {},
+               [gated](In v) {
+                 const Var g = matmul(v[0], v[2]), h = matmul(v[0], v[4]), dm = matmul(v[1], v[3], Orient::nt);
+                 const Var slope = mul(mul(mul(dm, h), silu_slope(g)), v[5]);
+                 return std::vector<Var>{matmul(v[0], slope, Orient::tn),
+                                         matmul(mul(gated(v[0], v[2], v[4]), v[6]), v[1], Orient::tn),
+                                         matmul(v[0], mul(mul(dm, silu(g)), v[7]), Orient::tn)};
+               }});
+  t.push_back({"gelu_network",
+               {{2, rows, 5}, {7, 5}, {4, 7}},
+               {{2, rows, 4}},
+               one([](In v) { return gelu_network(v[0], v[1], v[2]); }),
+               35,
+               {},
+               one([](In v) { return linear(gelu(linear(v[0], v[1])), v[2]); })});
+  return t;
+}
+
 inline std::vector<Row> norms() {
   std::vector<Row> t;
   auto rms = one([](In x) { return rms_norm(x[0], empty_or(x, 1), 1e-3); });
@@ -229,6 +263,48 @@ inline std::vector<Row> norms() {
   });
   t.push_back({"layer_norm", {{2, rows, 7}, {7}}, {{2, rows, 7}}, layer, 7, {}, centred_rms});
   t.push_back({"layer_norm plain", {{rows, 7}}, {{rows, 7}}, layer, 7, {}, centred_rms});
+  t.push_back({"add_layer_norm",
+               {{2, rows, 7}, {2, rows, 7}, {7}},
+               {{2, rows, 7}, {2, rows, 7}},
+               [](In x) { return add_layer_norm(x[0], x[1], x[2], 1e-3); },
+               7,
+               {},
+               [](In x) {
+                 const Var s = add(x[0], x[1]);
+                 return std::vector<Var>{s, layer_norm(s, x[2], 1e-3)};
+               }});
+  t.push_back({"add_layer_norm alone",
+               {{2, rows, 7}},
+               {{2, rows, 7}, {2, rows, 7}},
+               [](In x) { return add_layer_norm(x[0], {}, {}, 1e-3); },
+               7,
+               {},
+               [](In x) {
+                 return std::vector<Var>{x[0], layer_norm(x[0], {}, 1e-3)};
+               }});
+  t.push_back({"add_layer_norm used in part",
+               {{rows, 7}, {rows, 7}, {7}},
+               {{rows, 7}},
+               one([](In x) { return add_layer_norm(x[0], x[1], x[2], 1e-3)[1]; }),
+               7,
+               {},
+               one([](In x) { return layer_norm(add(x[0], x[1]), x[2], 1e-3); })});
+  t.push_back({"silu_heads",
+               {{2, rows, 30}},
+               {{6, rows, 5}, {6, rows, 5}},
+               [](In x) { return silu_heads(x[0], 2, 3, 1, 1e-2); },
+               5,
+               {},
+               [](In x) {
+                 std::vector<Var> p = split_heads(x[0], 2, 3);
+                 return std::vector<Var>{view(l2_norm(silu(p[0]), 1e-2), {6, x[0].dim(1), 5}),
+                                         view(silu(p[1]), {6, x[0].dim(1), 5})};
+               }});
+  t.push_back({"silu_heads used in part",
+               {{2, rows, 18}},
+               {{2, rows, 6}},
+               one([](In x) { return silu_heads(x[0], 3, 1, 2, 1e-2)[1]; }),
+               6});
   t.push_back(
       {"l2_norm", {{2, rows, 7}}, {{2, rows, 7}}, one([](In x) { return l2_norm(x[0], 1e-2); }), 7, {}, one([](In x) {
          return divided(x[0], shift(sqrt(row_sum(square(x[0]))), 1e-2));
@@ -277,6 +353,23 @@ inline std::vector<Row> attention_and_losses() {
                  {},
                  by_hand});
   }
+  for (const bool normed : {true, false}) {
+    std::vector<Shape> in{{2, rows, 24}};
+    if (normed) in.insert(in.end(), {{4}, {4}});
+    t.push_back({normed ? "self_attention" : "self_attention plain",
+                 in,
+                 {{2, rows, 8}},
+                 one([](In x) {
+                   return self_attention(x[0], 2, empty_or(x, 1), empty_or(x, 2), 1e-3, 0.6, {true, 0});
+                 }),
+                 8,
+                 {},
+                 one([](In x) {
+                   std::vector<Var> p = split_heads(x[0], 3, 2);
+                   for (std::size_t i = 1; i < x.size(); ++i) p[i - 1] = rms_norm(p[i - 1], x[i], 1e-3);
+                   return join_heads({attention(p[0], p[1], p[2], 0.6, {true, 0})});
+                 })});
+  }
   t.push_back({"log_sum_exp", {{rows, 5}}, {{rows}}, unary(&log_sum_exp), 5, {}, one([](In x) {
                  return view(ln(row_sum(exp(x[0]))), {x[0].dim(0)});
                })});
@@ -287,7 +380,7 @@ inline std::vector<Row> attention_and_losses() {
 
 inline std::vector<Row> table() {
   std::vector<Row> all;
-  for (auto part : {element_wise, shapes, products, norms, attention_and_losses})
+  for (auto part : {element_wise, shapes, products, networks, norms, attention_and_losses})
     for (Row& r : part()) all.push_back(std::move(r));
   return all;
 }

@@ -111,8 +111,31 @@ void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& 
   });
 }
 
+void add_layer_norm(Tensor s, Tensor y, Tensor mean, Tensor r, const Tensor& a, const Tensor& b, const Tensor& w,
+                    double eps) {
+  check_same(s, y, "add_layer_norm");
+  check_same(s, a, "add_layer_norm");
+  check_same(s, b, "add_layer_norm");
+  check_per_row(mean, s, "add_layer_norm");
+  check_per_row(r, s, "add_layer_norm");
+  for_type(y, "add_layer_norm", [&](auto t) {
+    using T = decltype(t);
+    const T* weights = weights_of<T>(w, s, "add_layer_norm");
+    const Rows<T> to(y, "add_layer_norm's result"), sum(s, "add_layer_norm's sum"), left(a, "add_layer_norm's input"),
+        right(b, "add_layer_norm's input");
+    const std::int64_t n = sum.size();
+    split(sum.count(), rows_worth(enough, n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        loops<T>().binary(Binary::add, sum[i], left[i], right[i], n);
+        loops<T>().layer_norm(to[i], mean.data<T>() + i, r.data<T>() + i, sum[i], weights, n, T(eps));
+      }
+    });
+  });
+}
+
 void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& mean,
-                     const Tensor& r) {
+                     const Tensor& r, const Tensor& beside) {
+  if (beside.defined()) check_same(x, beside, "layer_norm_grad");
   check_same(x, dx, "layer_norm_grad");
   check_same(x, dy, "layer_norm_grad");
   check_per_row(mean, x, "layer_norm_grad");
@@ -121,11 +144,13 @@ void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, co
     using T = decltype(t);
     const T* weights = weights_of<T>(w, x, "layer_norm_grad");
     const Rows<T> to(dx, "layer_norm_grad's result"), from(x, "layer_norm_grad's input"),
-        cotangent(dy, "layer_norm_grad's dy");
+        cotangent(dy, "layer_norm_grad's dy"),
+        other(beside.defined() ? beside : dx, "layer_norm_grad's other gradient");
     each_row_with_weights<T>(dx, from.count(), weights_of<T>(dw, x, "layer_norm_grad"),
                              [&](std::int64_t i, T* weights_grad) {
                                loops<T>().layer_norm_grad(to[i], weights_grad, cotangent[i], from[i], weights,
                                                           mean.data<T>()[i], r.data<T>()[i], from.size());
+                               if (beside.defined()) loops<T>().add_to(to[i], other[i], from.size(), T(1));
                              });
   });
 }
@@ -153,6 +178,35 @@ void l2_norm_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& no
     split(from.count(), rows_worth(enough, from.size()), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i)
         loops<T>().l2_norm_grad(to[i], cotangent[i], from[i], norm.data<T>()[i], from.size(), T(eps));
+    });
+  });
+}
+
+void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps) {
+  check_same(y, x, "silu_rows");
+  if (norm.defined()) check_per_row(norm, x, "silu_rows");
+  for_type(y, "silu_rows", [&](auto t) {
+    using T = decltype(t);
+    const Rows<T> to(y, "silu_rows's result"), from(x, "silu_rows's input");
+    split(from.count(), rows_worth(enough, from.size()), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        loops<T>().silu_row(to[i], norm.defined() ? norm.data<T>() + i : nullptr, from[i], from.size(), T(eps));
+    });
+  });
+}
+
+void silu_rows_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
+  check_same(x, dx, "silu_rows_grad");
+  check_same(x, dy, "silu_rows_grad");
+  if (norm.defined()) check_per_row(norm, x, "silu_rows_grad");
+  for_type(x, "silu_rows_grad", [&](auto t) {
+    using T = decltype(t);
+    const Rows<T> to(dx, "silu_rows_grad's result"), from(x, "silu_rows_grad's input"),
+        cotangent(dy, "silu_rows_grad's dy");
+    split(from.count(), rows_worth(enough, from.size()), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        loops<T>().silu_row_grad(to[i], cotangent[i], from[i], norm.defined() ? norm.data<T>() + i : nullptr,
+                                 from.size(), T(eps));
     });
   });
 }

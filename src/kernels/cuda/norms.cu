@@ -1,19 +1,12 @@
 // Norms of rows and of columns, and their gradients.
 #include "kernels/cuda/cuda.hpp"
+#include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/sums.cuh"
 
 namespace lact::kernels::cuda {
 namespace {
 
 enum class Norm { rms, layer, l2 };
-
-template <class T>
-struct View {  // rows of stride 1
-  T* base;
-  Places<1> places;
-  explicit View(const Tensor& t) : base(t.data<T>()), places(layout_of(t, std::max(0, t.dims() - 1))) {}
-  __device__ T* operator[](std::int64_t row) const { return base + places.of(row).at[0]; }
-};
 
 template <Norm N, class T, int V>
 struct Forward {
@@ -69,12 +62,35 @@ struct Forward {
   }
 };
 
+// s = a + b as it is stored, and its norm: y and statistics of `norm`, whose x is s.
+template <class T, int V>
+struct AddedForward {
+  Forward<Norm::layer, T, V> norm;
+  View<T> a, b;
+  template <int W>
+  __device__ void at(std::int64_t row, int lane, bool mine) const {
+    using A = Computed<T>;
+    const T *left = a[row], *right = b[row];
+    T* s = norm.x[row];
+    each_pack<V, W>(lane, norm.n, [&](std::int64_t i) {
+      A u[V], v[V];
+      take<V>(u, left + i);
+      take<V>(v, right + i);
+#pragma unroll
+      for (int j = 0; j < V; ++j) v[j] += u[j];
+      if (mine) give<V>(s + i, v);
+    });
+    norm.template at<W>(row, lane, mine);  // each thread reads what it wrote
+  }
+};
+
 // With g = dy w and u = (x - mean) r: dx = r (g - mean(g) - u mean(g u)); without the mean for rms. For l2, with
 // s = 1 / (norm + eps): dx = dy s - x sum(dy x) s^2 / norm.
 template <Norm N, class T, int V>
 struct Backward {
   using A = Computed<T>;
-  View<T> dx, dy, x;
+  View<T> dx, dy, x, beside;
+  bool adds;  // beside to dx
   const A *mean, *r, *w;
   std::int64_t n;
   A eps;
@@ -108,13 +124,18 @@ struct Backward {
     }
     if (!mine) return;
     T* to = dx[row];
+    const T* other = beside[row];
     each_pack<V, W>(lane, n, [&](std::int64_t i) {
-      A v[V], g[V], u[V];
+      A v[V], g[V], u[V], more[V];
       take<V>(v, from + i);
       take<V>(g, back + i);
       if (w != nullptr) take<V>(u, w + i);
+      if (adds) take<V>(more, other + i);
 #pragma unroll
-      for (int j = 0; j < V; ++j) g[j] = (w != nullptr ? g[j] * u[j] : g[j]) * straight - shift - (v[j] - m) * back_by;
+      for (int j = 0; j < V; ++j) {
+        g[j] = (w != nullptr ? g[j] * u[j] : g[j]) * straight - shift - (v[j] - m) * back_by;
+        if (adds) g[j] += more[j];
+      }
       give<V>(to + i, g);
     });
   }
@@ -132,11 +153,6 @@ struct WeightTerm {  // dy (x - mean) r, whose sum over rows is a weight's gradi
 
 DType computed_type(const Tensor& x) { return x.dtype() == DType::bf16 ? DType::f32 : x.dtype(); }
 
-void check_rows(const Tensor& x, const Tensor& like, const char* kernel) {
-  check_same(like, x, kernel);
-  check(x.dims() >= 1, "{} needs rows, not a scalar", kernel);
-  check(x.dim(-1) <= 1 || x.strides().back() == 1, "{}: the rows of a view must be contiguous", kernel);
-}
 template <class A>
 A* numbers_of(const Tensor& w, const Tensor& x, const char* kernel) {
   if (!w.defined()) return nullptr;
@@ -145,20 +161,6 @@ A* numbers_of(const Tensor& w, const Tensor& x, const char* kernel) {
   check_contiguous(w, kernel);
   return w.data<A>();
 }
-std::int64_t rows_of(const Tensor& x) { return x.dim(-1) == 0 ? 0 : x.count() / x.dim(-1); }
-
-// Whether rows of n can be read V numbers at a time in all of the views.
-bool rows_fit(std::initializer_list<const Tensor*> views, std::int64_t wide_by) {
-  for (const Tensor* t : views) {
-    if (!t->defined()) continue;
-    const auto bytes = std::min<std::uintptr_t>(16, std::uintptr_t(wide_by * size_of(t->dtype())));
-    if (t->dim(-1) % wide_by != 0 || reinterpret_cast<std::uintptr_t>(t->raw()) % bytes != 0) return false;
-    for (int d = 0; d + 1 < t->dims(); ++d)
-      if (t->dim(d) > 1 && t->strides()[std::size_t(d)] % wide_by != 0) return false;
-  }
-  return true;
-}
-
 template <Norm N>
 void forward(const Tensor& y, const Tensor& mean, const Tensor& r, const Tensor& x, const Tensor& w, double eps,
              const char* kernel) {
@@ -185,8 +187,9 @@ void forward(const Tensor& y, const Tensor& mean, const Tensor& r, const Tensor&
 
 template <Norm N>
 void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor& x, const Tensor& w,
-              const Tensor& mean, const Tensor& r, double eps, const char* kernel) {
-  for (const Tensor* t : {&dx, &dy, &x}) check_rows(*t, x, kernel);
+              const Tensor& mean, const Tensor& r, double eps, const char* kernel, const Tensor& beside = {}) {
+  const Tensor& other = beside.defined() ? beside : dx;
+  for (const Tensor* t : {&dx, &dy, &x, &other}) check_rows(*t, x, kernel);
   check_per_row(r, x, kernel);
   if (N == Norm::layer) check_per_row(mean, x, kernel);
   for_stored(x, kernel, [&](auto t) {
@@ -195,7 +198,8 @@ void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor
     const A *weights = numbers_of<A>(w, x, kernel), *means = N == Norm::layer ? mean.data<A>() : nullptr;
     auto go = [&](auto width) {
       constexpr int V = decltype(width)::value;
-      const Backward<N, T, V> f{View<T>(dx), View<T>(dy), View<T>(x), means, r.data<A>(), weights, x.dim(-1), A(eps)};
+      const Backward<N, T, V> f{View<T>(dx), View<T>(dy), View<T>(x), View<T>(other), beside.defined(),
+                                means,       r.data<A>(), weights,    x.dim(-1),      A(eps)};
       start_rows(dx, kernel, rows_of(x), x.dim(-1), V, f);
     };
     // first: dx may be dy itself
@@ -206,7 +210,7 @@ void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor
         sum_up<A>(dw, to, Along::outputs, x.dim(-1), rows_of(x),
                   WeightTerm<N, T>{View<T>(dy), View<T>(x), means, r.data<A>()});
     }
-    if (rows_fit({&dx, &dy, &x, &w}, wide<T>))
+    if (rows_fit({&dx, &dy, &x, &w, &other}, wide<T>))
       go(std::integral_constant<int, wide<T>>{});
     else
       go(std::integral_constant<int, 1>{});
@@ -299,8 +303,29 @@ void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& 
   forward<Norm::layer>(y, mean, r, x, w, eps, "layer_norm");
 }
 void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& mean,
-                     const Tensor& r) {
-  backward<Norm::layer>(dx, dw, dy, x, w, mean, r, 0, "layer_norm_grad");
+                     const Tensor& r, const Tensor& beside) {
+  backward<Norm::layer>(dx, dw, dy, x, w, mean, r, 0, "layer_norm_grad", beside);
+}
+void add_layer_norm(Tensor s, Tensor y, Tensor mean, Tensor r, const Tensor& a, const Tensor& b, const Tensor& w,
+                    double eps) {
+  const char* kernel = "add_layer_norm";
+  for (const Tensor& t : {s, y, a, b}) check_rows(t, s, kernel);
+  for (const Tensor& t : {mean, r}) check_per_row(t, s, kernel);
+  for_stored(y, kernel, [&](auto t) {
+    using T = decltype(t);
+    using A = Computed<T>;
+    const A* weights = numbers_of<A>(w, s, kernel);
+    auto go = [&](auto width) {
+      constexpr int V = decltype(width)::value;
+      const AddedForward<T, V> f{
+          {View<T>(y), View<T>(s), mean.data<A>(), r.data<A>(), weights, s.dim(-1), A(eps)}, View<T>(a), View<T>(b)};
+      start_rows(y, kernel, rows_of(s), s.dim(-1), V, f);
+    };
+    if (rows_fit({&s, &y, &a, &b, &w}, wide<T>))
+      go(std::integral_constant<int, wide<T>>{});
+    else
+      go(std::integral_constant<int, 1>{});
+  });
 }
 void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) {
   forward<Norm::l2>(y, {}, norm, x, {}, eps, "l2_norm");

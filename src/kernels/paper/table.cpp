@@ -111,6 +111,8 @@ Table made() {
   moves<"sum_to">(t.sum_to), moves<"squared_norm">(t.squared_norm);
   moves<"rms_norm">(t.rms_norm), moves<"rms_norm_grad">(t.rms_norm_grad);
   moves<"layer_norm">(t.layer_norm), moves<"layer_norm_grad">(t.layer_norm_grad);
+  moves<"add_layer_norm">(t.add_layer_norm);
+  moves<"silu_rows">(t.silu_rows), moves<"silu_rows_grad">(t.silu_rows_grad);
   moves<"l2_norm">(t.l2_norm), moves<"l2_norm_grad">(t.l2_norm_grad), moves<"column_norm">(t.column_norm);
   moves<"keep_column_norm">(t.keep_column_norm), moves<"keep_column_norm_grad">(t.keep_column_norm_grad);
   moves<"softmax">(t.softmax), moves<"softmax_grad">(t.softmax_grad), moves<"log_sum_exp">(t.log_sum_exp);

@@ -27,6 +27,8 @@ constexpr Loops<T> loops_of() {
       .layer_norm_grad = layer_norm_grad_loop<T>,
       .l2_norm = l2_norm_loop<T>,
       .l2_norm_grad = l2_norm_grad_loop<T>,
+      .silu_row = silu_row_loop<T>,
+      .silu_row_grad = silu_row_grad_loop<T>,
       .rated_gates = rated_gates_loop<T>,
       .rated_gates_grad = rated_gates_grad_loop<T>,
       .softmax = softmax_loop<T>,

@@ -43,6 +43,8 @@ struct Loops {
   void (*layer_norm_grad)(T* dx, T* dw, const T* dy, const T* x, const T* w, T mean, T r, Int n);
   void (*l2_norm)(T* y, T* norm, const T* x, Int n, T eps);
   void (*l2_norm_grad)(T* dx, const T* dy, const T* x, T norm, Int n, T eps);
+  void (*silu_row)(T* y, T* norm, const T* x, Int n, T eps);  // norm may be null
+  void (*silu_row_grad)(T* dx, const T* dy, const T* x, const T* norm, Int n, T eps);
   void (*rated_gates)(T* m, T* dg, T* dh, const T* g, const T* h, const T* dm, const T (&rates)[3], Int n);
   void (*rated_gates_grad)(T* g_bar, T* h_bar, T* dm_bar, T (&rate_bars)[3], const T* g, const T* h, const T* dm,
                            const T (&rates)[3], const T* a, const T* b, const T* c, Int n);

@@ -107,6 +107,27 @@ void l2_norm_grad_loop(T* dx, const T* dy, const T* x, T norm, Int n, T eps) {
 }
 
 template <class T>
+void silu_row_loop(T* y, T* norm, const T* x, Int n, T eps) {
+#pragma GCC ivdep
+  for (Int i = 0; i < n; ++i) y[i] = scalar::silu(x[i]);
+  if (norm != nullptr) l2_norm_loop(y, norm, y, n, eps);
+}
+
+template <class T>
+void silu_row_grad_loop(T* dx, const T* dy, const T* x, const T* norm, Int n, T eps) {
+  if (norm == nullptr) {
+#pragma GCC ivdep
+    for (Int i = 0; i < n; ++i) dx[i] = dy[i] * scalar::silu_slope(x[i]);
+    return;
+  }
+#pragma GCC ivdep
+  for (Int i = 0; i < n; ++i) dx[i] = scalar::silu(x[i]);
+  l2_norm_grad_loop(dx, dy, dx, *norm, n, eps);
+#pragma GCC ivdep
+  for (Int i = 0; i < n; ++i) dx[i] *= scalar::silu_slope(x[i]);
+}
+
+template <class T>
 LACT_BOTH T largest(const T* x, Int n) {
   constexpr Int L = LanesOf<T>::count;
   T top = x[0];
