@@ -32,6 +32,7 @@ void RunConfig::ModelSection::fields(Fields& f) {
 void RunConfig::Compute::fields(Fields& f) {
   f("device", device, "cpu, cuda, or best: cuda where there is a GPU");
   f("threads", threads, "threads of a rank; 0: the cores this process may use");
+  f("graphs", graphs, "one rank with a GPU asks for steps of one shape as a CUDA graph, thousands of kernels at once");
 }
 
 void RunConfig::Parallel::fields(Fields& f) {

@@ -27,6 +27,7 @@ struct RunConfig {
   struct Compute {
     std::string device = "best";
     std::int64_t threads = 0;
+    bool graphs = true;
     void fields(Fields& f);
   } compute;
   struct Parallel {
