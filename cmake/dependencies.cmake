@@ -37,7 +37,8 @@ endif()
 set(LACT_HAS_CUDA OFF)
 if(LACT_CUDA STREQUAL "emulated")  # the same sources on the CPU: tests/emulated
   set(LACT_HAS_CUDA ON)
-  add_library(lact_emulated STATIC ${CMAKE_SOURCE_DIR}/tests/emulated/emulator.cpp)
+  add_library(lact_emulated STATIC ${CMAKE_SOURCE_DIR}/tests/emulated/emulator.cpp
+    ${CMAKE_SOURCE_DIR}/tests/emulated/graphs.cpp ${CMAKE_SOURCE_DIR}/tests/emulated/memory.cpp)
   include_directories(BEFORE ${CMAKE_SOURCE_DIR}/tests/emulated)
   target_compile_options(lact_emulated PUBLIC -Wno-unknown-pragmas -Wno-unused-function)
   target_link_libraries(lact_emulated PUBLIC OpenMP::OpenMP_CXX)

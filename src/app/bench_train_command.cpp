@@ -62,7 +62,8 @@ Parts parts_of(Device& d, Learner& learner, const std::function<void()>& take_st
 int bench_step(const RunConfig& cfg, std::int64_t steps, std::int64_t product, bool json) {
   LoadedModel loaded(cfg);
   Device& d = *loaded.device;
-  Learner learner(loaded.model, loaded.store, *loaded.mesh, d, cfg.train, std::uint64_t(cfg.train.seed));
+  Learner learner(loaded.model, loaded.store, *loaded.mesh, d, cfg.train, std::uint64_t(cfg.train.seed), {},
+                  cfg.compute.graphs);
   const Batch batch = noise(d, cfg.data, cfg.train.batch_size / cfg.train.accumulate);
   const double rate = measured_product_rate(d, cfg.train.activations(), product);
   d.reset_peak();
@@ -74,6 +75,7 @@ int bench_step(const RunConfig& cfg, std::int64_t steps, std::int64_t product, b
   };
   const double seconds = median_seconds(d, steps, take_step);
   const std::size_t peak = d.memory().peak;
+  const bool graph = learner.replayed();
   const Parts parts = parts_of(d, learner, take_step);
   const double flops = 3 * (last.flops.total() - last.flops.newton_schulz);
   const Json out = Json::object({{"device", d.name()},
@@ -85,6 +87,7 @@ int bench_step(const RunConfig& cfg, std::int64_t steps, std::int64_t product, b
                                  {"forward_seconds", parts.forward},  // of the blocks, in one step more
                                  {"backward_seconds", parts.backward},
                                  {"optimizer_seconds", parts.optimizer},
+                                 {"graph", graph},
                                  {"peak_bytes", std::int64_t(peak)},
                                  {"model_flops", flops},  // Newton-Schulz and recomputation are not counted
                                  {"product_flops_per_second", rate},

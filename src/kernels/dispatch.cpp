@@ -174,9 +174,10 @@ void judge(Tensor verdict, const Tensor& sums, const Limits& limits) {
         "a step is judged by its loss and squared norm in f64");
   entry(&Table::judge, "judge", verdict)(verdict, sums, limits);
 }
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const AdamW& a) {
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const Tensor& rate, const AdamW& a) {
   check_verdict(verdict);
-  entry(&Table::adamw, "adamw", p)(p, m, v, g, verdict, a);
+  check(rate.dtype() == DType::f64 && rate.count() == 1, "the rate of a step is f64 [1]");
+  entry(&Table::adamw, "adamw", p)(p, m, v, g, verdict, rate, a);
 }
 
 }  // namespace lact::kernels

@@ -22,12 +22,12 @@ struct Limits {
 void judge(Tensor verdict, const Tensor& sums, const Limits& limits);
 
 struct AdamW {
-  double rate = 1e-4, beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0;
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0;
 };
 // In this order (Loshchilov & Hutter 2019, decoupled): p *= 1 - rate decay; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2)
 // g^2; p -= rate (m / (1 - b1^steps)) / (sqrt(v / (1 - b2^steps)) + eps). Nothing where the step is left out. All
-// contiguous, f32 (or f64), one shape.
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const AdamW& a);
+// contiguous, f32 (or f64), one shape. rate: f64 [1], on the device, because it changes from step to step.
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const Tensor& rate, const AdamW& a);
 
 namespace scalar {
 
@@ -55,9 +55,9 @@ LACT_BOTH void judge(Verdict& v, double loss, double squares, const Limits& l) {
 
 // The numbers of one step in the type it is computed in.
 template <class T>
-LACT_BOTH AdamWStep<T> step_of(const AdamW& a, const Verdict& v) {
-  return {T(1 - a.rate * a.decay), T(a.beta1),    T(a.beta2), T(v.gradient_scale), T(a.rate),
-          T(v.inverse1),           T(v.inverse2), T(a.eps)};
+LACT_BOTH AdamWStep<T> step_of(const AdamW& a, const Verdict& v, double rate) {
+  return {T(1 - rate * a.decay), T(a.beta1),    T(a.beta2), T(v.gradient_scale), T(rate),
+          T(v.inverse1),         T(v.inverse2), T(a.eps)};
 }
 
 }  // namespace scalar

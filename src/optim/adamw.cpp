@@ -48,7 +48,7 @@ void AdamW::set_steps(std::int64_t n) {
   verdict_.device().copy_in(verdict_.raw(), &v, sizeof v);
 }
 
-void AdamW::step(double rate, const Tensor& sums, const Limits& limits) {
+void AdamW::step(const Tensor& rate, const Tensor& sums, const Limits& limits) {
   kernels::judge(verdict_, sums,
                  {.clip = limits.clip, .skip_norm = limits.skip, .beta1 = cfg_.beta1, .beta2 = cfg_.beta2});
   for (const Piece& piece : pieces_) {
@@ -57,8 +57,7 @@ void AdamW::step(double rate, const Tensor& sums, const Limits& limits) {
     if (mine.empty()) continue;
     Range within{mine.begin - b.shard.begin, mine.end - b.shard.begin};
     kernels::adamw(b.value.cut(0, mine), b.first.cut(0, within), b.second.cut(0, within), b.gradient.cut(0, mine),
-                   verdict_,
-                   {.rate = rate, .beta1 = cfg_.beta1, .beta2 = cfg_.beta2, .eps = cfg_.eps, .decay = piece.decay});
+                   verdict_, rate, {.beta1 = cfg_.beta1, .beta2 = cfg_.beta2, .eps = cfg_.eps, .decay = piece.decay});
   }
   for (auto& b : store_.buckets())  // in order of first use
     b.gathering = mesh_.along(b.replicated_on).all_gather(b.value, b.value.cut(0, b.shard));

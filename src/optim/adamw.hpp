@@ -21,8 +21,8 @@ class AdamW {
     double clip = 0, skip = 0;  // larger ones are scaled down, and leave the step out
   };
   // sums: f64 [loss, squared norm of the gradients, ...] over all ranks. They decide on the device, the same
-  // everywhere.
-  void step(double rate, const Tensor& sums, const Limits& limits);
+  // everywhere. rate: f64 [1].
+  void step(const Tensor& rate, const Tensor& sums, const Limits& limits);
   const Tensor& verdict() const { return verdict_; }  // a kernels::Verdict on the last step
   std::int64_t steps() const;                         // that were made; the host waits
   void set_steps(std::int64_t n);                     // on resuming

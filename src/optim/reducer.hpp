@@ -12,6 +12,7 @@ class Reducer {
   Reducer(const Reducer&) = delete;
   Reducer& operator=(const Reducer&) = delete;
   ~Reducer() { store_.on_gradient({}); }
+  void restart() { sums_.clear(); }  // a step begins, perhaps after one that failed
   // Begins what has not begun and waits for all. Gradients outside the shards then mean nothing.
   void finish();
 

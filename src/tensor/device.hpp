@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -50,7 +51,13 @@ struct Arrival {  // bytes on their way to the host
 };
 
 struct MemoryUse {
-  std::size_t now = 0, peak = 0;  // bytes handed out; cached free blocks do not count
+  std::size_t now = 0, peak = 0;  // bytes handed out; cached free blocks do not count, and those of Recorded work do
+};
+
+class Recorded {  // work of a device, to be asked for as a whole, as often as wanted
+ public:
+  virtual ~Recorded() = default;
+  virtual bool replay() = 0;  // false: not any more, because others needed its memory
 };
 
 class KernelLedger;
@@ -84,6 +91,12 @@ class Device {
   virtual void copy_in(std::byte* to, const void* host, std::size_t bytes, Stream* in = nullptr) = 0;
   virtual void copy_out(void* host, const std::byte* from, std::size_t bytes) = 0;
   virtual Arrival begin_copy_out(const std::byte* from, std::size_t bytes);  // the host waits when it reads
+  // Asks for work that gives back all the memory it takes, which lies apart: from other such work alone.
+  virtual void apart(const std::function<void()>& ask) { ask(); }
+  // Notes what such work asks of the compute stream, the same each time, and does none of it. It must have been asked
+  // for before, takes no new memory, and copies nothing from or to the host; else an error, and nothing has happened.
+  // Null on a device that cannot, and while the memory of last time is not there.
+  virtual std::unique_ptr<Recorded> record(const std::function<void()>& ask);
   // Who is told of every kernel that is started here; null: nobody.
   void tell(KernelLedger* ledger) { ledger_ = ledger; }
   KernelLedger* ledger() const { return ledger_; }

@@ -116,6 +116,55 @@ class Staging {
   Pool pool_{pinned_block, [](std::byte* p) { cudaFreeHost(p); }};
 };
 
+class CudaGraph final : public Recorded {
+ public:
+  CudaGraph(cudaGraphExec_t graph, cudaStream_t stream, std::shared_ptr<Pool> pool)
+      : graph_(graph), stream_(stream), pool_(std::move(pool)), held_(pool_->hold()) {}
+  ~CudaGraph() override {
+    cudaGraphExecDestroy(graph_);
+    pool_->let_go(held_);
+  }
+  CudaGraph(const CudaGraph&) = delete;
+  CudaGraph& operator=(const CudaGraph&) = delete;
+  bool replay() override {
+    if (!pool_->holds(held_)) return false;
+    worked(cudaGraphLaunch(graph_, stream_), "starting a graph");
+    return true;
+  }
+
+ private:
+  cudaGraphExec_t graph_;
+  cudaStream_t stream_;
+  std::shared_ptr<Pool> pool_;
+  int held_;
+};
+
+class Captured {  // what is asked of a stream while this lives, in relaxed mode: other streams go on as always
+ public:
+  explicit Captured(cudaStream_t stream) : stream_(stream) {
+    worked(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "beginning a graph");
+  }
+  ~Captured() {
+    if (capturing_) cudaStreamEndCapture(stream_, &graph_);
+    if (graph_ != nullptr) cudaGraphDestroy(graph_);
+    cudaGetLastError();  // it is known, or follows from an error that is on its way
+  }
+  Captured(const Captured&) = delete;
+  Captured& operator=(const Captured&) = delete;
+  cudaGraphExec_t instance() {
+    capturing_ = false;
+    worked(cudaStreamEndCapture(stream_, &graph_), "ending a graph");
+    cudaGraphExec_t instance{};
+    worked(cudaGraphInstantiate(&instance, graph_, 0), "making a graph ready");
+    return instance;
+  }
+
+ private:
+  cudaStream_t stream_;
+  cudaGraph_t graph_{};
+  bool capturing_ = true;
+};
+
 class CudaDevice final : public Device {
  public:
   explicit CudaDevice(int index) : index_(index), host_(Device::open(Backend::cpu)) {
@@ -132,9 +181,12 @@ class CudaDevice final : public Device {
   std::unique_ptr<Stream> make_stream() override { return std::make_unique<CudaStream>(); }
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
     std::size_t size = Pool::size_class(bytes);
-    std::byte* block = pool_->take(size);
+    const Pool::Place place = place_;
+    std::byte* block = pool_->take(size, place);
+    check(block != nullptr || !recording_, "work to be recorded asks for {} bytes that it did not need before", size);
+    if (block == nullptr && pool_->let_go_of_all()) block = pool_->take(size, place);
     if (block == nullptr) out_of_memory(size);
-    return {block, [pool = pool_, size](std::byte* p) { pool->give(p, size); }};
+    return {block, [pool = pool_, size, place](std::byte* p) { pool->give(p, size, place); }};
   }
   MemoryUse memory() const override { return pool_->use(); }
   std::size_t capacity() const override { return capacity_; }
@@ -147,6 +199,7 @@ class CudaDevice final : public Device {
   }
   void copy_in(std::byte* to, const void* host, std::size_t bytes, Stream* in) override {
     if (bytes == 0) return;
+    check_not_recording();
     Stream& stream = in != nullptr ? *in : compute_;
     const std::size_t size = Pool::size_class(bytes);
     std::byte* block = staging_->take(size);
@@ -157,10 +210,12 @@ class CudaDevice final : public Device {
     block != nullptr ? staging_->lend(block, size, stream.mark()) : stream.finish();
   }
   void copy_out(void* host, const std::byte* from, std::size_t bytes) override {
+    check_not_recording();
     worked(cudaMemcpyAsync(host, from, bytes, cudaMemcpyDeviceToHost, native()), "copying from the GPU");
     compute_.finish();
   }
   Arrival begin_copy_out(const std::byte* from, std::size_t bytes) override {
+    check_not_recording();
     const std::size_t size = Pool::size_class(bytes);
     std::byte* block = staging_->take(size);
     if (block == nullptr) return Device::begin_copy_out(from, bytes);
@@ -170,7 +225,36 @@ class CudaDevice final : public Device {
     return {{block, lend}, there};
   }
 
+  void apart(const std::function<void()>& ask) override {
+    releases_ = pool_->releases();
+    const Now now(*this, false);
+    ask();
+  }
+  std::unique_ptr<Recorded> record(const std::function<void()>& ask) override {
+    if (pool_->releases() != releases_) return nullptr;
+    const Now now(*this, true);
+    Captured captured(native());
+    ask();
+    return std::make_unique<CudaGraph>(captured.instance(), native(), pool_);
+  }
+
  private:
+  struct Now {  // work apart is asked for
+    Now(CudaDevice& d, bool recording) : device(d) {
+      device.place_ = Pool::apart, device.recording_ = recording;
+      if (recording) device.pool_->freeze();
+    }
+    ~Now() {
+      device.place_ = Pool::open, device.recording_ = false;
+      device.pool_->thaw();
+    }
+    Now(const Now&) = delete;
+    Now& operator=(const Now&) = delete;
+    CudaDevice& device;
+  };
+  void check_not_recording() const {
+    check(!recording_, "work to be recorded copies numbers from or to the host, which may not be there next time");
+  }
   cudaStream_t native() const { return static_cast<cudaStream_t>(compute_.native()); }
   [[noreturn]] void out_of_memory(std::size_t size) const {
     std::size_t left = 0, all = 0;
@@ -181,6 +265,9 @@ class CudaDevice final : public Device {
   }
 
   int index_;
+  Pool::Place place_ = Pool::open;
+  bool recording_ = false;
+  int releases_ = -1;  // of the pool when work apart was last begun
   std::unique_ptr<Device> host_;
   std::string name_;
   std::size_t capacity_ = 0;

@@ -34,6 +34,7 @@ void RunConfig::Compute::fields(Fields& f) {
   f("threads", threads, "threads of a rank; 0: the cores this process may use");
   f("cudnn", cudnn,
     "attention and gated products of bf16 go through cuDNN where it is found, else through own kernels");
+  f("graphs", graphs, "one rank with a GPU asks for steps of one shape as a CUDA graph, thousands of kernels at once");
 }
 
 void RunConfig::Parallel::fields(Fields& f) {

@@ -28,6 +28,7 @@ struct RunConfig {
     std::string device = "best";
     std::int64_t threads = 0;
     bool cudnn = true;
+    bool graphs = true;
     void fields(Fields& f);
   } compute;
   struct Parallel {

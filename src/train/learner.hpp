@@ -1,12 +1,13 @@
 // One optimizer step: forward and backward over the micro-batches, the global norm, the verdict, the update.
 #pragma once
 #include <deque>
+#include <optional>
 #include <string>
 
 #include "base/config.hpp"
 #include "optim/adamw.hpp"
 #include "optim/reducer.hpp"
-#include "train/pipeline.hpp"
+#include "train/repeated_step.hpp"
 
 namespace lact {
 
@@ -48,9 +49,10 @@ struct Wishes {  // of this rank, when a step begins
 // the host reads.
 class Learner {
  public:
-  // `stages`: the blocks of each stage of the pipeline; none: all in one.
+  // `stages`: the blocks of each stage of the pipeline; none: all in one. `graphs`: one rank with a GPU asks for steps
+  // of one shape as a CUDA graph, while no spans are recorded.
   Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
-          std::uint64_t seed, std::vector<Range> stages = {});
+          std::uint64_t seed, std::vector<Range> stages = {}, bool graphs = false);
   ~Learner();
   // Draws the micro-batches of one global batch one after the other; each carries the global count `valid`.
   using Draw = Pipeline::Draw;
@@ -65,6 +67,7 @@ class Learner {
   void record(Spans* spans) { listen(spans == nullptr ? shown_.get() : spans); }
   std::int64_t skipped_in_a_row() const { return skipped_in_a_row_; }  // of the steps reported
   void set_skipped_in_a_row(std::int64_t n) { skipped_in_a_row_ = n; }
+  bool replayed() const { return repeated_ && repeated_->replayed(); }  // the last step was a graph, asked for as one
 
  private:
   struct Begun {
@@ -72,6 +75,8 @@ class Learner {
     Arrival sums, verdict;
   };
   void listen(Spans* spans);
+  // Asks for all that a step computes. `say` writes into sums_ what the host says.
+  Pipeline::Totals ask(std::int64_t n, std::int64_t micro_batches, const Draw& draw, const std::function<void()>& say);
   std::string why(kernels::LeftOut left_out, double norm) const;
   Pipeline pipeline_;
   ParameterStore& store_;
@@ -81,6 +86,8 @@ class Learner {
   std::uint64_t seed_;
   Reducer reducer_;
   AdamW optimizer_;
+  Tensor sums_;  // f64: loss, squared norm, wishes to stop and to save, all summed over the ranks; then the rate
+  std::optional<RepeatedStep> repeated_;
   std::deque<Begun> begun_;
   std::int64_t skipped_in_a_row_ = 0;
   std::unique_ptr<Spans> shown_;

@@ -134,7 +134,7 @@ Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
       source_(open_views(cfg.data)),
       loaded_(cfg, std::move(world)),
       learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
-               loaded_.stages),
+               loaded_.stages, cfg.compute.graphs && !cfg.train.deterministic),
       loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device, loaded_.views_seen()) {
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();

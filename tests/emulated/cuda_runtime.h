@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <tuple>
 
 #define __global__
 #define __device__
@@ -78,18 +79,36 @@ T __shfl_sync(unsigned, T v, int lane) {
 // ---- the host's side
 // --------------------------------------------------------------------------------------------------
 
-enum cudaError_t { cudaSuccess = 0, cudaErrorNotReady = 600, cudaErrorMemoryAllocation = 2 };
+enum cudaError_t {
+  cudaSuccess = 0,
+  cudaErrorMemoryAllocation = 2,
+  cudaErrorNotReady = 600,
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorStreamCaptureIsolation = 905
+};
 using cudaStream_t = struct EmulatedStream*;
 using cudaEvent_t = struct EmulatedEvent*;
+using cudaGraph_t = struct EmulatedGraph*;
+using cudaGraphExec_t = struct EmulatedGraph*;
 namespace emulated {
 // Kernels and copies run at once, whatever their stream; only what other processes have a part in runs later, in turn,
 // in a thread of the stream. The host then waits where a stream waits for it.
 void enqueue(cudaStream_t stream, std::function<void()> task);
+// Runs it now, or notes it where this thread captures the stream.
+cudaError_t ask(cudaStream_t stream, std::function<void()> task);
+cudaError_t start(cudaStream_t stream, std::function<void()> kernel);
+bool capturing(cudaStream_t stream);  // this thread, this stream
+bool forbidden();                     // whether this thread captures, and may therefore not do what it is about to
+
+void limit_memory(std::size_t bytes);  // what cudaMalloc finds, together with what it has given already
+std::size_t fetched_memory();          // that it has given
+bool is_pinned(const void* p);
 
 // How often the host would have waited for a GPU: for a stream or an event, or in a copy from or to memory that is not
 // pinned. Asking the driver for memory may wait too. Copies to pinned memory arrive when the host has waited for them.
 struct Counts {
-  std::uint64_t kernels = 0, waits = 0, allocations = 0;
+  std::uint64_t kernels = 0, waits = 0, allocations = 0, graphs = 0;  // kernels: started one by one, or captured
 };
 Counts counts();
 }  // namespace emulated
@@ -108,7 +127,7 @@ struct cudaLaunchConfig_t {
 };
 
 inline const char* cudaGetErrorString(cudaError_t) { return "emulated"; }
-inline cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaGetLastError();
 cudaError_t cudaGetDeviceCount(int* n);  // EMULATED_GPUS in the environment, else 1
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int);
@@ -128,8 +147,8 @@ cudaError_t cudaFree(void* p);
 cudaError_t cudaHostAlloc(void** p, std::size_t bytes, unsigned);
 cudaError_t cudaFreeHost(void* p);
 cudaError_t cudaMemGetInfo(std::size_t* left, std::size_t* all);
-inline cudaError_t cudaMemsetAsync(void* p, int v, std::size_t n, cudaStream_t) {
-  return std::memset(p, v, n), cudaSuccess;
+inline cudaError_t cudaMemsetAsync(void* p, int v, std::size_t n, cudaStream_t s) {
+  return emulated::ask(s, [=] { std::memset(p, v, n); });
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t n, cudaMemcpyKind, cudaStream_t);
 template <class K>
@@ -138,6 +157,18 @@ cudaError_t cudaFuncSetAttribute(K*, cudaFuncAttribute, int) {
 }
 template <class... P, class... A>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* how, void (*kernel)(P...), A&&... a) {
-  emulated::launch(how->gridDim, how->blockDim, how->dynamicSmemBytes, [&] { kernel(P(a)...); });
-  return cudaSuccess;
+  return emulated::start(how->stream, [how = *how, kernel, all = std::tuple<std::decay_t<P>...>(P(a)...)] {
+    emulated::launch(how.gridDim, how.blockDim, how.dynamicSmemBytes, [&] { std::apply(kernel, all); });
+  });
 }
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal,
+  cudaStreamCaptureModeThreadLocal,
+  cudaStreamCaptureModeRelaxed
+};
+cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode);
+cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* graph);
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* instance, cudaGraph_t graph, unsigned long long);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t instance, cudaStream_t s);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t instance);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);

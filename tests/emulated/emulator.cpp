@@ -16,6 +16,7 @@
 #include <vector>
 
 namespace emulated {
+std::atomic<std::uint64_t> waits{0}, allocations{0};
 namespace {
 
 // Saves what a call must keep on the stack of the one and goes on with the other (x86-64 System V).
@@ -63,7 +64,6 @@ struct Block {  // the one that this thread of the host runs
 };
 thread_local Block block;
 thread_local bool backwards = false;
-std::atomic<std::uint64_t> kernels{0}, waits{0}, allocations{0};
 
 void leave(State s) {
   block.running->state = s;
@@ -150,7 +150,6 @@ void* dynamic_shared() {
 
 void launch(dim3 blocks, dim3 threads, std::size_t shared, const std::function<void()>& thread) {
   const std::size_t count = std::size_t(threads.x) * threads.y * threads.z;
-  ++kernels;
   static bool turn = false;
   turn = !turn;
   const bool way = turn;
@@ -166,8 +165,6 @@ void launch(dim3 blocks, dim3 threads, std::size_t shared, const std::function<v
     run_block(count);
   }
 }
-
-Counts counts() { return {kernels, waits, allocations}; }
 
 }  // namespace emulated
 
@@ -246,12 +243,14 @@ cudaError_t cudaStreamDestroy(cudaStream_t s) {
   return cudaSuccess;
 }
 cudaError_t cudaStreamSynchronize(cudaStream_t s) {
+  if (emulated::forbidden()) return cudaErrorStreamCaptureUnsupported;
   ++emulated::waits;
   s->wait(s->asked);  // only the host's thread asks
   s->arrive(s->sent);
   return cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t e) {
+  if (emulated::forbidden()) return cudaErrorStreamCaptureIsolation;
   if (e->stream != nullptr) e->stream->wait(e->at);
   return cudaSuccess;
 }
@@ -265,6 +264,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t e) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
+  if (emulated::forbidden()) return cudaErrorStreamCaptureUnsupported;
   if (e->seconds) {
     *e->seconds = clock_seconds();
     if (s->thread.joinable()) emulated::enqueue(s, [at = e->seconds] { *at = clock_seconds(); });
@@ -274,6 +274,7 @@ cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
   return cudaSuccess;
 }
 cudaError_t cudaEventQuery(cudaEvent_t e) {
+  if (emulated::forbidden()) return cudaErrorStreamCaptureUnsupported;
   if (e->stream == nullptr) return cudaSuccess;
   {
     std::lock_guard lock(e->stream->mutex);
@@ -282,85 +283,30 @@ cudaError_t cudaEventQuery(cudaEvent_t e) {
   return e->stream->arrive(e->sent), cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t e) {
+  if (emulated::forbidden()) return cudaErrorStreamCaptureUnsupported;
   ++emulated::waits;
   if (e->stream != nullptr) e->stream->wait(e->at), e->stream->arrive(e->sent);
   return cudaSuccess;
 }
 
-namespace {
-std::mutex pins;
-std::map<const char*, std::size_t> pinned;  // bytes, by where they begin
-bool is_pinned(const void* p) {
-  std::lock_guard lock(pins);
-  auto after = pinned.upper_bound(static_cast<const char*>(p));
-  if (after == pinned.begin()) return false;
-  const auto& [begin, bytes] = *std::prev(after);
-  return static_cast<const char*>(p) < begin + bytes;
-}
-}  // namespace
-
-cudaError_t cudaHostAlloc(void** p, std::size_t bytes, unsigned) {
-  ++emulated::allocations;
-  *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  std::lock_guard lock(pins);
-  pinned[static_cast<const char*>(*p)] = bytes;
-  return cudaSuccess;
-}
-cudaError_t cudaFreeHost(void* p) {
-  std::lock_guard lock(pins);
-  pinned.erase(static_cast<const char*>(p));
-  return std::free(p), cudaSuccess;
-}
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t n, cudaMemcpyKind kind, cudaStream_t s) {
-  if (kind != cudaMemcpyDeviceToDevice && !is_pinned(kind == cudaMemcpyHostToDevice ? from : to)) ++emulated::waits;
-  if (kind != cudaMemcpyDeviceToHost || !is_pinned(to)) return std::memmove(to, from, n), cudaSuccess;
-  std::lock_guard lock(s->mutex);
-  auto copy = std::make_shared<std::vector<char>>(n);
-  std::memcpy(copy->data(), from, n);
-  std::memset(to, 0x7f, n);  // what has not arrived is no sensible number
-  s->arrivals.push_back([to, copy] { std::memcpy(to, copy->data(), copy->size()); });
-  return ++s->sent, cudaSuccess;
+  const bool here = kind == cudaMemcpyDeviceToDevice,
+             waits = !here && !emulated::is_pinned(kind == cudaMemcpyHostToDevice ? from : to);
+  if (waits && emulated::forbidden()) return cudaErrorStreamCaptureUnsupported;
+  emulated::waits += waits;
+  if (kind != cudaMemcpyDeviceToHost || waits) return emulated::ask(s, [=] { std::memmove(to, from, n); });
+  return emulated::ask(s, [=] {
+    std::lock_guard lock(s->mutex);
+    auto copy = std::make_shared<std::vector<char>>(n);
+    std::memcpy(copy->data(), from, n);
+    std::memset(to, 0x7f, n);  // what has not arrived is no sensible number
+    s->arrivals.push_back([to, copy] { std::memcpy(to, copy->data(), copy->size()); });
+    ++s->sent;
+  });
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t from, cudaEvent_t to) {
   return *milliseconds = float((*to->seconds - *from->seconds) * 1e3), cudaSuccess;
-}
-
-namespace {
-// EMULATED_MEMORY_MB in the environment, else as much as the host gives.
-std::size_t memory_of_gpu() {
-  const char* asked = std::getenv("EMULATED_MEMORY_MB");
-  return asked != nullptr ? std::size_t(std::atoll(asked)) << 20 : std::size_t(1) << 40;
-}
-std::mutex blocks_mutex;
-std::map<void*, std::size_t> blocks;
-std::size_t allocated = 0;
-}  // namespace
-
-cudaError_t cudaMemGetInfo(std::size_t* left, std::size_t* all) {
-  std::lock_guard lock(blocks_mutex);
-  *all = memory_of_gpu(), *left = *all - std::min(*all, allocated);
-  return cudaSuccess;
-}
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
-  std::strcpy(p->name, "GPU emulated on the CPU");
-  p->totalGlobalMem = memory_of_gpu();
-  return cudaSuccess;
-}
-cudaError_t cudaMalloc(void** p, std::size_t bytes) {
-  ++emulated::allocations;
-  std::lock_guard lock(blocks_mutex);
-  if (allocated + bytes > memory_of_gpu()) return cudaErrorMemoryAllocation;
-  *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
-  if (*p == nullptr) return cudaErrorMemoryAllocation;
-  std::memset(*p, 0x7f, bytes);
-  blocks[*p] = bytes, allocated += bytes;
-  return cudaSuccess;
-}
-cudaError_t cudaFree(void* p) {
-  std::lock_guard lock(blocks_mutex);
-  if (const auto node = blocks.extract(p)) allocated -= node.mapped();
-  return std::free(p), cudaSuccess;
 }
 
 // ---- cuBLASLt: column-major products by the definition
@@ -394,7 +340,7 @@ void store(void* p, std::int64_t i, cudaDataType_t t, double v) {
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const void* alpha, const void* a,
                               cublasLtMatrixLayout_t la, const void* b, cublasLtMatrixLayout_t lb, const void* beta,
                               const void* c, cublasLtMatrixLayout_t lc, void* y, cublasLtMatrixLayout_t ly,
-                              const cublasLtMatmulAlgo_t*, void*, std::size_t, cudaStream_t) {
+                              const cublasLtMatmulAlgo_t*, void*, std::size_t, cudaStream_t stream) {
   const bool wide = ly->type == CUDA_R_64F, ta = d->a == CUBLAS_OP_T, tb = d->b == CUBLAS_OP_T;
   const double by = wide ? *static_cast<const double*>(alpha) : double(*static_cast<const float*>(alpha));
   const double old = wide ? *static_cast<const double*>(beta) : double(*static_cast<const float*>(beta));
@@ -402,21 +348,23 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const vo
   if ((ta ? la->columns : la->rows) != m || (tb ? lb->columns : lb->rows) != k || (tb ? lb->rows : lb->columns) != n ||
       la->lead < la->rows || lb->lead < lb->rows || ly->lead < ly->rows || lc != ly)
     return CUBLAS_STATUS_INVALID_VALUE;
+  emulated::ask(stream, [=] {
 #pragma omp parallel for collapse(2)
-  for (std::int64_t item = 0; item < ly->items; ++item)
-    for (std::int64_t j = 0; j < n; ++j) {
-      std::vector<double> column(std::size_t(m), 0.0);
-      for (std::int64_t l = 0; l < k; ++l) {
-        const double f = number(b, item * lb->step + (tb ? l * lb->lead + j : j * lb->lead + l), lb->type);
-        for (std::int64_t i = 0; i < m; ++i)
-          column[std::size_t(i)] +=
-              f * number(a, item * la->step + (ta ? i * la->lead + l : l * la->lead + i), la->type);
+    for (std::int64_t item = 0; item < ly->items; ++item)
+      for (std::int64_t j = 0; j < n; ++j) {
+        std::vector<double> column(std::size_t(m), 0.0);
+        for (std::int64_t l = 0; l < k; ++l) {
+          const double f = number(b, item * lb->step + (tb ? l * lb->lead + j : j * lb->lead + l), lb->type);
+          for (std::int64_t i = 0; i < m; ++i)
+            column[std::size_t(i)] +=
+                f * number(a, item * la->step + (ta ? i * la->lead + l : l * la->lead + i), la->type);
+        }
+        for (std::int64_t i = 0; i < m; ++i) {
+          const std::int64_t at = item * ly->step + j * ly->lead + i;
+          const double before = old == 0 ? 0 : old * number(y, at, ly->type);
+          store(y, at, ly->type, by * column[std::size_t(i)] + before);
+        }
       }
-      for (std::int64_t i = 0; i < m; ++i) {
-        const std::int64_t at = item * ly->step + j * ly->lead + i;
-        const double before = old == 0 ? 0 : old * number(c, at, ly->type);
-        store(y, at, ly->type, by * column[std::size_t(i)] + before);
-      }
-    }
+  });
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -52,21 +52,27 @@ TEST(Copies, ToTheHostAreThereWhenRead) {
 void expect_no_waits(const RunConfig& cfg) {
   const auto source = open_views(cfg.data);
   LoadedModel m(cfg, world().split(0, world().rank(), "world"));
-  Learner learner(m.model, m.store, *m.mesh, *m.device, cfg.train, 1, m.stages);
+  const bool graphs = cfg.compute.graphs && world().size() == 1;
+  Learner learner(m.model, m.store, *m.mesh, *m.device, cfg.train, 1, m.stages, cfg.compute.graphs);
   Loader loader(*source, cfg.data, 1, *m.device, m.views_seen());
   const std::int64_t pixels = 5 * (3 * 16 * 16 + 4 + 16), sample_bytes = 4 * pixels,
                      batch_bytes = sample_bytes * cfg.train.batch_size / cfg.train.accumulate /
                                    m.mesh->grid().size[std::size_t(Axis::dp)];
   double last = 0;
   for (std::int64_t n = 0; n < 6; ++n) {
-    std::uint64_t waited = waits(), started = kernels();
+    std::uint64_t waited = waits(), started = kernels(), repeated = emulated::counts().graphs;
     const std::uint64_t allocated = emulated::counts().allocations;
     learner.begin(n, cfg.train.accumulate, [&](std::int64_t micro) {
       // so that each batch is sent while the one before it is at work
       EXPECT_TRUE((n == 0 && micro == 0) || comes_true([&] { return loader.ready_bytes() >= 2 * batch_bytes; }));
       return micro_batch(loader, cfg, *m.mesh, n, micro);
     });
-    EXPECT_GT(kernels(), started + 100);
+    if (graphs && n > 2) {
+      EXPECT_EQ(kernels(), started) << "step " << n;
+    } else {
+      EXPECT_GT(kernels(), started + 100);
+    }
+    EXPECT_EQ(emulated::counts().graphs, repeated + (graphs && n > 1));
     if (n > 1) {
       EXPECT_EQ(waits(), waited) << "step " << n;
       EXPECT_EQ(emulated::counts().allocations, allocated) << "step " << n;
@@ -102,12 +108,14 @@ class Steps : public testing::TestWithParam<Case> {
 };
 
 TEST_P(Steps, NeverWaitForTheGpuBetweenTheirFirstKernelAndTheirLast) {
-  const std::string ranks = "=" + std::to_string(world().size());
-  for (const char* axis : {"dp", "cp", "tp", "pp"}) {
-    SCOPED_TRACE(axis);
-    expect_no_waits(config({"data.threads=8", "parallel." + (axis + ranks)}));
-    if (world().size() == 1) break;
-  }
+  if (world().size() == 1)
+    for (const std::string graphs : {"true", "false"})
+      expect_no_waits(config({"data.threads=8", "compute.graphs=" + graphs}));
+  else
+    for (const char* axis : {"dp", "cp", "tp", "pp"}) {
+      SCOPED_TRACE(axis);
+      expect_no_waits(config({"data.threads=8", "parallel." + (axis + ("=" + std::to_string(world().size())))}));
+    }
 }
 
 TEST_P(Steps, OfARunCostTheHostTheirReportsAlone) {

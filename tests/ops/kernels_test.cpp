@@ -310,13 +310,14 @@ TEST(Sums, SquaredNormOfJoinedBlocksIsTheSumOfTheirs) {
 Tensor sums_of(double loss, double squared_norm) {
   return Tensor::of(tested(), {2}, std::vector<double>{loss, squared_norm}, DType::f64);
 }
+Tensor rate_of(double rate) { return Tensor::of(tested(), {1}, std::vector<double>{rate}, DType::f64); }
 Tensor adamw_steps(DType t) {
   Tensor p = random_tensor({1001}, "p", t), m = Tensor::zeros(tested(), {1001}, t),
          v = Tensor::zeros(tested(), {1001}, t);
   const Tensor verdict = Tensor::zeros(tested(), {5}, DType::f64);
   for (std::int64_t step = 1; step <= 3; ++step) {
     kernels::judge(verdict, sums_of(0, 1), {.clip = 0.5});
-    kernels::adamw(p, m, v, random_tensor({1001}, "g", t), verdict, {.rate = 1e-2, .decay = 0.05});
+    kernels::adamw(p, m, v, random_tensor({1001}, "g", t), verdict, rate_of(1e-2), {.decay = 0.05});
   }
   return p;
 }
@@ -329,7 +330,7 @@ TEST(Update, AdamW) {
          verdict = Tensor::zeros(tested(), {5}, DType::f64);
   kernels::judge(verdict, sums_of(1, 16), {.clip = 1});
   EXPECT_NEAR(verdict.to_doubles()[1], 0.25, 1e-7);
-  kernels::adamw(p, m, v, g, verdict, {.rate = 0.1, .eps = 0, .decay = 0.5});
+  kernels::adamw(p, m, v, g, verdict, rate_of(0.1), {.eps = 0, .decay = 0.5});
   EXPECT_NEAR(p.item(), 2 * 0.95 + 0.1, 1e-14);
 }
 
@@ -353,7 +354,7 @@ TEST(Update, AStepThatIsLeftOutChangesNothingAndIsNotCounted) {
                                                     {1, 16.1, LeftOut::large_norm}};
   for (const auto& [loss, squares, why] : cases) {
     EXPECT_EQ(judged(loss, squares, limits), why);
-    kernels::adamw(p, m, v, random_tensor({37}, "g", DType::f32), verdict, {.rate = 1});
+    kernels::adamw(p, m, v, random_tensor({37}, "g", DType::f32), verdict, rate_of(1), {});
     EXPECT_EQ(p.to_doubles(), p0);
     EXPECT_EQ(m.to_doubles(), m0);
     EXPECT_EQ(verdict.to_doubles()[0], 1) << "one step was made";

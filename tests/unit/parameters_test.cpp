@@ -147,6 +147,7 @@ TEST(AdamW, DecaysMatricesAndNotVectors) {
   for (std::size_t i = 0; i < 5; ++i) Scope(s.store).parameter("p" + std::to_string(i), shapes[i], gaussian(1));
   s.store.lay_out(tested(), s.mesh, 1);
   AdamW optimizer(s.store, s.mesh, tested(), {.weight_decay = 0.25});
+  const Tensor rate = Tensor::of(tested(), {1}, std::vector<double>{0.01}, DType::f64);
   const Tensor sums = Tensor::of(tested(), {2}, std::vector<double>{0, 1}, DType::f64);  // a norm of 1 ...
   const AdamW::Limits half{.clip = 0.5 * (1 + 1e-6)};                                    // ... is clipped to a half
   struct State {
@@ -172,7 +173,7 @@ TEST(AdamW, DecaysMatricesAndNotVectors) {
       }
       ++at;
     }
-    optimizer.step(0.01, sums, half);
+    optimizer.step(rate, sums, half);
     EXPECT_EQ(optimizer.steps(), step);
   }
   std::size_t at = 0;

@@ -43,7 +43,9 @@ void adamw_case(Case& c) {
   store.lay_out(c.device(), c.mesh(), 0);
   copy_bytes(store.value(p).view({n}), start);
   AdamW optimizer(store, c.mesh(), c.device(), cfg);
-  const Tensor sums = Tensor::zeros(c.device(), {2}, DType::f64);
+  const double lr = c.number("lr", 1e-3);
+  const Tensor sums = Tensor::zeros(c.device(), {2}, DType::f64),
+               rate = Tensor::of(c.device(), {1}, std::span<const double>(&lr, 1), DType::f64);
   std::vector<double> params, first, second;
   auto append = [](std::vector<double>& to, const Tensor& t) {
     std::vector<double> v = t.to_doubles();
@@ -51,7 +53,7 @@ void adamw_case(Case& c) {
   };
   for (std::int64_t s = 0; s < steps; ++s) {
     copy_bytes(store.gradient(p).view({n}), grads.select(0, s));
-    optimizer.step(c.number("lr", 1e-3), sums, {});
+    optimizer.step(rate, sums, {});
     auto& b = store.buckets()[p.bucket];
     append(params, store.value(p)), append(first, store.piece(b.first, p)), append(second, store.piece(b.second, p));
   }

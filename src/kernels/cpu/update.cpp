@@ -11,13 +11,13 @@ void judge(Tensor verdict, const Tensor& sums, const Limits& limits) {
   scalar::judge(*verdict.data<Verdict>(), s[0], s[1], limits);
 }
 
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const AdamW& a) {
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const Tensor& rate, const AdamW& a) {
   check_flat({&p, &m, &v, &g}, "adamw");
   const auto& judged = *verdict.data<Verdict>();
   if (judged.left_out != 0) return;
   for_type(p, "adamw", [&](auto t) {
     using T = decltype(t);
-    const auto step = scalar::step_of<T>(a, judged);
+    const auto step = scalar::step_of<T>(a, judged, *rate.data<double>());
     split(p.count(), 8192, [&](std::int64_t i, std::int64_t end) {
       loops<T>().adamw(p.data<T>() + i, m.data<T>() + i, v.data<T>() + i, g.data<T>() + i, end - i, step);
     });

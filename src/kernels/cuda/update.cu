@@ -50,11 +50,12 @@ struct AdamWOf {
   T *p, *m, *v;
   const T* g;
   const Verdict* verdict;
+  const double* rate;
   AdamW how;
   template <int V>
   __device__ void at(std::int64_t i) const {
     if (verdict->left_out != 0) return;
-    const auto step = scalar::step_of<T>(how, *verdict);
+    const auto step = scalar::step_of<T>(how, *verdict, *rate);
     T pi[V], mi[V], vi[V], gi[V];
     take<V>(pi, p + i);
     take<V>(mi, m + i);
@@ -87,12 +88,13 @@ void judge(Tensor verdict, const Tensor& sums, const Limits& limits) {
   start<1>(verdict, "judge", 1, JudgeOf{verdict.data<Verdict>(), sums.data<double>(), limits});
 }
 
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const AdamW& a) {
+void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const Tensor& rate, const AdamW& a) {
   check_flat({&p, &m, &v, &g}, "adamw");
   for_type(p, "adamw", [&](auto t) {
     using T = decltype(t);
     start_flat<wide<T>>({&p, &m, &v, &g}, "adamw",
-                        AdamWOf<T>{p.data<T>(), m.data<T>(), v.data<T>(), g.data<T>(), verdict.data<Verdict>(), a});
+                        AdamWOf<T>{p.data<T>(), m.data<T>(), v.data<T>(), g.data<T>(), verdict.data<Verdict>(),
+                                   rate.data<double>(), a});
   });
 }
 
