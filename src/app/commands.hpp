@@ -30,8 +30,8 @@ int bench_newton_schulz_command(const Arguments& args, bool json);
 int bench_attention_command(const Arguments& args, bool json);
 int bench_copy_command(const Arguments& args, bool json);
 int bench_comm_command(const Arguments& args, bool json);
-int plan_command(Arguments args, bool json);
-int plan_check_command(Arguments args, bool json);  // of a run: planned beside measured
+int plan_command(Arguments args, bool json, bool kernels);  // kernels: also those of the first layout
+int plan_check_command(Arguments args, bool json);          // of a run: planned beside measured
 // The description in a file; "here": this host with so many ranks, measured.
 struct Machine machine_named(const std::string& file_or_here, const struct RunConfig& cfg, int ranks);
 int convert_weights_command(const Arguments& args);

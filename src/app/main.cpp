@@ -23,7 +23,7 @@ struct CommandLine {
   CLI::App app{"lact: training of models with large-chunk fast weights (arXiv 2505.23884)"};
   std::vector<std::string> words;
   std::string config;
-  bool json = false, check_plan = false, help_config = false;
+  bool json = false, check_plan = false, kernels = false, help_config = false;
   double above = 0;
 
   CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what, const std::string& example) {
@@ -117,6 +117,7 @@ struct CommandLine {
     plan->add_option("config", words, "config file, machine=FILE or machine=here with ranks=N, and key=value pairs")
         ->required();
     plan->add_flag("--check", check_plan, "of a run folder instead: what was planned beside what its metrics say");
+    plan->add_flag("--kernels", kernels, "also what takes the time of the fastest layout that fits, kernel by kernel");
     plan->add_flag("--json", json, "one JSON object on stdout");
     convert = command(app, "convert", "weights and datasets between formats",
                       "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
@@ -167,7 +168,7 @@ struct CommandLine {
     if (*copy) return lact::bench_copy_command(split(words, 0, 0, "key=value"), json);
     if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
     if (*plan && check_plan) return lact::plan_check_command(split(words, 1, 1, "one run folder"), json);
-    if (*plan) return lact::plan_command(split(words, 1, 1, "one config file"), json);
+    if (*plan) return lact::plan_command(split(words, 1, 1, "one config file"), json, kernels);
     if (*weights)
       return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));

@@ -20,6 +20,14 @@ Json as_json(const PlannedMemory& m) {
                        {"total", m.total()}});
 }
 
+using KernelRow = std::pair<std::string, KernelLedger::Row>;
+std::vector<KernelRow> by_seconds(const std::map<std::string, KernelLedger::Row>& kernels) {
+  std::vector<KernelRow> rows(kernels.begin(), kernels.end());
+  std::ranges::stable_sort(rows,
+                           [](const KernelRow& a, const KernelRow& b) { return a.second.seconds > b.second.seconds; });
+  return rows;
+}
+
 Json as_json(const PlannedLayout& p) {
   Json lines = Json::array();
   for (const auto& [label, line] : p.slowest.lines)
@@ -32,6 +40,13 @@ Json as_json(const PlannedLayout& p) {
   Json waiting = Json::object();
   for (const auto& [label, line] : p.slowest.lines) waiting.set(label, line.waiting);
   auto [pp, dp, cp, tp] = p.grid.size;
+  Json kernels = Json::array();
+  for (const auto& [name, row] : by_seconds(p.slowest.kernels))
+    kernels.push(Json::object({{"kernel", name},
+                               {"calls", row.calls},
+                               {"seconds", row.seconds},
+                               {"flops", row.operations},
+                               {"bytes", row.bytes}}));
   return Json::object({{"pp", pp},
                        {"dp", dp},
                        {"cp", cp},
@@ -43,6 +58,7 @@ Json as_json(const PlannedLayout& p) {
                        {"exposed_seconds", waiting},
                        {"bubble", p.bubble},
                        {"traffic", lines},
+                       {"kernels", kernels},
                        {"memory_bytes", as_json(p.largest)},
                        {"fits", p.fits}});
 }
@@ -75,6 +91,16 @@ void print(const Machine& m, const std::vector<PlannedLayout>& all) {
   }
 }
 
+void print_kernels(const PlannedLayout& p) {
+  std::cout << fill("\nthe slowest rank of {}, {}:\n{:<24} {:>7} {:>10} {:>7} {:>12} {:>12}\n",
+                    {text_of(p.grid), p.recompute ? "blocks computed again" : "all kept", "kernel", "calls", "ms", "%",
+                     "GFLOP", "MB"});
+  for (const auto& [name, row] : by_seconds(p.slowest.kernels))
+    std::cout << fill("{:<24} {:>7} {:>10.3f} {:>7.2f} {:>12.3f} {:>12.3f}\n",
+                      {name, row.calls, row.seconds * 1e3, 100 * row.seconds / p.slowest.seconds, row.operations / 1e9,
+                       row.bytes / 1e6});
+}
+
 }  // namespace
 
 Machine machine_named(const std::string& file_or_here, const RunConfig& cfg, int ranks) {
@@ -84,7 +110,7 @@ Machine machine_named(const std::string& file_or_here, const RunConfig& cfg, int
   return Machine::here(*device, cfg.train.activations(), ranks);
 }
 
-int plan_command(Arguments args, bool json) {
+int plan_command(Arguments args, bool json, bool kernels) {
   const std::string path = args.take("machine"), ranks = args.take("ranks", "1");
   check(!path.empty(), "machine=FILE says what to plan for (configs/machines holds some), machine=here this host");
   const RunConfig cfg = RunConfig::load(args.plain.at(0), args.overrides);
@@ -100,6 +126,7 @@ int plan_command(Arguments args, bool json) {
               << "\n";
   } else {
     print(machine, all);
+    if (kernels) print_kernels(all.front());
   }
   return exit_done;
 }

@@ -80,6 +80,7 @@ PlannedRank rank_with(const RunConfig& cfg, const Grid& grid, int rank, const Ma
   step(1);
   r.seconds = r.computing = device.seconds() - begin;
   r.stages = watcher.stages();
+  r.kernels = device.tally();
   for (Communicator* c : m.mesh->communicators()) {
     if (c->size() == 1) continue;
     PlannedLine& line = r.lines[c->label()];
@@ -120,6 +121,12 @@ PlannedRank plan_rank(const RunConfig& cfg, const Grid& grid, int rank, const Ma
   PlannedRank r = b;
   r.seconds = a.seconds + (b.seconds - a.seconds) * t;
   r.computing = a.computing + (b.computing - a.computing) * t;
+  for (auto& [name, row] : r.kernels) {
+    const KernelLedger::Row first = a.kernels.contains(name) ? a.kernels.at(name) : KernelLedger::Row();
+    auto extend = [t](double& to, double from) { to = from + (to - from) * t; };
+    row.calls = first.calls + std::llround(double(row.calls - first.calls) * t);
+    extend(row.operations, first.operations), extend(row.bytes, first.bytes), extend(row.seconds, first.seconds);
+  }
   for (auto& [label, line] : r.lines) {
     const PlannedLine& first = a.lines.at(label);
     line.waiting = first.waiting + (line.waiting - first.waiting) * t;

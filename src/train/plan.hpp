@@ -4,6 +4,7 @@
 #pragma once
 #include <map>
 
+#include "tensor/kernel_ledger.hpp"
 #include "train/config.hpp"
 #include "train/machine.hpp"
 
@@ -29,6 +30,7 @@ struct PlannedRank {     // one step of a rank in steady training
   };
   std::map<int, Stage> stages;
   std::map<std::string, PlannedLine> lines;
+  std::map<std::string, KernelLedger::Row> kernels;  // and, as others, what it waits for
   PlannedMemory memory;
 };
 

@@ -26,6 +26,28 @@ TEST(PlanCommand, ListsEveryLayoutTheFastestFirst) {
   EXPECT_GE(plan["layouts"].size(), 2 * 10);
 }
 
+TEST(PlanCommand, KernelsTakeTheTimeOfAStep) {
+  const std::vector<std::string> line{"plan",
+                                      "configs/nvs/character_64.yaml",
+                                      "machine=configs/machines/two_cores.yaml",
+                                      "data.path=",
+                                      "train.batch_size=8",
+                                      "train.accumulate=4"};
+  auto with = [&line](const std::string& flag) {
+    std::vector<std::string> all = line;
+    all.push_back(flag);
+    return run_lact(all);
+  };
+  const Json best = Json::parse(with("--json").out, "plan")["layouts"].at(0);
+  double seconds = 0;
+  for (const Json& k : best["kernels"].items()) seconds += k["seconds"].number();
+  EXPECT_GE(1.001 * seconds, best["computing_seconds"].number());
+  const Outcome table = with("--kernels");
+  EXPECT_EQ(table.status, 0) << table.err;
+  for (const std::string word : {"the slowest rank of ", "adamw", "add_transposed", "attention_grad"})
+    EXPECT_NE(table.out.find(word), std::string::npos) << table.out;
+}
+
 TEST(PlanCommand, ThisHostIsMeasured) {
   const Outcome o = run_lact({"plan", "configs/demo.yaml", "machine=here", "ranks=2", "compute.threads=1"});
   ASSERT_EQ(o.status, 0) << o.err;
