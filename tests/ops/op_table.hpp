@@ -284,6 +284,18 @@ inline std::vector<Row> norms() {
                  return std::vector<Var>{view(l2_norm(silu(p[0]), 1e-2), {6, x[0].dim(1), 5}),
                                          view(silu(p[1]), {6, x[0].dim(1), 5})};
                }});
+  t.push_back({"silu_heads of the first rows",
+               {{rows, 5, 12}},
+               {{rows, 5, 6}, {rows, 3, 6}},
+               [](In x) {
+                 return silu_heads(x[0], 2, 1, 2, 1e-2, {5, 3});
+               },
+               6,
+               {},
+               [](In x) {
+                 const std::vector<Var> all = silu_heads(x[0], 2, 1, 2, 1e-2);
+                 return std::vector<Var>{all[0], cut(all[1], 1, {0, 3})};
+               }});
   t.push_back({"silu_heads used in part",
                {{2, rows, 18}},
                {{2, rows, 6}},
