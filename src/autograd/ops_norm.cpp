@@ -83,29 +83,38 @@ std::vector<Var> add_layer_norm(const Var& x, const Var& y, const Var& w, double
   return fused_many("add_layer_norm", {s, n}, inputs(sum, w), fast, slow);
 }
 
-std::vector<Var> silu_heads(const Var& x, int parts, std::int64_t heads, int normed, double eps) {
+std::vector<Var> silu_heads(const Var& x, int parts, std::int64_t heads, int normed, double eps,
+                            const std::vector<std::int64_t>& rows) {
   const Tensor whole = dense(x.value());
-  const std::vector<Tensor> from = parts_by_heads(whole, parts, heads);
-  const Shape one = from[0].shape(), folded{one[0] * one[1], one[2], one[3]};
-  std::vector<Tensor> ys, norms;
+  std::vector<Tensor> from = parts_by_heads(whole, parts, heads), ys, norms;
   for (std::size_t p = 0; p < from.size(); ++p) {
-    ys.push_back(like(whole, folded));
+    if (!rows.empty()) from[p] = from[p].cut(2, {0, rows[p]});
+    const Shape& s = from[p].shape();
+    ys.push_back(like(whole, {s[0] * s[1], s[2], s[3]}));
     norms.push_back(int(p) < normed ? per_row(ys[p]) : Tensor());
-    kernels::silu_rows(ys[p].view(one), norms[p], from[p], eps);
+    kernels::silu_rows(ys[p].view(s), norms[p], from[p], eps);
   }
   auto fast = [whole, from, norms, heads, eps](std::span<const Var> dys) {
-    const Tensor dx = like(whole);
-    if (!std::ranges::all_of(dys, [](const Var& dy) { return bool(dy); })) kernels::fill(dx, 0);
+    const Tensor dx = like(whole), zero = like(whole, {1});
+    kernels::fill(zero, 0);
     const std::vector<Tensor> to = parts_by_heads(dx, std::int64_t(from.size()), heads);
-    for (std::size_t p = 0; p < from.size(); ++p)
-      if (dys[p]) kernels::silu_rows_grad(to[p], dense(dys[p].value()).view(to[p].shape()), from[p], norms[p], eps);
+    for (std::size_t p = 0; p < from.size(); ++p) {
+      const Range given{0, dys[p] ? from[p].dim(2) : 0}, rest{given.end, to[p].dim(2)};
+      const Tensor left_out = to[p].cut(2, rest);
+      if (!rest.empty()) kernels::unary(kernels::Unary::copy, left_out, zero.expand(left_out.shape()));
+      if (dys[p])
+        kernels::silu_rows_grad(to[p].cut(2, given), dense(dys[p].value()).view(from[p].shape()), from[p], norms[p],
+                                eps);
+    }
     return Grads{dx};
   };
   auto slow = [=](std::span<const Var> in) {
     std::vector<Var> out = split_heads(in[0], parts, heads);
-    for (int p = 0; p < parts; ++p) {
-      const Var y = silu(out[std::size_t(p)]);
-      out[std::size_t(p)] = view(p < normed ? l2_norm(y, eps) : y, folded);
+    for (std::size_t p = 0; p < out.size(); ++p) {
+      if (!rows.empty()) out[p] = cut(out[p], 2, {0, rows[p]});
+      const Shape s = out[p].shape();
+      const Var y = silu(out[p]);
+      out[p] = view(int(p) < normed ? l2_norm(y, eps) : y, {s[0] * s[1], s[2], s[3]});
     }
     return out;
   };

@@ -1,5 +1,6 @@
 #include "layers/ttt.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/check.hpp"
@@ -69,8 +70,8 @@ FastWeights Ttt::learned(Ctx& c, std::int64_t batch) const {
   return {tiled(use(c, w0_), batch), tiled(use(c, w1_), batch), tiled(use(c, w2_), batch)};
 }
 
-FastWeightTokens Ttt::project(Ctx& c, const Var& x) const {
-  std::vector<Var> qkv = silu_heads(to_qkv_(c, x), 3, heads_, 2, 1e-5);
+FastWeightTokens Ttt::project(Ctx& c, const Var& x, std::int64_t updating) const {
+  std::vector<Var> qkv = silu_heads(to_qkv_(c, x), 3, heads_, 2, 1e-5, {x.dim(1), updating, updating});
   Var rates = softplus(shift(lr_fc_(c, widened(x)), rate_shift_));  // channels (which, head)
   std::vector<Var> rate = split_heads(rates, 3, heads_);
   return {.q = qkv[0],
@@ -93,6 +94,14 @@ FastWeightTokens gathered(Ctx& c, const FastWeightTokens& x, std::int64_t tokens
   return {part(0, d), part(d, d), part(2 * d, d), part(3 * d, 1), part(3 * d + 1, 1), part(3 * d + 2, 1), {}};
 }
 
+// The tokens of this rank up to the last that updates.
+std::int64_t updating(const TttPlan& plan, const TokenCut& cut) {
+  std::int64_t end = 0;
+  for (const TttEvent& e : cut_to(clipped(plan, cut.tokens), cut.mine()))
+    if (e.kind == TttEvent::update) end = std::max(end, e.tokens.end);
+  return end;
+}
+
 }  // namespace
 
 Ttt::Result Ttt::operator()(Ctx& c, const Var& rows, const TttPlan& plan, const TokenCut& cut,
@@ -100,8 +109,10 @@ Ttt::Result Ttt::operator()(Ctx& c, const Var& rows, const TttPlan& plan, const 
   const std::int64_t batch = rows.dim(0);
   const FastWeightCut how{.tokens = &cut, .by_heads = mode_ == CpMode::heads, .hidden = hidden_cut_};
   FastWeights w = initial ? *initial : learned(c, batch);
-  FastWeightTokens x =
-      hidden_cut_ ? gathered(c, project(c, rows), cut.held()) : project(c, gather_tokens(c, rows, cut.held()));
+  FastWeightTokens x =  // where tokens travel, all that they bring travels together
+      hidden_cut_
+          ? gathered(c, project(c, rows, rows.dim(1)), cut.held())
+          : project(c, gather_tokens(c, rows, cut.held()), mode_ == CpMode::heads ? cut.held() : updating(plan, cut));
   FastWeightRun run = run_fast_weights(c, w, x, plan, rule_, how);
   if (!run.out) return {{}, run.state};
   if (hidden_cut_) run.out = scatter_tokens(c, run.out);

@@ -35,7 +35,7 @@ class Ttt {
 
  private:
   FastWeights learned(Ctx& c, std::int64_t batch) const;
-  FastWeightTokens project(Ctx& c, const Var& x) const;
+  FastWeightTokens project(Ctx& c, const Var& x, std::int64_t updating) const;  // keys and values of the first tokens
 
   bool hidden_cut_;
   std::int64_t heads_, head_dim_;  // heads of this rank

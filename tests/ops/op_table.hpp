@@ -263,6 +263,25 @@ inline std::vector<Row> norms() {
   });
   t.push_back({"layer_norm", {{2, rows, 7}, {7}}, {{2, rows, 7}}, layer, 7, {}, centred_rms});
   t.push_back({"layer_norm plain", {{rows, 7}}, {{rows, 7}}, layer, 7, {}, centred_rms});
+  t.push_back(
+      {"l2_norm", {{2, rows, 7}}, {{2, rows, 7}}, one([](In x) { return l2_norm(x[0], 1e-2); }), 7, {}, one([](In x) {
+         return divided(x[0], shift(sqrt(row_sum(square(x[0]))), 1e-2));
+       })});
+  t.push_back({"column_norm", {{rows, 7, 5}}, {{rows, 1, 5}}, unary(&column_norm), 7, {}, one([](In x) {
+                 return sqrt(sum_to(square(x[0]), {x[0].dim(0), 1, x[0].dim(2)}));
+               })});
+  t.push_back({"keep_column_norm",
+               {{rows, 7, 5}, {rows, 1, 5}},
+               {{rows, 7, 5}},
+               one([](In x) { return keep_column_norm(x[0], x[1], 1e-2); }),
+               7,
+               {},
+               one([](In x) { return mul(divided(x[0], shift(column_norm(x[0]), 1e-2)), x[1]); })});
+  return t;
+}
+
+inline std::vector<Row> norms_of_sums_and_heads() {
+  std::vector<Row> t;
   t.push_back({"add_layer_norm",
                {{2, rows, 7}, {2, rows, 7}, {7}},
                {{2, rows, 7}, {2, rows, 7}},
@@ -300,25 +319,23 @@ inline std::vector<Row> norms() {
                  return std::vector<Var>{view(l2_norm(silu(p[0]), 1e-2), {6, x[0].dim(1), 5}),
                                          view(silu(p[1]), {6, x[0].dim(1), 5})};
                }});
+  t.push_back({"silu_heads of the first rows",
+               {{rows, 5, 12}},
+               {{rows, 5, 6}, {rows, 3, 6}},
+               [](In x) {
+                 return silu_heads(x[0], 2, 1, 2, 1e-2, {5, 3});
+               },
+               6,
+               {},
+               [](In x) {
+                 const std::vector<Var> all = silu_heads(x[0], 2, 1, 2, 1e-2);
+                 return std::vector<Var>{all[0], cut(all[1], 1, {0, 3})};
+               }});
   t.push_back({"silu_heads used in part",
                {{2, rows, 18}},
                {{2, rows, 6}},
                one([](In x) { return silu_heads(x[0], 3, 1, 2, 1e-2)[1]; }),
                6});
-  t.push_back(
-      {"l2_norm", {{2, rows, 7}}, {{2, rows, 7}}, one([](In x) { return l2_norm(x[0], 1e-2); }), 7, {}, one([](In x) {
-         return divided(x[0], shift(sqrt(row_sum(square(x[0]))), 1e-2));
-       })});
-  t.push_back({"column_norm", {{rows, 7, 5}}, {{rows, 1, 5}}, unary(&column_norm), 7, {}, one([](In x) {
-                 return sqrt(sum_to(square(x[0]), {x[0].dim(0), 1, x[0].dim(2)}));
-               })});
-  t.push_back({"keep_column_norm",
-               {{rows, 7, 5}, {rows, 1, 5}},
-               {{rows, 7, 5}},
-               one([](In x) { return keep_column_norm(x[0], x[1], 1e-2); }),
-               7,
-               {},
-               one([](In x) { return mul(divided(x[0], shift(column_norm(x[0]), 1e-2)), x[1]); })});
   return t;
 }
 
@@ -380,7 +397,7 @@ inline std::vector<Row> attention_and_losses() {
 
 inline std::vector<Row> table() {
   std::vector<Row> all;
-  for (auto part : {element_wise, shapes, products, networks, norms, attention_and_losses})
+  for (auto part : {element_wise, shapes, products, networks, norms, norms_of_sums_and_heads, attention_and_losses})
     for (Row& r : part()) all.push_back(std::move(r));
   return all;
 }
