@@ -163,7 +163,8 @@ class GpuReport(InAFolder):
 import json, sys, time
 words = sys.argv[1:]
 step = dict(seconds=0.5, tokens=1024, tokens_per_second=2048.0, peak_bytes=7e9, utilisation=0.55, product_flops_per_second=6e14,
-            forward_seconds=0.1, backward_seconds=0.2, optimizer_seconds=0.1)
+            forward_seconds=0.1, backward_seconds=0.2, optimizer_seconds=0.1,
+            graph="compute.graphs=false" not in words)
 said = dict(gemm=dict(rows=[dict(m=1, n=2, k=3, seconds=1e-6, flops_per_second=6e14, error=1e-7)]),
             copy=dict(rows=[dict(what="copy", bytes=8, seconds=1e-6, bytes_per_second=3e12, wrong=0)]),
             newton_schulz=dict(forward_seconds=1.5e-4, backward_seconds=4e-4, error=0.02),
@@ -206,6 +207,8 @@ sys.exit("copy" in words)
         status, rows, _ = self.report("--only", "bars,peer,golden,sanitizer", "--limit", "8")
         self.assertEqual(status, 1)
         self.assertIn("55.0 % of 600 TFLOP/s (met); 500.0 ms", self.row(rows, "bf16, 16,384 tokens, of"))
+        self.assertIn("as a CUDA graph", self.row(rows, "bf16, 16,384 tokens, of"))
+        self.assertNotIn("as a CUDA graph", self.row(rows, "without CUDA graphs"))
         self.assertIn("(missed)", rows["the same at 65,536 tokens"])
         self.assertIn("150 us (met), 400 us (missed)", self.row(rows, "Newton-Schulz"))
         self.assertIn("55.0 % of 600 TFLOP/s (missed)", self.row(rows, "32,768 tokens"))

@@ -62,6 +62,9 @@ TEST(Bench, ATrainStepSaysWhereItsTimeGoes) {
   const double parts = r["forward_seconds"].number() + r["backward_seconds"].number() + r["optimizer_seconds"].number();
   EXPECT_GT(parts, 0);
   EXPECT_GT(r["tokens_per_second"].number(), 0);
+  EXPECT_EQ(r["graph"].boolean(), tested_device() == "cuda");
+  EXPECT_FALSE(
+      said({folder / "tiny.yaml", "steps=1", "product=64", "compute.graphs=false"}, "train")["graph"].boolean());
 }
 
 TEST(Bench, UnknownKeysAndSizesThatAreNoneAreNamed) {
