@@ -19,7 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 const std::string root = "tests/golden";  // tests run in the repository's root
 
-golden::Row verified(const std::string& path, const std::string& data = "") { return golden::run(path, tested(), data); }
+golden::Row verified(const std::string& path, const std::string& data = "") {
+  return golden::run(path, tested(), data);
+}
 
 std::vector<std::string> all_files() {
   return fs::exists(root) ? golden::files_at({root}) : std::vector<std::string>{};

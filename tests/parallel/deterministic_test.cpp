@@ -1,9 +1,9 @@
 // train.deterministic: every power-of-two split of samples and tokens trains to the bits of one process.
 #include <gtest/gtest.h>
 
-#include "support/ranks.hpp"
 #include "base/check.hpp"
 #include "parallel/together.hpp"
+#include "support/ranks.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_run.hpp"
 #include "train/layout.hpp"
@@ -15,9 +15,9 @@ namespace {
 const std::atomic<bool> never = false;
 
 RunConfig config(const std::string& file, const std::string& run, int dp, int cp) {
-  return RunConfig::load(file, {"run.dir=" + run, "train.deterministic=true", "train.steps=3", "train.batch_size=8",
-                                "train.accumulate=2", "train.eval_every=2", "parallel.dp=" + std::to_string(dp),
-                                "parallel.cp=" + std::to_string(cp)});
+  return RunConfig::load(
+      file, {"run.dir=" + run, "train.deterministic=true", "train.steps=3", "train.batch_size=8", "train.accumulate=2",
+             "train.eval_every=2", "parallel.dp=" + std::to_string(dp), "parallel.cp=" + std::to_string(cp)});
 }
 
 TEST(Deterministic, EveryPowerOfTwoSplitHasTheBitsOfOneProcess) {
