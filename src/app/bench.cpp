@@ -6,7 +6,8 @@ namespace lact {
 
 void BenchPlace::fields(Fields& f) {
   f("compute.device", device, "cpu, cuda, or best: a GPU where one is present");
-  f("compute.cudnn", cudnn, "attention and gated products of bf16 through cuDNN where it is found");
+  f("compute.cudnn", cudnn,
+    "what of bf16 goes through cuDNN where it is found: none, attention, all (also gated products)");
   f("precision", precision, "fp32 or bf16; by default bf16 on a GPU and fp32 on a CPU");
 }
 
@@ -15,7 +16,7 @@ std::unique_ptr<Device> BenchPlace::open() {
   if (precision.empty()) precision = backend == Backend::cuda ? "bf16" : "fp32";
   check(precision == "fp32" || precision == "bf16", "precision={}: fp32 and bf16 are known", precision);
   set_threads(0);
-  kernels::use_cudnn(cudnn);
+  kernels::use_cudnn(kernels::cudnn_use_named(cudnn));
   return Device::open(backend);
 }
 

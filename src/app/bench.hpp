@@ -8,8 +8,7 @@
 namespace lact {
 
 struct BenchPlace {
-  std::string device = "best", precision;
-  bool cudnn = true;
+  std::string device = "best", cudnn = "attention", precision;
   void fields(Fields& f);
   std::unique_ptr<Device> open();  // settles the precision: bf16 on a GPU, fp32 on a CPU
   DType type() const { return precision == "bf16" ? DType::bf16 : DType::f32; }

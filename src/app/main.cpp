@@ -100,7 +100,7 @@ struct CommandLine {
     newton_schulz->add_option("key=value", words, "compute.device, precision, m, n, batch, steps, runs");
     newton_schulz->add_flag("--json", json, "one JSON object on stdout");
     attention = command(*bench, "attention", "softmax attention forward and backward, and which library computes it",
-                        "lact bench attention compute.device=cuda items=32 tokens=1024 compute.cudnn=false");
+                        "lact bench attention compute.device=cuda items=32 tokens=1024 compute.cudnn=none");
     attention->add_option("key=value", words,
                           "compute.device, compute.cudnn, precision, items, heads, head_dim, tokens, keys, causal, "
                           "window, runs");

@@ -6,8 +6,11 @@
 
 namespace lact::kernels {
 
-void use_cudnn(bool yes);     // true from the start; of the whole process
-std::string cudnn_library();  // "cuDNN 9.19.0", or why this program's own kernels serve instead
-std::int64_t cudnn_runs();    // of this process so far: tells whether it took a shape
+enum class CudnnUse : std::uint8_t { none, attention, all };  // all: products with what follows them as well
+CudnnUse cudnn_use_named(const std::string& name);            // another name is an error
+
+void use_cudnn(CudnnUse use);  // all from the start; of the whole process
+std::string cudnn_library();   // "cuDNN 9.19.0", or why this program's own kernels serve instead
+std::int64_t cudnn_runs();     // of this process so far: tells whether it took a shape
 
 }  // namespace lact::kernels

@@ -1,5 +1,6 @@
 // The public functions: each calls the table of the device on which its first result lives.
 #include "base/check.hpp"
+#include "kernels/cudnn.hpp"
 #include "kernels/layout.hpp"
 #include "kernels/table.hpp"
 #include "tensor/kernel_ledger.hpp"
@@ -34,6 +35,11 @@ Entry<F> entry(F Table::*field, const char* name, const Tensor& y) {
 }
 
 }  // namespace
+
+CudnnUse cudnn_use_named(const std::string& name) {
+  check(name == "none" || name == "attention" || name == "all", "cudnn={}: none, attention and all are known", name);
+  return name == "none" ? CudnnUse::none : name == "attention" ? CudnnUse::attention : CudnnUse::all;
+}
 
 void unary(Unary f, Tensor y, const Tensor& x, double c) { entry(&Table::unary, "unary", y)(f, y, x, c); }
 void binary(Binary f, Tensor y, const Tensor& a, const Tensor& b) { entry(&Table::binary, "binary", y)(f, y, a, b); }

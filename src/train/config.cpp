@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/check.hpp"
+#include "kernels/cudnn.hpp"
 
 namespace lact {
 
@@ -32,8 +33,7 @@ void RunConfig::ModelSection::fields(Fields& f) {
 void RunConfig::Compute::fields(Fields& f) {
   f("device", device, "cpu, cuda, or best: cuda where there is a GPU");
   f("threads", threads, "threads of a rank; 0: the cores this process may use");
-  f("cudnn", cudnn,
-    "attention and gated products of bf16 go through cuDNN where it is found, else through own kernels");
+  f("cudnn", cudnn, "what of bf16 goes through cuDNN where it is found: none, attention, all (also gated products)");
   f("graphs", graphs, "one rank with a GPU asks for steps of one shape as a CUDA graph, thousands of kernels at once");
 }
 
@@ -78,6 +78,7 @@ void RunConfig::check_values() const {
   const Backend backend = backend_named(compute.device);
   check(train.precision == "fp32" || backend == Backend::cuda, "train.precision={} needs compute.device=cuda, not {}",
         train.precision, compute.device);
+  kernels::cudnn_use_named(compute.cudnn);
   check(compute.threads >= 0 && compute.threads <= 4096, "compute.threads={} is not a number of threads",
         compute.threads);
   check(parallel.interleave > 0 && parallel.interleave <= 32768, "parallel.interleave={} is not a number of pieces",

@@ -25,9 +25,8 @@ struct RunConfig {
   DataConfig data;
   TrainConfig train;
   struct Compute {
-    std::string device = "best";
+    std::string device = "best", cudnn = "attention";
     std::int64_t threads = 0;
-    bool cudnn = true;
     bool graphs = true;
     void fields(Fields& f);
   } compute;

@@ -76,7 +76,7 @@ std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, std::unique_ptr<Communicator
 
 std::unique_ptr<Device> device_of(const RunConfig& cfg) {
   share_threads(int(cfg.compute.threads), world_info().local_ranks);
-  kernels::use_cudnn(cfg.compute.cudnn);
+  kernels::use_cudnn(kernels::cudnn_use_named(cfg.compute.cudnn));
   return device_of_rank(backend_named(cfg.compute.device));
 }
 

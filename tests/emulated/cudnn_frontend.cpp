@@ -169,6 +169,8 @@ std::string against(const Operation& op) {  // what the real one says of attenti
   if (s.d % 8 != 0 || s.dv % 8 != 0 || s.d > 256 || s.dv > 256) return "head widths are multiples of 8 up to 256";
   if (s.queries == 1 && s.keys == 1) return "s_q = s_kv = 1 is not supported.";
   if (op.attention.left && s.queries > s.keys) return "a window needs no fewer keys than queries";
+  if (op.kind == Operation::Kind::attention_grad && op.in[5]->stride != Dims{s.heads * s.queries, s.queries, 1, 1})
+    return "statistics are packed";
   if (op.attention.alignment != DiagonalAlignment_t::TOP_LEFT) return "emulated from the top left alone";
   for (const auto* side : {&op.in, &op.out})
     for (const Node& n : *side)

@@ -1,6 +1,7 @@
 // What goes through cuDNN and what does not, told by the kernels that this program starts itself.
 #include <cuda_runtime.h>
 
+#include "base/check.hpp"
 #include "kernels/cudnn.hpp"
 #include "kernels/table.hpp"
 #include "ops/pairs.hpp"
@@ -27,6 +28,8 @@ std::uint64_t attention_kernels(const Heads& h, kernels::Mask mask = {}) {
 
 TEST(Cudnn, TakesAttentionOfBf16) {
   for (std::int64_t d : {8, 64, 128, 256}) EXPECT_EQ(attention_kernels({96, 33, d}), 0u) << d;
+  EXPECT_EQ(attention_kernels({1, 33, 64}), 0u);
+  EXPECT_EQ(attention_kernels({33, 1, 64}), 0u);
   EXPECT_EQ(attention_kernels({96, 96, 64}, {true, 0}), 0u);
   EXPECT_EQ(attention_kernels({96, 33, 64}, {true, 0}), 0u);
   EXPECT_EQ(attention_kernels({33, 96, 64}, {true, 20}), 0u);
@@ -90,11 +93,16 @@ TEST(Cudnn, TakesJoinedProducts) {
 
 TEST(Cudnn, CanBeSwitchedOff) {
   EXPECT_EQ(kernels::cudnn_library(), "cuDNN 9.19.0");
-  kernels::use_cudnn(false);
+  kernels::use_cudnn(kernels::CudnnUse::attention);
+  EXPECT_EQ(attention_kernels({}), 0u);
+  const Tensor x = low({33, 24}), w = low({40, 24}), y = low({33, 40});
+  EXPECT_GT(kernels_of([&] { kernels::gelu_product(y, like(y), x, w); }), 0u);
+  kernels::use_cudnn(kernels::CudnnUse::none);
   EXPECT_GT(attention_kernels({}), 0u);
   EXPECT_NE(kernels::cudnn_library(), "cuDNN 9.19.0");
-  kernels::use_cudnn(true);
+  kernels::use_cudnn(kernels::CudnnUse::all);
   EXPECT_EQ(attention_kernels({}), 0u);
+  EXPECT_THROW(kernels::cudnn_use_named("some"), Error);
 }
 
 }  // namespace

@@ -120,8 +120,8 @@ TEST(Bf16, RowNorms) {
 // Through cuDNN where it is there, and through this program's own kernels.
 class Bf16Ways : public ::testing::TestWithParam<bool> {
  protected:
-  void SetUp() override { kernels::use_cudnn(GetParam()); }
-  void TearDown() override { kernels::use_cudnn(true); }
+  void SetUp() override { kernels::use_cudnn(GetParam() ? kernels::CudnnUse::all : kernels::CudnnUse::none); }
+  void TearDown() override { kernels::use_cudnn(kernels::CudnnUse::all); }
 };
 INSTANTIATE_TEST_SUITE_P(Cudnn, Bf16Ways, ::testing::Bool(), [](const auto& way) { return way.param ? "On" : "Off"; });
 

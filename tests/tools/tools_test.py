@@ -168,6 +168,8 @@ step = dict(seconds=0.5, tokens=1024, tokens_per_second=2048.0, peak_bytes=7e9, 
 said = dict(gemm=dict(rows=[dict(m=1, n=2, k=3, seconds=1e-6, flops_per_second=6e14, error=1e-7)]),
             copy=dict(rows=[dict(what="copy", bytes=8, seconds=1e-6, bytes_per_second=3e12, wrong=0)]),
             newton_schulz=dict(forward_seconds=1.5e-4, backward_seconds=4e-4, error=0.02),
+            attention=dict(forward_seconds=1e-4, backward_seconds=3e-4, forward_flops_per_second=5e14, backward_flops_per_second=4e14,
+                           forward_by="own kernel" if "compute.cudnn=none" in words else "cuDNN 9.19.0", backward_by="own kernel", error=2e-3),
             fast_weights=dict(step, error=0.03), train=step)
 if words[0] == "verify":
     print("17 files, 0 failed")
@@ -211,6 +213,8 @@ sys.exit("copy" in words)
         self.assertNotIn("as a CUDA graph", self.row(rows, "without CUDA graphs"))
         self.assertIn("(missed)", rows["the same at 65,536 tokens"])
         self.assertIn("150 us (met), 400 us (missed)", self.row(rows, "Newton-Schulz"))
+        self.assertIn("100 us, 500 TFLOP/s (cuDNN 9.19.0); 300 us, 400 TFLOP/s", self.row(rows, "causal=true, through cuDNN"))
+        self.assertIn("500 TFLOP/s (own kernel)", self.row(rows, "causal=false, own kernels"))
         self.assertIn("55.0 % of 600 TFLOP/s (missed)", self.row(rows, "32,768 tokens"))
         self.assertIn("exit 1 after 0 s: lact: out of memory / on a GPU", self.row(rows, "131,072 tokens"))
         self.assertIn("too slow", self.row(rows, "1,048,576 tokens"))

@@ -48,6 +48,18 @@ TEST(Bench, NewtonSchulzInFp32IsThatOfF64) {
   }
 }
 
+TEST(Bench, AttentionIsThatOfF64AndSaysWhoComputesIt) {
+  for (const std::string mask : {"causal=false", "causal=true"}) {
+    const Json r = said({"precision=fp32", "items=2", "heads=2", "head_dim=24", "tokens=40", "keys=56", "runs=1", mask},
+                        "attention");
+    EXPECT_LT(r["error"].number(), r["error_bound"].number());
+    EXPECT_EQ(r["forward_by"].text(), "own kernel") << "fp32 never goes through a library";
+    const double pairs = 4.0 * (mask == "causal=true" ? 40 * 41 / 2 : 40 * 56);
+    EXPECT_NEAR(r["forward_flops_per_second"].number() * r["forward_seconds"].number(), 4 * pairs * 24, 1e-3);
+    EXPECT_GT(r["backward_seconds"].number(), 0);
+  }
+}
+
 TEST(Bench, CopiesAndProductsAreRight) {
   const Json copied = said({"least=4", "most=4000", "times=1000"}, "copy"), products = said({"tokens=8"}, "gemm");
   EXPECT_EQ(copied["rows"].size(), 6);
@@ -72,6 +84,8 @@ TEST(Bench, UnknownKeysAndSizesThatAreNoneAreNamed) {
        {std::pair<std::vector<std::string>, std::string>({"bench", "fast_weights", "head_dims=8"}, "head_dim"),
         {{"bench", "fast_weights", "tokens=0"}, "tokens=0"},
         {{"bench", "newton_schulz", "steps=-1"}, "steps=-1"},
+        {{"bench", "attention", "compute.cudnn=some"}, "cudnn=some"},
+        {{"bench", "attention", "tokens=0"}, "tokens=0"},
         {{"bench", "copy", "most=1"}, "most=1"},
         {{"bench", "gemm", "precision=fp8"}, "precision=fp8"}}) {
     const Outcome o = run_lact(words);

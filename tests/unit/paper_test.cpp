@@ -2,6 +2,7 @@
 // clock that follows the rates.
 #include <gtest/gtest.h>
 
+#include "kernels/gated_products.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/pointwise.hpp"
 #include "layers/linear.hpp"
@@ -93,6 +94,19 @@ TEST(Paper, KernelsTakeTheirOperationsOrTheirBytesAndACall) {
   kernels::binary(kernels::Binary::add, y, y, y);
   EXPECT_DOUBLE_EQ(paper.seconds(), product + 3 * 4.0 * 100 * 300 / rates.memory + rates.call);
   EXPECT_EQ(paper.tally().at("add").calls, 1);
+}
+
+TEST(Paper, AProductJoinedWithItsGateMovesItsTensorsOnce) {
+  PaperDevice paper(rates);
+  auto made = [&](const Shape& s) { return Tensor::empty(paper, s); };
+  const Tensor x = made({1, 100, 20}), w = made({1, 20, 30}), m = made({1, 100, 30}), g = made({1, 100, 30}),
+               h = made({1, 100, 30});
+  kernels::swiglu_products(m, g, h, x, w, w);
+  const auto& joined = paper.tally().at("swiglu_products");
+  EXPECT_EQ(joined.calls, 1);
+  EXPECT_EQ(joined.operations, 2 * 2.0 * 100 * 20 * 30);
+  EXPECT_EQ(joined.bytes, 4.0 * (3 * 100 * 30 + 100 * 20 + 2 * 20 * 30));
+  EXPECT_EQ(paper.tally().size(), 1u);
 }
 
 TEST(Paper, ALinkBesideComputeHidesUnderIt) {

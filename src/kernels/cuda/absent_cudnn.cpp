@@ -4,7 +4,7 @@
 
 namespace lact::kernels {
 
-void use_cudnn(bool) {}
+void use_cudnn(CudnnUse) {}
 std::int64_t cudnn_runs() { return 0; }
 std::string cudnn_library() { return "built without cuDNN"; }
 

@@ -23,7 +23,7 @@ void* cudnn_dlhandle = nullptr;  // where the frontend looks functions up
 namespace lact::kernels {
 namespace {
 
-std::atomic<bool> wanted = true;
+std::atomic<CudnnUse> wanted = CudnnUse::all;
 std::atomic<std::int64_t> runs = 0;
 
 std::string found_library() {  // empty where it can be used
@@ -44,11 +44,11 @@ const std::string& missing_library() {
 
 }  // namespace
 
-void use_cudnn(bool yes) { wanted = yes; }
+void use_cudnn(CudnnUse use) { wanted = use; }
 std::int64_t cudnn_runs() { return runs; }
 
 std::string cudnn_library() {
-  if (!wanted) return "cuDNN switched off";
+  if (wanted == CudnnUse::none) return "cuDNN switched off";
   if (!missing_library().empty()) return "without cuDNN (" + missing_library() + ")";
   const auto version = std::int64_t(cudnn_frontend::detail::get_backend_version());
   return sentence("cuDNN {}.{}.{}", version / 10000, version / 100 % 100, version % 100);
@@ -115,7 +115,8 @@ class Library {  // of one GPU
     if (const std::string against = compile(*k.graph, handle_); against.empty()) {
       k.workspace = std::size_t(std::max<std::int64_t>(0, k.graph->get_workspace_size()));
     } else {
-      log::warning("cuDNN does not take a shape, so another kernel does ({}): {}", text_of(asked), against);
+      log::warning("cuDNN does not take a shape, so another kernel does ({}): {}", text_of(asked),
+                   against.substr(0, against.find('\n')));
       k.graph = nullptr;
     }
     return kept_.emplace(std::move(key), std::move(k)).first->second;
@@ -134,8 +135,8 @@ class Library {  // of one GPU
   std::unordered_map<std::vector<std::int64_t>, Kept, KeyHash> kept_;
 };
 
-bool usable(const Tensor& y) {
-  return wanted && y.dtype() == DType::bf16 && y.count() > 0 && missing_library().empty();
+bool usable(const Tensor& y, CudnnUse least = CudnnUse::all) {
+  return wanted >= least && y.dtype() == DType::bf16 && y.count() > 0 && missing_library().empty();
 }
 
 bool on_16_bytes(const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.raw()) % 16 == 0; }
@@ -193,13 +194,15 @@ std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) /
 
 bool attention(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale,
                Mask mask) {
-  if (!usable(o) || !suit({&o, &q, &k, &v}) || !on_16_bytes(lse) || !can_attend(mask, q, k, v)) return false;
+  if (!usable(o, CudnnUse::attention) || !suit({&o, &q, &k, &v}) || !on_16_bytes(lse) || !can_attend(mask, q, k, v))
+    return false;
   return run(Task::attention, {o, lse, q, k, v}, scale, mask);
 }
 
 bool attention_grad(const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout, const Tensor& q,
                     const Tensor& k, const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask) {
-  if (!usable(o) || !suit({&dq, &dk, &dv, &dout, &q, &k, &v, &o}) || !on_16_bytes(lse) || !can_attend(mask, q, k, v))
+  if (!usable(o, CudnnUse::attention) || !suit({&dq, &dk, &dv, &dout, &q, &k, &v, &o}) || !on_16_bytes(lse) ||
+      !can_attend(mask, q, k, v))
     return false;
   const std::int64_t items = q.dim(0), rows = q.dim(1) * q.dim(2),
                      bytes = 2 * q.dim(1) * rounded_up(q.dim(2), 64) * rounded_up(k.dim(2), 128);

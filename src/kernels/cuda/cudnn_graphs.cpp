@@ -51,10 +51,12 @@ class Sketch {  // of a graph on the tensors of a kernel
     const View m = one_batch_dim(rows);
     return input(i, View({m.size[0], m.size[1], 1}, {m.size[1], 1, 1}, DType::f32));
   }
-  // Log-sum-exp [b, h, T], which the graph knows as [b, h, T, 1].
+  // Log-sum-exp [b, h, T], which the graph knows as [b, h, T, 1] and packed, dims of one number too.
   View statistics(std::size_t i) const {
     const auto& n = asked_.operands[i].size;
-    return View({n[0], n[1], n[2], 1}, {n[1] * n[2], n[2], 1, 1}, DType::f32);
+    View v({n[0], n[1], n[2], 1}, {n[1] * n[2], n[2], 1, 1}, DType::f32);
+    v.step = {n[1] * n[2], n[2], 1, 1};
+    return v;
   }
   void output(const Node& n, std::size_t i, const View& v) {
     n->set_output(true)
