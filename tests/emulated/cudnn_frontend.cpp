@@ -180,9 +180,6 @@ std::string against(const Operation& op) {  // what the real one says of attenti
   return "";
 }
 
-// Runs now. `stream` is where it would have its turn.
-void ask(cudaStream_t, const std::function<void()>& task) { task(); }
-
 struct Run {
   std::vector<Operation> operations;
   std::unordered_map<std::int64_t, void*> at;
@@ -278,8 +275,10 @@ error_t Graph::execute(cudnnHandle_t handle, const std::unordered_map<std::int64
       if (n->dim[d] > 1 && n->stride[d] != 1 && n->stride[d] * bytes_of(n->type) % 4 != 0)
         return error_t("a step is no multiple of 4 bytes");
   }
-  std::memset(room, 0x7f, std::size_t(workspace));  // it is the graph's own while it runs
-  ask(handle->stream, Run{operations_, at});
+  emulated::ask(handle->stream, [run = Run{operations_, at}, room, bytes = std::size_t(workspace)] {
+    std::memset(room, 0x7f, bytes);  // it is the graph's own while it runs
+    run();
+  });
   return {};
 }
 
