@@ -31,7 +31,7 @@ Entry<F> entry(F Table::*field, const char* name, const Tensor& y) {
   const Backend b = y.device().backend();
   const F f = table_of(b).*field;
   check(f != nullptr, "no {} kernel for {}", name_of(b), name);
-  return {f, paper_table().*field, b == Backend::paper ? nullptr : y.device().ledger()};
+  return {f, costs_table().*field, b == Backend::paper ? nullptr : y.device().ledger()};
 }
 
 }  // namespace

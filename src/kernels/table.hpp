@@ -58,5 +58,6 @@ struct Table {
 const Table& cpu_table();
 const Table& cuda_table();  // all null where the program was built without CUDA (cuda/absent.cpp)
 const Table& paper_table();
+const Table& costs_table();  // tells a device's ledger what its kernels take, and does nothing
 
 }  // namespace lact::kernels

@@ -1,6 +1,7 @@
 // A GPU through the CUDA runtime.
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.hpp"
@@ -63,7 +64,11 @@ class CudaStream final : public Stream {
   cudaStream_t stream_{};
 };
 
+// Leaves some memory to the libraries, to code that is loaded when it is first used, and to graphs.
 std::byte* device_block(std::size_t size) {
+  std::size_t left = 0, all = 0;
+  cudaMemGetInfo(&left, &all);
+  if (left < size + std::min(all / 64, std::size_t(512) << 20)) return nullptr;
   void* p = nullptr;
   if (cudaMalloc(&p, size) == cudaSuccess) return static_cast<std::byte*>(p);
   cudaGetLastError();  // it is answered by the caller
@@ -128,8 +133,9 @@ class CudaGraph final : public Recorded {
   CudaGraph& operator=(const CudaGraph&) = delete;
   bool replay() override {
     if (!pool_->holds(held_)) return false;
-    worked(cudaGraphLaunch(graph_, stream_), "starting a graph");
-    return true;
+    if (cudaGraphLaunch(graph_, stream_) == cudaSuccess) return true;
+    cudaGetLastError();  // what is asked for as always tells whether more is wrong
+    return false;
   }
 
  private:
@@ -156,6 +162,10 @@ class Captured {  // what is asked of a stream while this lives, in relaxed mode
     worked(cudaStreamEndCapture(stream_, &graph_), "ending a graph");
     cudaGraphExec_t instance{};
     worked(cudaGraphInstantiate(&instance, graph_, 0), "making a graph ready");
+    if (const cudaError_t status = cudaGraphUpload(instance, stream_); status != cudaSuccess) {
+      cudaGraphExecDestroy(instance);
+      worked(status, "bringing a graph to the GPU");
+    }
     return instance;
   }
 

@@ -18,8 +18,9 @@ class KernelLedger {
     Work work = Work::elements;
   };
   virtual ~KernelLedger() = default;
-  // A kernel is about to start. operations: floating-point operations of products and attention, 0 of others; bytes:
-  // its tensors, each once.
+  // A kernel is about to start; where others are charged before it has been asked for, it consists of them and they
+  // count in its place. operations: floating-point operations of products and attention, 0 of others; bytes: its
+  // tensors, each once.
   virtual void charge(Work work, const std::string& kernel, double operations, double bytes) = 0;
   virtual void asked() {}  // all of what was charged last has been asked of the device
 };
@@ -39,12 +40,14 @@ class MeasuredKernels final : public KernelLedger {
  private:
   struct Running {
     Row* row;
+    double operations, bytes;
     Event begin, end;
   };
   Device& device_;
-  int depth_ = 0;  // kernels that consist of others count as one
   std::map<std::string, Row> rows_;
   std::vector<Running> running_;
+  std::vector<std::ptrdiff_t>
+      open_;  // among those, of kernels not yet asked for; -1: it turned out to consist of others
 };
 
 }  // namespace lact

@@ -37,7 +37,7 @@ void RepeatedStep::receive(std::int64_t micro_batches, const Pipeline::Draw& dra
 void RepeatedStep::record(const std::function<void()>& ask) {
   try {
     graph_ = device_.record(ask);
-  } catch (const Error& e) {  // nothing of the step was done; if it is the step that fails, it does so again at once
+  } catch (const std::exception& e) {  // nothing of the step was done; if it is the step that fails, it does so again at once
     possible_ = false;
     log::warning("steps are not repeated as a CUDA graph: {}", e.what());
   }

@@ -214,7 +214,11 @@ void Trainer::begin_step(std::int64_t step, const std::function<Wishes()>& wishe
   learner_.begin(
       step, cfg_.train.accumulate, [&](std::int64_t micro) { return draw(step, micro); }, wishes);
   done_ = step + 1;
-  for (Communicator* c : loaded_.mesh->communicators()) now.exchanged += c->traffic().total();
+  if (!learner_.replayed()) {  // a graph exchanges what its step did when it was asked for
+    exchanged_ = {};
+    for (Communicator* c : loaded_.mesh->communicators()) exchanged_ += c->traffic().total();
+  }
+  now.exchanged = exchanged_;
   now.peak = loaded_.device->memory().peak;
   now.asking = steady_seconds() - now.begin;
   untold_.push_back(now);

@@ -72,6 +72,7 @@ class Trainer {
   Loader loader_;
   std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
   std::deque<Untold> untold_;  // on a GPU up to one, which computes while the host asks for the next
+  Traffic::Row exchanged_;     // by the last step that was no graph
   double told_at_ = 0;
   bool saving_ = false;  // a save is under way, or failed
   std::optional<FolderLock> lock_;

@@ -101,8 +101,9 @@ cudaError_t start(cudaStream_t stream, std::function<void()> kernel);
 bool capturing(cudaStream_t stream);  // this thread, this stream
 bool forbidden();                     // whether this thread captures, and may therefore not do what it is about to
 
-void limit_memory(std::size_t bytes);  // what cudaMalloc finds, together with what it has given already
-std::size_t fetched_memory();          // that it has given
+// What cudaMalloc finds, together with what it has given already, beside the 64th that a device leaves to others.
+void limit_memory(std::size_t bytes);
+std::size_t fetched_memory();  // that it has given
 bool is_pinned(const void* p);
 
 // How often the host would have waited for a GPU: for a stream or an event, or in a copy from or to memory that is not
@@ -170,5 +171,6 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t s, cudaStreamCaptureMode);
 cudaError_t cudaStreamEndCapture(cudaStream_t s, cudaGraph_t* graph);
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* instance, cudaGraph_t graph, unsigned long long);
 cudaError_t cudaGraphLaunch(cudaGraphExec_t instance, cudaStream_t s);
+inline cudaError_t cudaGraphUpload(cudaGraphExec_t, cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t instance);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);

@@ -41,6 +41,7 @@ class error_t {
 
 namespace detail {
 inline std::size_t get_backend_version() { return 91900; }
+inline cudaError_t cuda_runtime_get_version(int* version) { return *version = 13000, cudaSuccess; }
 inline cudnnStatus_t create_handle(cudnnHandle_t* h) { return *h = new EmulatedCudnn, CUDNN_STATUS_SUCCESS; }
 inline cudnnStatus_t set_stream(cudnnHandle_t h, cudaStream_t s) { return h->stream = s, CUDNN_STATUS_SUCCESS; }
 }  // namespace detail

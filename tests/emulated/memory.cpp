@@ -39,7 +39,7 @@ std::size_t emulated::fetched_memory() {
 
 void emulated::limit_memory(std::size_t bytes) {
   std::lock_guard lock(pins);
-  most_bytes = bytes;
+  most_bytes = bytes > std::size_t(1) << 60 ? bytes : bytes + bytes / 63 + 1;
 }
 
 cudaError_t cudaHostAlloc(void** p, std::size_t bytes, unsigned) {

@@ -96,17 +96,27 @@ TEST(Paper, KernelsTakeTheirOperationsOrTheirBytesAndACall) {
   EXPECT_EQ(paper.tally().at("add").calls, 1);
 }
 
-TEST(Paper, AProductJoinedWithItsGateMovesItsTensorsOnce) {
+TEST(Paper, AProductJoinedWithItsGateCountsAsItsParts) {
+  auto swiglu_on = [](Device& d) {
+    auto made = [&](const Shape& s) { return Tensor::zeros(d, s); };
+    const Tensor x = made({1, 100, 20}), w = made({1, 20, 30}), m = made({1, 100, 30}), g = made({1, 100, 30}),
+                 h = made({1, 100, 30});
+    kernels::swiglu_products(m, g, h, x, w, w);
+  };
   PaperDevice paper(rates);
-  auto made = [&](const Shape& s) { return Tensor::empty(paper, s); };
-  const Tensor x = made({1, 100, 20}), w = made({1, 20, 30}), m = made({1, 100, 30}), g = made({1, 100, 30}),
-               h = made({1, 100, 30});
-  kernels::swiglu_products(m, g, h, x, w, w);
-  const auto& joined = paper.tally().at("swiglu_products");
-  EXPECT_EQ(joined.calls, 1);
-  EXPECT_EQ(joined.operations, 2 * 2.0 * 100 * 20 * 30);
-  EXPECT_EQ(joined.bytes, 4.0 * (3 * 100 * 30 + 100 * 20 + 2 * 20 * 30));
-  EXPECT_EQ(paper.tally().size(), 1u);
+  swiglu_on(paper);
+  const auto cpu = Device::open(Backend::cpu);
+  MeasuredKernels measured(*cpu);
+  swiglu_on(*cpu);
+  for (const auto& rows : {paper.tally(), measured.rows()}) {
+    EXPECT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows.at("matmul").calls, 2);
+    EXPECT_EQ(rows.at("matmul").operations, 2 * 2.0 * 100 * 20 * 30);
+    EXPECT_EQ(rows.at("matmul").bytes, 2 * 4.0 * (100 * 30 + 100 * 20 + 20 * 30));
+    EXPECT_EQ(rows.at("swiglu").calls, 1);
+    EXPECT_EQ(rows.at("swiglu").bytes, 4.0 * 3 * 100 * 30);
+    EXPECT_GT(rows.at("swiglu").seconds, 0);
+  }
 }
 
 TEST(Paper, ALinkBesideComputeHidesUnderIt) {

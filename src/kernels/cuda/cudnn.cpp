@@ -32,6 +32,8 @@ std::string found_library() {  // empty where it can be used
   try {
     const auto version = cudnn_frontend::detail::get_backend_version();
     if (version < 90000) return sentence("cuDNN {}, which is too old", version);
+    int runtime = 0;  // the frontend asks CUDA's shared runtime, which this program does not link
+    if (cudnn_frontend::detail::cuda_runtime_get_version(&runtime) != cudaSuccess) return "CUDA's runtime is not there";
     return "";
   } catch (const std::exception& e) {
     return e.what();
@@ -80,41 +82,57 @@ struct KeyHash {
 class Library {  // of one GPU
  public:
   explicit Library(Device& d) : device_(d) {
-    check(fe::detail::create_handle(&handle_) == CUDNN_STATUS_SUCCESS, "cuDNN could not be started on {}", d.name());
+    if (fe::detail::create_handle(&handle_) == CUDNN_STATUS_SUCCESS) return;
+    handle_ = nullptr;
+    log::warning("cuDNN could not be started on {}, so this program's own kernels serve", d.name());
   }
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
 
-  static Library& of(Device& d) {  // stays with the process, as the products' does
+  static Library& of(Device& d) {
     static std::mutex mutex;
-    static std::map<Device*, std::unique_ptr<Library>> all;
+    // never destroyed: when a process ends, what a plan is made of may have been unloaded before
+    static auto& all = *new std::map<std::pair<Device*, int>, std::unique_ptr<Library>>;
     std::lock_guard lock(mutex);
-    auto& mine = all[&d];
+    auto& mine = all[{&d, d.index()}];
     if (!mine) mine = std::make_unique<Library>(d);
     return *mine;
   }
 
   bool run(const Asked& asked, const std::vector<Tensor>& operands) {
-    const Kept& k = kept(asked);
+    if (handle_ == nullptr) return false;
+    Kept& k = kept(asked);
     if (!k.graph) return false;
     std::unordered_map<std::int64_t, void*> at;
     for (std::size_t i = 0; i < operands.size(); ++i) at.emplace(std::int64_t(i) + 1, operands[i].raw());
     const auto workspace = device_.allocate(std::max<std::size_t>(k.workspace, 1));
-    fe::detail::set_stream(handle_, static_cast<cudaStream_t>(device_.compute().native()));
-    auto said = k.graph->execute(handle_, at, workspace.get());
-    check(said.is_good(), "cuDNN: {}", said.get_message());
-    ++runs;
-    return true;
+    const std::string against = started(k, at, workspace.get());
+    if (against.empty()) return ++runs, true;
+    log::warning("cuDNN does not run a shape, so another kernel does ({}): {}", text_of(asked), against);
+    k.graph = nullptr;
+    return false;
   }
 
  private:
-  const Kept& kept(const Asked& asked) {
+  std::string started(const Kept& k, std::unordered_map<std::int64_t, void*>& at, void* workspace) const {
+    try {
+      const auto stream = static_cast<cudaStream_t>(device_.compute().native());
+      if (fe::detail::set_stream(handle_, stream) != CUDNN_STATUS_SUCCESS) return "it does not take the stream";
+      auto said = k.graph->execute(handle_, at, workspace);
+      return said.is_good() ? "" : said.get_message();
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+  }
+
+  Kept& kept(const Asked& asked) {
     auto key = asked.key();
     if (const auto found = kept_.find(key); found != kept_.end()) return found->second;
     Kept k{described(asked), 0};
-    if (const std::string against = compile(*k.graph, handle_); against.empty()) {
-      k.workspace = std::size_t(std::max<std::int64_t>(0, k.graph->get_workspace_size()));
-    } else {
+    std::string against = compile(*k.graph, handle_);
+    if (against.empty()) k.workspace = std::size_t(std::max<std::int64_t>(0, k.graph->get_workspace_size()));
+    if (k.workspace > 2 * most_workspace) against = sentence("it wants {} MB beside", k.workspace >> 20);
+    if (!against.empty()) {
       log::warning("cuDNN does not take a shape, so another kernel does ({}): {}", text_of(asked),
                    against.substr(0, against.find('\n')));
       k.graph = nullptr;
@@ -157,6 +175,29 @@ bool suit(std::initializer_list<const Tensor*> all) {
   return std::ranges::all_of(
       all, [](const Tensor* t) { return t->defined() && t->dtype() == DType::bf16 && t->dims() <= 4 && aligned(*t); });
 }
+// Numbers from a view's first to its last. Kernels may count them in 32 bits, so larger views are not given to cuDNN.
+std::int64_t span_of(const Tensor& t) {
+  std::int64_t span = 1;
+  for (int d = 0; d < t.dims(); ++d) span += (t.dim(d) - 1) * t.strides()[std::size_t(d)];
+  return span;
+}
+constexpr std::int64_t most_span = (std::int64_t(1) << 31) - 1;
+bool suit_product(std::initializer_list<const Tensor*> all) {
+  return suit(all) && std::ranges::all_of(all, [](const Tensor* t) { return span_of(*t) <= most_span; });
+}
+// Items of attention that go at once, at most `most`: 0 where a single one is too large. A part's statistics begin on
+// 16 bytes.
+std::int64_t items_at_once(std::initializer_list<const Tensor*> all, std::int64_t most, std::int64_t rows) {
+  const std::int64_t items = (*all.begin())->dim(0);
+  most = std::min(items, most);
+  for (const Tensor* t : all) {
+    const std::int64_t one = span_of(t->cut(0, {0, 1})), step = std::max<std::int64_t>(1, t->strides()[0]);
+    if (one > most_span) return 0;
+    most = std::min(most, (most_span - one) / step + 1);
+  }
+  if (most < items && most * rows % 4 != 0) most -= most % 4;
+  return most;
+}
 bool are_rates(std::initializer_list<const Tensor*> all, const Tensor& rows) {
   return std::ranges::all_of(all, [&](const Tensor* r) {
     return r->defined() && r->dtype() == DType::f32 && r->contiguous() && r->count() == rows.dim(0) * rows.dim(1) &&
@@ -188,6 +229,17 @@ bool can_attend(Mask& mask, const Tensor& q, const Tensor& k, const Tensor& v) {
          (mask.window == 0 || queries <= keys);
 }
 
+// So many items of the first dim at a time. False where a part was not taken: all are then written anew elsewhere.
+bool in_parts(Task task, std::initializer_list<const Tensor*> all, std::int64_t at_once, double scale, Mask mask) {
+  const std::int64_t items = (*all.begin())->dim(0);
+  for (std::int64_t i = 0; at_once > 0 && i < items; i += at_once) {
+    std::vector<Tensor> part;
+    for (const Tensor* t : all) part.push_back(t->cut(0, {i, std::min(i + at_once, items)}));
+    if (!run(task, part, scale, mask)) return false;
+  }
+  return at_once > 0;
+}
+
 std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) / to * to; }
 
 }  // namespace
@@ -196,7 +248,8 @@ bool attention(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor
                Mask mask) {
   if (!usable(o, CudnnUse::attention) || !suit({&o, &q, &k, &v}) || !on_16_bytes(lse) || !can_attend(mask, q, k, v))
     return false;
-  return run(Task::attention, {o, lse, q, k, v}, scale, mask);
+  return in_parts(Task::attention, {&o, &lse, &q, &k, &v},
+                  items_at_once({&o, &q, &k, &v}, q.dim(0), q.dim(1) * q.dim(2)), scale, mask);
 }
 
 bool attention_grad(const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout, const Tensor& q,
@@ -204,22 +257,15 @@ bool attention_grad(const Tensor& dq, const Tensor& dk, const Tensor& dv, const 
   if (!usable(o, CudnnUse::attention) || !suit({&dq, &dk, &dv, &dout, &q, &k, &v, &o}) || !on_16_bytes(lse) ||
       !can_attend(mask, q, k, v))
     return false;
-  const std::int64_t items = q.dim(0), rows = q.dim(1) * q.dim(2),
-                     bytes = 2 * q.dim(1) * rounded_up(q.dim(2), 64) * rounded_up(k.dim(2), 128);
-  std::int64_t at_once = std::min(items, most_workspace / bytes);
-  if (at_once < items && at_once * rows % 4 != 0) at_once -= at_once % 4;  // a part's statistics begin on 16 bytes
-  for (std::int64_t i = 0; at_once > 0 && i < items; i += at_once) {
-    std::vector<Tensor> part;
-    for (const Tensor* t : {&dq, &dk, &dv, &dout, &q, &k, &v, &o, &lse})
-      part.push_back(t->cut(0, {i, std::min(i + at_once, items)}));
-    if (!run(Task::attention_grad, part, scale, mask)) return false;
-  }
-  return at_once > 0;
+  const std::int64_t bytes = 2 * q.dim(1) * rounded_up(q.dim(2), 64) * rounded_up(k.dim(2), 128);
+  const std::int64_t at_once =
+      items_at_once({&dq, &dk, &dv, &dout, &q, &k, &v, &o}, most_workspace / bytes, q.dim(1) * q.dim(2));
+  return in_parts(Task::attention_grad, {&dq, &dk, &dv, &dout, &q, &k, &v, &o, &lse}, at_once, scale, mask);
 }
 
 bool swiglu_products(const Tensor& m, const Tensor& g, const Tensor& h, const Tensor& x, const Tensor& w0,
                      const Tensor& w2) {
-  if (!usable(m) || !suit({&m, &g, &h, &x, &w0, &w2}) || !same_shape(m, {&m, &g, &h}) || !fit(m, x, w0) ||
+  if (!usable(m) || !suit_product({&m, &g, &h, &x, &w0, &w2}) || !same_shape(m, {&m, &g, &h}) || !fit(m, x, w0) ||
       !fit(m, x, w2))
     return false;
   return run(Task::swiglu_products, {m, g, h, x, w0, w2});
@@ -227,7 +273,7 @@ bool swiglu_products(const Tensor& m, const Tensor& g, const Tensor& h, const Te
 
 bool swiglu_grad_product(const Tensor& dg, const Tensor& dh, const Tensor& dy, const Tensor& w1, const Tensor& g,
                          const Tensor& h) {
-  if (!usable(dg) || !suit({&dg, &dh, &dy, &w1, &g, &h}) || !same_shape(dg, {&dg, &dh, &g, &h}) ||
+  if (!usable(dg) || !suit_product({&dg, &dh, &dy, &w1, &g, &h}) || !same_shape(dg, {&dg, &dh, &g, &h}) ||
       !fit(dg, dy, w1.transpose()))
     return false;
   return run(Task::swiglu_grad_product, {dg, dh, dy, w1, g, h});
@@ -236,7 +282,7 @@ bool swiglu_grad_product(const Tensor& dg, const Tensor& dh, const Tensor& dy, c
 bool rated_gates_product(const Tensor& m, const Tensor& dg, const Tensor& dh, const Tensor& dm, const Tensor& v,
                          const Tensor& w1, const Tensor& g, const Tensor& h, const Tensor& rate0, const Tensor& rate1,
                          const Tensor& rate2) {
-  if (!usable(m) || m.dims() != 3 || !suit({&m, &dg, &dh, &dm, &v, &w1, &g, &h}) ||
+  if (!usable(m) || m.dims() != 3 || !suit_product({&m, &dg, &dh, &dm, &v, &w1, &g, &h}) ||
       !same_shape(m, {&m, &dg, &dh, &dm, &g, &h}) || !are_rates({&rate0, &rate1, &rate2}, m) ||
       !fit(m, v, w1.transpose()))
     return false;
@@ -244,12 +290,13 @@ bool rated_gates_product(const Tensor& m, const Tensor& dg, const Tensor& dh, co
 }
 
 bool gelu_product(const Tensor& y, const Tensor& u, const Tensor& x, const Tensor& w) {
-  if (!usable(y) || !suit({&y, &u, &x, &w}) || !same_shape(y, {&y, &u}) || !fit(y, x, w.transpose())) return false;
+  if (!usable(y) || !suit_product({&y, &u, &x, &w}) || !same_shape(y, {&y, &u}) || !fit(y, x, w.transpose()))
+    return false;
   return run(Task::gelu_product, {y, u, x, w});
 }
 
 bool gelu_grad_product(const Tensor& du, const Tensor& dy, const Tensor& w, const Tensor& u) {
-  if (!usable(du) || !suit({&du, &dy, &w, &u}) || !same_shape(du, {&du, &u}) || !fit(du, dy, w)) return false;
+  if (!usable(du) || !suit_product({&du, &dy, &w, &u}) || !same_shape(du, {&du, &u}) || !fit(du, dy, w)) return false;
   return run(Task::gelu_grad_product, {du, dy, w, u});
 }
 

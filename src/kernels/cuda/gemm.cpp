@@ -35,12 +35,13 @@ class Library {  // of one GPU
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
 
-  // Opened with a device's first product. Devices outlive tensors but not the process; the libraries stay with it.
+  // Opened with a device's first product. Devices outlive tensors but not the process; the libraries stay with it and
+  // are never destroyed, for when it ends the driver may have gone before.
   static Library& of(Device& d) {
     static std::mutex mutex;
-    static std::map<Device*, std::unique_ptr<Library>> all;
+    static auto& all = *new std::map<std::pair<Device*, int>, std::unique_ptr<Library>>;
     std::lock_guard lock(mutex);
-    auto& mine = all[&d];
+    auto& mine = all[{&d, d.index()}];
     if (!mine) mine = std::make_unique<Library>(d);
     return *mine;
   }

@@ -102,7 +102,8 @@ void attention_grad(Tensor dq, Tensor, Tensor, const Tensor&, const Tensor& q, c
   charge(dq, Work::attention, "attention_grad", 2 * seen(q, k, mask) * double(3 * q.dim(3) + 2 * v.dim(3)), moved);
 }
 
-Table made() {
+// in_parts: products and what follows them as the kernels that they consist of.
+Table made(bool in_parts) {
   Table t;
   moves<"unary">(t.unary), moves<"binary">(t.binary), moves<"add_to">(t.add_to), moves<"fill">(t.fill);
   moves<"add_transposed">(t.add_transposed);
@@ -121,13 +122,21 @@ Table made() {
   t.matmul = matmul, t.matmul_add = matmul_add, t.attention = attention, t.attention_grad = attention_grad;
   t.swiglu_products = swiglu_products, t.swiglu_grad_product = swiglu_grad_product;
   t.rated_gates_product = rated_gates_product, t.gelu_product = gelu_product, t.gelu_grad_product = gelu_grad_product;
+  if (!in_parts) return t;
+  t.swiglu_products = composed::swiglu_products, t.swiglu_grad_product = composed::swiglu_grad_product;
+  t.rated_gates_product = composed::rated_gates_product;
+  t.gelu_product = composed::gelu_product, t.gelu_grad_product = composed::gelu_grad_product;
   return t;
 }
 
 }  // namespace
 
 const Table& paper_table() {
-  static const Table table = made();
+  static const Table table = made(true);
+  return table;
+}
+const Table& costs_table() {
+  static const Table table = made(false);
   return table;
 }
 
