@@ -361,7 +361,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t d, const vo
         }
         for (std::int64_t i = 0; i < m; ++i) {
           const std::int64_t at = item * ly->step + j * ly->lead + i;
-          const double before = old == 0 ? 0 : old * number(y, at, ly->type);
+          const double before = old == 0 ? 0 : old * number(c, at, ly->type);
           store(y, at, ly->type, by * column[std::size_t(i)] + before);
         }
       }
