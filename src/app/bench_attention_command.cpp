@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "app/bench.hpp"
+#include "autograd/operands.hpp"
 #include "files/json.hpp"
 #include "kernels/attention.hpp"
 #include "kernels/cudnn.hpp"
@@ -51,10 +52,8 @@ struct AttentionConfig {
 class AttentionBench {  // queries, keys and values beside each other, as one projection leaves them
  public:
   AttentionBench(Device& d, DType t, const AttentionConfig& cfg) : cfg_(cfg) {
-    auto heads = [&](const Tensor& x, std::int64_t part, std::int64_t parts) {
-      const std::int64_t width = cfg.heads * cfg.head_dim;
-      check(x.dim(2) == parts * width, "rows of {} numbers", x.dim(2));
-      return x.view({cfg.items, x.dim(1), parts, cfg.heads, cfg.head_dim}).select(2, part).permute({0, 2, 1, 3});
+    auto heads = [&](const Tensor& x, std::size_t part, std::int64_t parts) {
+      return parts_by_heads(x, parts, cfg.heads)[part];
     };
     auto rows = [&](const char* name, std::int64_t n, std::int64_t parts) {
       return drawn(d, t, {cfg.items, n, parts * cfg.heads * cfg.head_dim}, name);

@@ -56,8 +56,8 @@ struct CommandLine {
                       "launch/run -n 2 -- lact profile configs/nvs/character_64.yaml parallel.cp=2");
     measure->add_option("config", config, "YAML file")->required();
     measure->add_option("key=value", words,
-                        "pairs, alone, traced (steps of each kind), out=DIR, ranks=1,2,4 with scale=cp (starts ranks "
-                        "itself); all others win over the file");
+                        "pairs, alone, traced (steps of each kind), product, copied (what rates are measured with), "
+                        "out=DIR, ranks=1,2,4 with scale=cp (starts ranks itself); all others win over the file");
     measure->add_flag("--json", json, "one JSON object on stdout");
     verify = command(app, "verify", "compares with reference numbers", "lact verify golden tests/golden");
     verify->require_subcommand(1);

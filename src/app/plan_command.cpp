@@ -20,14 +20,6 @@ Json as_json(const PlannedMemory& m) {
                        {"total", m.total()}});
 }
 
-using KernelRow = std::pair<std::string, KernelLedger::Row>;
-std::vector<KernelRow> by_seconds(const std::map<std::string, KernelLedger::Row>& kernels) {
-  std::vector<KernelRow> rows(kernels.begin(), kernels.end());
-  std::ranges::stable_sort(rows,
-                           [](const KernelRow& a, const KernelRow& b) { return a.second.seconds > b.second.seconds; });
-  return rows;
-}
-
 Json as_json(const PlannedLayout& p) {
   Json lines = Json::array();
   for (const auto& [label, line] : p.slowest.lines)

@@ -65,10 +65,8 @@ struct RatedGlu {
 
 Grads pulled_back(const RatedGlu& s, std::span<const Var> in, std::span<const Var> bars) {
   auto of = [&](std::size_t i, const Tensor& w) {
-    if (bars[i]) return operand(bars[i].value(), s.k.dtype() == DType::bf16);
-    const Tensor zero = like(w);
-    kernels::fill(zero, 0);
-    return zero;
+    return bars[i] ? operand(bars[i].value(), s.k.dtype() == DType::bf16)
+                   : Tensor::zeros(w.device(), w.shape(), w.dtype());
   };
   const Tensor bar0 = of(0, s.w0), bar1 = of(1, s.w1), bar2 = of(2, s.w2);
   const Tensor m_bar = like(s.g), dg_bar = like(s.g), dh_bar = like(s.g), g_bar = like(s.g), h_bar = like(s.g),

@@ -95,13 +95,14 @@ std::vector<Var> silu_heads(const Var& x, int parts, std::int64_t heads, int nor
     kernels::silu_rows(ys[p].view(s), norms[p], from[p], eps);
   }
   auto fast = [whole, from, norms, heads, eps](std::span<const Var> dys) {
-    const Tensor dx = like(whole), zero = like(whole, {1});
-    kernels::fill(zero, 0);
+    const Tensor dx = like(whole);
     const std::vector<Tensor> to = parts_by_heads(dx, std::int64_t(from.size()), heads);
     for (std::size_t p = 0; p < from.size(); ++p) {
       const Range given{0, dys[p] ? from[p].dim(2) : 0}, rest{given.end, to[p].dim(2)};
-      const Tensor left_out = to[p].cut(2, rest);
-      if (!rest.empty()) kernels::unary(kernels::Unary::copy, left_out, zero.expand(left_out.shape()));
+      if (!rest.empty()) {
+        const Tensor zero = Tensor::zeros(whole.device(), {1}, whole.dtype()), left_out = to[p].cut(2, rest);
+        kernels::unary(kernels::Unary::copy, left_out, zero.expand(left_out.shape()));
+      }
       if (dys[p])
         kernels::silu_rows_grad(to[p].cut(2, given), dense(dys[p].value()).view(from[p].shape()), from[p], norms[p],
                                 eps);

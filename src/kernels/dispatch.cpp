@@ -31,7 +31,8 @@ Entry<F> entry(F Table::*field, const char* name, const Tensor& y) {
   const Backend b = y.device().backend();
   const F f = table_of(b).*field;
   check(f != nullptr, "no {} kernel for {}", name_of(b), name);
-  return {f, costs_table().*field, b == Backend::paper ? nullptr : y.device().ledger()};
+  KernelLedger* ledger = b == Backend::paper ? nullptr : y.device().ledger();
+  return {f, ledger != nullptr ? costs_table().*field : nullptr, ledger};
 }
 
 }  // namespace
@@ -68,7 +69,7 @@ void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_ba
 }
 
 void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {
-  entry(&Table::matmul, "matmul", y)(y, a, b, alpha, beta);
+  entry(&Table::matmul_add, "matmul", y)(y, y, a, b, alpha, beta);
 }
 void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta) {
   check(c.defined() && c.shape() == y.shape() && c.dtype() == y.dtype() && c.strides() == y.strides(),

@@ -21,7 +21,6 @@ struct Table {
   decltype(&kernels::swiglu_grad) swiglu_grad = nullptr;
   decltype(&kernels::rated_gates) rated_gates = nullptr;
   decltype(&kernels::rated_gates_grad) rated_gates_grad = nullptr;
-  decltype(&kernels::matmul) matmul = nullptr;
   decltype(&kernels::matmul_add) matmul_add = nullptr;
   decltype(&kernels::swiglu_products) swiglu_products = nullptr;
   decltype(&kernels::swiglu_grad_product) swiglu_grad_product = nullptr;

@@ -1,8 +1,16 @@
 #include "tensor/kernel_ledger.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace lact {
+
+std::vector<std::pair<std::string, KernelLedger::Row>> by_seconds(
+    const std::map<std::string, KernelLedger::Row>& rows) {
+  std::vector<std::pair<std::string, KernelLedger::Row>> sorted(rows.begin(), rows.end());
+  std::ranges::stable_sort(sorted, [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  return sorted;
+}
 
 void MeasuredKernels::charge(Work work, const std::string& kernel, double operations, double bytes) {
   if (!open_.empty() && open_.back() >= 0) {

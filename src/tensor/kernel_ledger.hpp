@@ -25,6 +25,9 @@ class KernelLedger {
   virtual void asked() {}  // all of what was charged last has been asked of the device
 };
 
+// The rows, those that take longest first.
+std::vector<std::pair<std::string, KernelLedger::Row>> by_seconds(const std::map<std::string, KernelLedger::Row>& rows);
+
 // Times the kernels of a device by marks in its compute stream, while it lives. On a GPU a short kernel counts the time
 // until the host has asked for it.
 class MeasuredKernels final : public KernelLedger {

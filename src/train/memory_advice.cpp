@@ -10,10 +10,9 @@ namespace lact {
 namespace {
 
 // Memory of plans alone is wanted: the rates are those of no machine.
-Machine of_so_much_memory(int ranks, double capacity, bool wide) {
+Machine of_ranks(int ranks, bool wide) {
   Machine m;
   m.name = "any", m.ranks_per_node = ranks, m.wide = wide;
-  m.memory_gb = capacity / 1e9;
   m.product_gflops = m.attention_gflops = m.memory_gb_per_second = 1;
   m.inside.gb_per_second = 1;
   return m;
@@ -28,9 +27,9 @@ struct Setting {
 };
 
 // Bytes of the largest rank.
-double bytes_of(const Setting& s, double capacity) {
-  const bool wide = s.cfg.compute.device != "cpu";
-  return plan_layout(s.cfg, s.grid, of_so_much_memory(s.grid.ranks(), capacity, wide)).largest.total();
+double bytes_of(const Setting& s) {
+  const bool wide = backend_named(s.cfg.compute.device) == Backend::cuda;
+  return plan_layout(s.cfg, s.grid, of_ranks(s.grid.ranks(), wide)).largest.total();
 }
 
 std::string keys_of(const RunConfig& c, const RunConfig& before) {
@@ -72,13 +71,13 @@ std::vector<Setting> settings_near(const RunConfig& cfg, int ranks) {
 }  // namespace
 
 std::string what_fits(const RunConfig& cfg, int ranks, double capacity) {
-  const double now = bytes_of({cfg, layout_of(cfg, ranks), ""}, capacity);
+  const double now = bytes_of({cfg, layout_of(cfg, ranks), ""});
   const std::string begin =
       sentence("a step is planned to take {:.3g} GB of the device's {:.3g} GB", now / 1e9, capacity / 1e9);
   if (now <= usable * capacity) return begin + ", so other programs or an evaluation use the rest";
   double least = now;
   for (const Setting& s : settings_near(cfg, ranks)) {
-    const double bytes = bytes_of(s, capacity);
+    const double bytes = bytes_of(s);
     if (bytes <= usable * capacity) return begin + sentence("; it would be {:.3g} GB with {}", bytes / 1e9, s.text);
     least = std::min(least, bytes);
   }

@@ -156,14 +156,11 @@ Json memory_summary(const Ranks& ranks) {
   return out.set("total", most);
 }
 
-// The kernels of a rank, those that take longest first.
 Json kernels_json(const RankProfile& p) {
   double all = 0;
-  std::vector<std::pair<std::string, KernelLedger::Row>> rows(p.kernels.begin(), p.kernels.end());
-  for (const auto& [name, row] : rows) all += row.seconds;
-  std::ranges::sort(rows, [](const auto& a, const auto& b) { return a.second.seconds > b.second.seconds; });
+  for (const auto& [name, row] : p.kernels) all += row.seconds;
   Json list = Json::array();
-  for (const auto& [name, row] : rows) {
+  for (const auto& [name, row] : by_seconds(p.kernels)) {
     const double seconds = std::max(row.seconds, 1e-12), flops = row.operations / seconds, bytes = row.bytes / seconds;
     list.push(Json::object({{"kernel", name},
                             {"calls", row.calls},

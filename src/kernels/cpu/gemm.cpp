@@ -105,13 +105,14 @@ Tensor widened(const Tensor& t) {
 
 }  // namespace
 
-void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {
+void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta) {
+  if (beta != 0 && y.raw() != c.raw()) copy(y, c);
   const Product p = product_of(y, a, b, alpha, beta);
   if (y.count() == 0) return;
   if (a.dtype() == DType::bf16) {
     if (p.k > 0 && multiply_bf16(p)) return;
     Tensor wide_y = y.dtype() == DType::f32 ? y : widened(y);
-    matmul(wide_y, widened(a), widened(b), alpha, beta);
+    matmul_add(wide_y, wide_y, widened(a), widened(b), alpha, beta);
     if (y.dtype() != DType::f32) copy(y, wide_y);
   } else if (p.k == 0) {
     if (y.dtype() == DType::f32)
@@ -123,11 +124,6 @@ void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double bet
   } else {
     multiply_f64(p);
   }
-}
-
-void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta) {
-  if (beta != 0 && y.raw() != c.raw()) copy(y, c);
-  matmul(y, a, b, alpha, beta);
 }
 
 }  // namespace cpu

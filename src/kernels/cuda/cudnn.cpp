@@ -6,14 +6,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
-#include <mutex>
 #include <unordered_map>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "kernels/cuda/cudnn_graphs.hpp"
 #include "kernels/cuda/libcudnn.hpp"
+#include "kernels/cuda/libraries.hpp"
 #include "kernels/cudnn.hpp"
 
 namespace cudnn_frontend {
@@ -88,16 +87,6 @@ class Library {  // of one GPU
   }
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
-
-  static Library& of(Device& d) {
-    static std::mutex mutex;
-    // never destroyed: when a process ends, what a plan is made of may have been unloaded before
-    static auto& all = *new std::map<std::pair<Device*, int>, std::unique_ptr<Library>>;
-    std::lock_guard lock(mutex);
-    auto& mine = all[{&d, d.index()}];
-    if (!mine) mine = std::make_unique<Library>(d);
-    return *mine;
-  }
 
   bool run(const Asked& asked, const std::vector<Tensor>& operands) {
     if (handle_ == nullptr) return false;
@@ -217,7 +206,7 @@ bool same_shape(const Tensor& y, std::initializer_list<const Tensor*> all) {
 bool run(Task task, const std::vector<Tensor>& operands, double scale = 1, Mask mask = {}) {
   Asked asked{task, {}, scale, mask};
   for (const Tensor& t : operands) asked.operands.emplace_back(t);
-  return Library::of(operands.front().device()).run(asked, operands);
+  return library_of<Library>(operands.front().device()).run(asked, operands);
 }
 
 // False where a query would see nothing, which cuDNN does not promise to answer with zeros: behind the window of the

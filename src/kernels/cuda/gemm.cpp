@@ -3,11 +3,10 @@
 #include <cublasLt.h>
 #include <cuda_runtime.h>
 
-#include <map>
-#include <mutex>
 #include <unordered_map>
 
 #include "kernels/cuda/cuda.hpp"
+#include "kernels/cuda/libraries.hpp"
 #include "kernels/product.hpp"
 
 namespace lact::kernels::cuda {
@@ -34,17 +33,6 @@ class Library {  // of one GPU
   }
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
-
-  // Opened with a device's first product. Devices outlive tensors but not the process; the libraries stay with it and
-  // are never destroyed, for when it ends the driver may have gone before.
-  static Library& of(Device& d) {
-    static std::mutex mutex;
-    static auto& all = *new std::map<std::pair<Device*, int>, std::unique_ptr<Library>>;
-    std::lock_guard lock(mutex);
-    auto& mine = all[{&d, d.index()}];
-    if (!mine) mine = std::make_unique<Library>(d);
-    return *mine;
-  }
 
   // c: what beta multiplies, laid out as y, which it may be
   void run(const Product& p, std::int64_t items, const std::array<std::int64_t, 3>& step, std::byte* y,
@@ -138,10 +126,6 @@ class Library {  // of one GPU
 
 }  // namespace
 
-void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {
-  cuda::matmul_add(y, y, a, b, alpha, beta);
-}
-
 void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta) {
   Product p = product_of(y, a, b, alpha, beta);
   if (y.count() == 0) return;
@@ -160,7 +144,7 @@ void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, dou
   const std::array<std::int64_t, 3> step{p.items.step[0][last], p.items.step[1][last], p.items.step[2][last]};
   outer.dims = p.items.dims - 1;
   if (outer.dims == 0) outer.close();
-  Library& library = Library::of(y.device());
+  Library& library = library_of<Library>(y.device());
   const auto stream = static_cast<cudaStream_t>(y.device().compute().native());
   for (std::int64_t i = 0; i < (p.items.dims > 1 ? outer.count() : 1); ++i) {
     const ItemPlace at = p.items.dims > 1 ? item_at(outer, i) : ItemPlace{0, 0, 0};

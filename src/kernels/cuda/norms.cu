@@ -172,16 +172,10 @@ void forward(const Tensor& y, const Tensor& mean, const Tensor& r, const Tensor&
     using T = decltype(t);
     using A = Computed<T>;
     const A* weights = numbers_of<A>(w, x, kernel);
-    auto go = [&](auto width) {
-      constexpr int V = decltype(width)::value;
-      const Forward<N, T, V> f{
+    start_wide_rows<T>({&y, &x, &w}, kernel, [&](auto width) {
+      return Forward<N, T, decltype(width)::value>{
           View<T>(y), View<T>(x), N == Norm::layer ? mean.data<A>() : nullptr, r.data<A>(), weights, x.dim(-1), A(eps)};
-      start_rows(y, kernel, rows_of(x), x.dim(-1), V, f);
-    };
-    if (rows_fit({&y, &x, &w}, wide<T>))
-      go(std::integral_constant<int, wide<T>>{});
-    else
-      go(std::integral_constant<int, 1>{});
+    });
   });
 }
 
@@ -196,12 +190,6 @@ void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor
     using T = decltype(t);
     using A = Computed<T>;
     const A *weights = numbers_of<A>(w, x, kernel), *means = N == Norm::layer ? mean.data<A>() : nullptr;
-    auto go = [&](auto width) {
-      constexpr int V = decltype(width)::value;
-      const Backward<N, T, V> f{View<T>(dx), View<T>(dy), View<T>(x), View<T>(other), beside.defined(),
-                                means,       r.data<A>(), weights,    x.dim(-1),      A(eps)};
-      start_rows(dx, kernel, rows_of(x), x.dim(-1), V, f);
-    };
     // first: dx may be dy itself
     if (A* to = numbers_of<A>(dw, x, kernel)) {
       if (rows_of(x) == 0)
@@ -210,10 +198,11 @@ void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor
         sum_up<A>(dw, to, Along::outputs, x.dim(-1), rows_of(x),
                   WeightTerm<N, T>{View<T>(dy), View<T>(x), means, r.data<A>()});
     }
-    if (rows_fit({&dx, &dy, &x, &w, &other}, wide<T>))
-      go(std::integral_constant<int, wide<T>>{});
-    else
-      go(std::integral_constant<int, 1>{});
+    start_wide_rows<T>({&dx, &dy, &x, &w, &other}, kernel, [&](auto width) {
+      return Backward<N, T, decltype(width)::value>{View<T>(dx),      View<T>(dy), View<T>(x),  View<T>(other),
+                                                    beside.defined(), means,       r.data<A>(), weights,
+                                                    x.dim(-1),        A(eps)};
+    });
   });
 }
 
@@ -315,16 +304,10 @@ void add_layer_norm(Tensor s, Tensor y, Tensor mean, Tensor r, const Tensor& a, 
     using T = decltype(t);
     using A = Computed<T>;
     const A* weights = numbers_of<A>(w, s, kernel);
-    auto go = [&](auto width) {
-      constexpr int V = decltype(width)::value;
-      const AddedForward<T, V> f{
+    start_wide_rows<T>({&s, &y, &a, &b, &w}, kernel, [&](auto width) {
+      return AddedForward<T, decltype(width)::value>{
           {View<T>(y), View<T>(s), mean.data<A>(), r.data<A>(), weights, s.dim(-1), A(eps)}, View<T>(a), View<T>(b)};
-      start_rows(y, kernel, rows_of(s), s.dim(-1), V, f);
-    };
-    if (rows_fit({&s, &y, &a, &b, &w}, wide<T>))
-      go(std::integral_constant<int, wide<T>>{});
-    else
-      go(std::integral_constant<int, 1>{});
+    });
   });
 }
 void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) {

@@ -1,6 +1,6 @@
 // Element-wise kernels: the formulas of functors.hpp over views of any strides, 16 bytes at a time where they lie so.
 #include "kernels/cuda/cuda.hpp"
-#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/rows.cuh"
 
 namespace lact::kernels::cuda {
 
@@ -317,19 +317,6 @@ struct RatedGatesGrad {
     if (mine && lane == 0) rate0_bar[row] = s0, rate1_bar[row] = s1, rate2_bar[row] = s2;
   }
 };
-
-// Starts f<V> with the widest V that rows of these contiguous tensors allow.
-template <class T, class F>
-void start_wide_rows(std::initializer_list<const Tensor*> all, const char* kernel, F f) {
-  const Tensor& y = **all.begin();
-  const std::int64_t n = y.dim(-1), rows = n == 0 ? 0 : y.count() / n;
-  bool packs = n % wide<T> == 0;
-  for (const Tensor* t : all) packs = packs && reinterpret_cast<std::uintptr_t>(t->raw()) % 16 == 0;
-  if (packs)
-    start_rows(y, kernel, rows, n, wide<T>, f(std::integral_constant<int, wide<T>>{}));
-  else
-    start_rows(y, kernel, rows, n, 1, f(std::integral_constant<int, 1>{}));
-}
 
 }  // namespace
 

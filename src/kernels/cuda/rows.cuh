@@ -31,4 +31,14 @@ inline bool rows_fit(std::initializer_list<const Tensor*> views, std::int64_t wi
   return true;
 }
 
+// Starts f<V> on the rows of these views, with the widest V that all of them allow.
+template <class T, class F>
+void start_wide_rows(std::initializer_list<const Tensor*> views, const char* kernel, F f) {
+  const Tensor& y = **views.begin();
+  if (rows_fit(views, wide<T>))
+    start_rows(y, kernel, rows_of(y), y.dim(-1), wide<T>, f(std::integral_constant<int, wide<T>>{}));
+  else
+    start_rows(y, kernel, rows_of(y), y.dim(-1), 1, f(std::integral_constant<int, 1>{}));
+}
+
 }  // namespace lact::kernels::cuda

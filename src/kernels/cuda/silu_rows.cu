@@ -89,15 +89,10 @@ void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps) {
   for_stored(y, "silu_rows", [&](auto t) {
     using T = decltype(t);
     using A = Computed<T>;
-    auto go = [&](auto width) {
-      constexpr int V = decltype(width)::value;
-      start_rows(y, "silu_rows", rows_of(x), x.dim(-1), V,
-                 SiluRows<T, V>{View<T>(y), View<T>(x), norm.defined() ? norm.data<A>() : nullptr, x.dim(-1), A(eps)});
-    };
-    if (rows_fit({&y, &x}, wide<T>))
-      go(std::integral_constant<int, wide<T>>{});
-    else
-      go(std::integral_constant<int, 1>{});
+    start_wide_rows<T>({&y, &x}, "silu_rows", [&](auto width) {
+      return SiluRows<T, decltype(width)::value>{View<T>(y), View<T>(x), norm.defined() ? norm.data<A>() : nullptr,
+                                                 x.dim(-1), A(eps)};
+    });
   });
 }
 
@@ -107,16 +102,10 @@ void silu_rows_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& 
   for_stored(x, "silu_rows_grad", [&](auto t) {
     using T = decltype(t);
     using A = Computed<T>;
-    auto go = [&](auto width) {
-      constexpr int V = decltype(width)::value;
-      start_rows(dx, "silu_rows_grad", rows_of(x), x.dim(-1), V,
-                 SiluRowsGrad<T, V>{View<T>(dx), View<T>(dy), View<T>(x), norm.defined() ? norm.data<A>() : nullptr,
-                                    x.dim(-1), A(eps)});
-    };
-    if (rows_fit({&dx, &dy, &x}, wide<T>))
-      go(std::integral_constant<int, wide<T>>{});
-    else
-      go(std::integral_constant<int, 1>{});
+    start_wide_rows<T>({&dx, &dy, &x}, "silu_rows_grad", [&](auto width) {
+      return SiluRowsGrad<T, decltype(width)::value>{
+          View<T>(dx), View<T>(dy), View<T>(x), norm.defined() ? norm.data<A>() : nullptr, x.dim(-1), A(eps)};
+    });
   });
 }
 

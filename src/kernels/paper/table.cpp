@@ -54,9 +54,6 @@ void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, dou
   charge(y, narrow ? Work::bf16_product : Work::product, narrow ? "matmul bf16" : "matmul",
          2 * double(y.count()) * double(a.dim(-1)), moved);
 }
-void matmul(Tensor y, const Tensor& a, const Tensor& b, double alpha, double beta) {
-  matmul_add(y, y, a, b, alpha, beta);
-}
 
 // A product, or two of the same size, that reads and writes these tensors once.
 void charge_fused(const char* kernel, const Tensor& y, const Tensor& a, double products,
@@ -119,7 +116,7 @@ Table made(bool in_parts) {
   moves<"softmax">(t.softmax), moves<"softmax_grad">(t.softmax_grad), moves<"log_sum_exp">(t.log_sum_exp);
   moves<"pick">(t.pick), moves<"place">(t.place), moves<"has_index">(t.has_index);
   moves<"rays">(t.rays), moves<"view_tokens">(t.view_tokens), moves<"judge">(t.judge), moves<"adamw">(t.adamw);
-  t.matmul = matmul, t.matmul_add = matmul_add, t.attention = attention, t.attention_grad = attention_grad;
+  t.matmul_add = matmul_add, t.attention = attention, t.attention_grad = attention_grad;
   t.swiglu_products = swiglu_products, t.swiglu_grad_product = swiglu_grad_product;
   t.rated_gates_product = rated_gates_product, t.gelu_product = gelu_product, t.gelu_grad_product = gelu_grad_product;
   if (!in_parts) return t;
