@@ -38,7 +38,8 @@ Entry<F> entry(F Table::*field, const char* name, const Tensor& y) {
 }  // namespace
 
 CudnnUse cudnn_use_named(const std::string& name) {
-  check(name == "none" || name == "attention" || name == "all", "cudnn={}: none, attention and all are known", name);
+  check(name == "none" || name == "attention" || name == "all", "compute.cudnn={}: none, attention and all are known",
+        name);
   return name == "none" ? CudnnUse::none : name == "attention" ? CudnnUse::attention : CudnnUse::all;
 }
 
