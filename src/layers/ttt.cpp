@@ -38,9 +38,8 @@ std::int64_t hidden_of(const TttConfig& cfg) {
 
 namespace {
 
-// Learned fast weights [heads, rows, columns], cut over tp by heads, or by their hidden width. The shape comes as a value,
-// because GCC 14 takes a reference returned beside a temporary for one that dangles.
-const Parameter& fast_weight(Scope s, std::string_view name, Shape shape, bool cut_heads, int hidden_dim) {
+// Learned fast weights [heads, rows, columns], cut over tp by heads, or by their hidden width.
+const Parameter& fast_weight(Scope s, std::string_view name, const Shape& shape, bool cut_heads, int hidden_dim) {
   auto size = [&shape](int from, int to) { return count_of({shape.begin() + from, shape.begin() + to}); };
   TpSplit split{1, shape[0], size(1, 3)};
   if (!cut_heads) split = {size(0, hidden_dim), shape[std::size_t(hidden_dim)], size(hidden_dim + 1, 3)};
