@@ -16,6 +16,9 @@ namespace {
 
 constexpr int first_port = 20000, ports = 12000;  // below those that systems give away by themselves
 constexpr double tick = 0.1, between_reports = 0.25, patience_of_send = 0.5;
+// A launcher that ends all ranks one after the other is done within it, so that this is not taken for a verdict; and of
+// the half second that OpenMPI 5 leaves the others when a rank has died (version 4: two), enough is left to speak.
+constexpr double seconds_to_stand = 0.2;
 constexpr double seconds_to_meet = 60;     // for all ranks to reach rank 0
 constexpr double seconds_to_say_why = 3;   // for a rank that failed, before the others end
 constexpr double seconds_to_recover = 3;   // after a stop: the verdict over it may have been given meanwhile
@@ -93,8 +96,8 @@ class Post {  // what both ends share: who we are, and a clock that is not foole
     may_judge_at_ = now + seconds_to_recover;
     return gap;
   }
-  // True when there has been a verdict at every call for so many seconds: a launcher that ends all ranks one after the
-  // other is done by then, and the others have come to where they wait.
+  // True when there has been a verdict at every call for so many seconds: by then the others have come to where they
+  // wait.
   bool stands(const std::optional<Verdict>& verdict, double seconds) {
     const double now = steady_seconds();
     if (!verdict || now < may_judge_at_)
@@ -130,7 +133,7 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
       if (end_what_failed()) return;
       auto verdict = gone(ranks_, timeout_);
       if (!verdict) verdict = awaited(ranks_, timeout_);
-      if (stands(verdict, 3 * tick)) return pronounce(verdict->sentence);
+      if (stands(verdict, seconds_to_stand)) return pronounce(verdict->sentence);
     }
     send_all(farewell());
   }
@@ -186,9 +189,7 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
       Watched& w = ranks_[r];
       for (const Frame& f : links_[r].receive(frame_)) hear(r, f);
       w.silent = now - heard_[r];
-      // A little later: when a launcher ends all ranks one after the other, that is its doing and not a verdict.
-      if (w.state == Watched::State::present && !links_[r].open() && w.silent > 2 * tick)
-        w.state = Watched::State::lost;
+      if (w.state == Watched::State::present && !links_[r].open()) w.state = Watched::State::lost;
     }
   }
   void hear(std::size_t r, const Frame& f) {
@@ -294,7 +295,7 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
   // When rank 0 cannot speak, rank 1 does; the others only when they still live long after that.
   double patience() const {
     if (failed_at_ > 0) return seconds_to_say_why;
-    return launch_.rank == 1 ? 5 * tick : seconds_of_silence;
+    return launch_.rank == 1 ? seconds_to_stand : seconds_of_silence;
   }
 
   Link link_;
