@@ -37,6 +37,12 @@ std::vector<std::string> addresses_in(const std::string& uri) {
   return found;
 }
 
+// OpenMPI 5 names a job after its own process, "prterun-node-07-4711@1": of the host node-07.
+std::string host_in(const std::string& job) {
+  const std::size_t begin = job.find('-'), end = job.rfind('-', job.find('@'));
+  return job.starts_with("prte") && begin < end && end != job.npos ? job.substr(begin + 1, end - begin - 1) : "";
+}
+
 // The first of Slurm's "node[007-012,20],other": node007.
 std::string first_node(const std::string& list) {
   const std::size_t bracket = list.find_first_of("[,");
@@ -72,6 +78,8 @@ Launch launch_of(const Environment& env) {
     l.meeting.push_back("127.0.0.1");
   else if (env("OMPI_MCA_orte_hnp_uri") != nullptr)
     std::ranges::copy(addresses_in(env("OMPI_MCA_orte_hnp_uri")), std::back_inserter(l.meeting));
+  else if (const std::string host = host_in(l.job); !host.empty())
+    l.meeting.push_back(host);
   else if (env("SLURM_STEP_NODELIST") != nullptr)
     l.meeting.push_back(first_node(env("SLURM_STEP_NODELIST")));
   return l;

@@ -8,7 +8,8 @@ usage: tests/support/hosts.sh N COMMAND [arguments ...]
 
 Runs a command on the first of N hosts, host0 host1 ..., which exist only as long as it runs: network namespaces joined by
 a bridge, in mount and process namespaces of their own, so that nothing is left whatever ends first. It returns the
-command's exit status. mpirun started there reaches the other hosts through OMPI_MCA_plm_rsh_agent, which is set.
+command's exit status. mpirun started there reaches the other hosts through OMPI_MCA_plm_rsh_agent (OpenMPI 4) and
+PRTE_MCA_plm_ssh_agent (5), which are set.
 Needs root, or a system that lets users make namespaces; 'hosts.sh 1 true' tells.
 
 example: tests/support/hosts.sh 2 launch/run -n 4 -H host0,host1 -- hostname
@@ -39,7 +40,10 @@ case ${1:-} in
       echo "10.99.0.$((i + 1)) host$i" >>/run/hosts
     done
     mount --bind /run/hosts /etc/hosts
-    export OMPI_MCA_plm_rsh_agent="$self --agent"
+    export OMPI_MCA_plm_rsh_agent="$self --agent" PRTE_MCA_plm_ssh_agent="$self --agent"
+    # Its process ids begin at 1 again, and what another mpirun has left behind may carry the same.
+    mkdir /run/tmp
+    export TMPDIR=/run/tmp
     printf -v line '%q ' "$@"
     exec "$self" --agent host0 "exec $line"
     ;;

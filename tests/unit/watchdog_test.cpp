@@ -161,6 +161,14 @@ TEST(Launch, RanksMeetWhereTheirLauncherSays) {
   EXPECT_EQ(launch_of(env).meeting, (std::vector<std::string>{"10.0.0.1", "192.168.1.1"}));
   words["LACT_STATUS_ADDRESS"] = "head";
   EXPECT_EQ(launch_of(env).meeting, (std::vector<std::string>{"head", "10.0.0.1", "192.168.1.1"}));
+  words.erase("OMPI_MCA_orte_hnp_uri");  // OpenMPI 5
+  words["PMIX_NAMESPACE"] = "prterun-node-07-4711@1";
+  EXPECT_EQ(launch_of(env).meeting, (std::vector<std::string>{"head", "node-07"}));
+  words.erase("LACT_STATUS_ADDRESS");
+  for (const auto& job : {"77", "", "prterun", "prterun-1@1", "other-node-07-1@1"}) {
+    words["PMIX_NAMESPACE"] = job;
+    EXPECT_TRUE(launch_of(env).meeting.empty()) << job;
+  }
 
   words = {{"PMIX_RANK", "5"}, {"SLURM_STEP_NUM_TASKS", "8"}, {"SLURM_STEP_NUM_NODES", "4"}};
   for (const auto& [list, first] : std::map<std::string, std::string>{
