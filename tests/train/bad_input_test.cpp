@@ -305,6 +305,7 @@ TEST_F(BadInput, HelpIsEverywhereAndHasAnExample) {
     EXPECT_EQ(o.status, 0) << o.err;
     EXPECT_NE(o.out.find("example: lact " + (command.empty() ? "train" : command[0])), std::string::npos) << o.out;
   }
+  EXPECT_NE(run_lact({"train", "--help"}).out.find(" [config] [key=value...]\n"), std::string::npos);
   const Outcome keys = run_lact({"train", "--help-config"});
   EXPECT_EQ(keys.status, 0);
   for (const std::string key :
