@@ -71,6 +71,9 @@ class Cluster:
         user = subprocess.run(["id", "-un"], check=True, capture_output=True, text=True).stdout.strip()
         (self.folder / "slurm.conf").write_text(CONFIG.format(folder=self.folder, host=socket.gethostname().split(".")[0],
                                                               user=user, ports=free_ports(2)))
+        version = subprocess.run([PROGRAMS["slurmd"], "-V"], capture_output=True, text=True).stdout
+        if tuple(map(int, re.findall(r"\d+", version)[:2])) >= (23, 11):  # it would make control groups, which nothing here needs
+            (self.folder / "cgroup.conf").write_text("CgroupPlugin=disabled\n")
         self.environment = {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")}
         self.daemons = []
 
