@@ -42,6 +42,38 @@ class Command(OfRanks):
         status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "bash"], PATH=str(self.folder))
         self.assertEqual((status, err), (1, "launch/run: mpirun is not installed; tools/install_deps --mpi installs it\n"))
 
+    def test_of_the_remarks_of_openmpi_5_errors_stay_and_a_lost_host_is_one(self):
+        rule = 74 * "-"
+        remarks = f"""[vm][[9,1],0][../opal/mca/btl/tcp/btl_tcp_proc.c:266:graph] Unable to find reachable pairing between local and remote interfaces
+{rule}
+prterun detected that one or more processes exited with non-zero status,
+thus causing the job to be terminated. The first process to do so was:
+
+   Process name: [prterun-vm-11@1,0]
+   Exit code:    75
+{rule}
+MPI_ABORT was invoked on rank 0 in communicator MPI_COMM_WORLD
+  Proc: [[9,1],0]
+  Errorcode: 1
+
+NOTE: invoking MPI_ABORT causes Open MPI to kill all MPI processes.
+You may or may not see output from other processes, depending on
+exactly when Open MPI kills them.
+prterun has exited due to process rank 1 with PID 0 on node vm calling
+"abort". This may have caused other processes in the application to be
+terminated by signals sent by prterun (as reported here).
+"""
+        noticed = "prterun noticed that process rank 0 with PID 29 on node vm exited on\nsignal 11 (Segmentation fault).\n"
+        apart = "At least one pair of MPI processes are unable to reach each other for\nMPI communications.\n"
+        lost = "PRTE has lost communication with a remote daemon.\n"
+        for said, ends, status, err in [(remarks, 75, 75, ""), (remarks + noticed, 139, 139, noticed + "launch/run: ended by signal 11 of a rank\n"),
+                                        (remarks + apart, 1, 1, apart), (lost, 0, 255, lost), ("", 0, 0, "")]:
+            (self.folder / "said").write_text(said)
+            (self.folder / "mpirun").write_text(f"#!/bin/sh\ncat {self.folder}/said >&2\nexit {ends}\n")
+            (self.folder / "mpirun").chmod(0o755)
+            done = self.run_to_end([*RUN, "-n", "2", "--", "true"], PATH=f"{self.folder}:{os.environ['PATH']}")
+            self.assertEqual(done, (status, "", err))
+
     def test_root_starts_ranks_only_when_asked(self):
         status, _, err = self.run_to_end([HOUSE / "launch/run", "-n", "1", "--", "true"])
         self.assertEqual(status, 1 if os.geteuid() == 0 else 0)
