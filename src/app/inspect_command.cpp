@@ -89,9 +89,9 @@ int inspect_command(const std::string& path, bool json) {
     return exit_done;
   }
   for (const auto& [key, value] : f.facts.members())
-    std::cout << fill("{:<20} {}\n", {key, value.is_text() ? value.text() : value.dump()});
+    std::cout << fill("{:<20} {}\n", {one_line(key), one_line(value.is_text() ? value.text() : value.dump())});
   for (const Json& t : f.tensors.items())
-    std::cout << fill("{:<60} {:<5} {}\n", {t["name"].text(), t["dtype"].text(), t["shape"].dump()});
+    std::cout << fill("{:<60} {:<5} {}\n", {one_line(t["name"].text()), t["dtype"].text(), t["shape"].dump()});
   if (f.tensors.size() > 0) std::cout << fill("{} tensors, {} numbers\n", {f.tensors.size(), f.numbers});
   return exit_done;
 }

@@ -35,6 +35,7 @@ void make_durable(const std::string& path, int flags, const std::string& shown) 
 }  // namespace
 
 FileReader::FileReader(const std::string& path) : path_(path) {
+  check(path.find('\0') == path.npos, "{}: cannot be read (no path holds a zero byte)", path);
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block the open
   if (fd < 0) fail("{}: cannot be read ({})", path, reason());
   descriptor_ = std::shared_ptr<const int>(new int(fd), [](const int* d) {
@@ -56,6 +57,12 @@ std::int64_t FileReader::read(void* to, std::int64_t count, std::int64_t begin) 
     done += n;
   }
   return done;
+}
+
+std::string FileReader::real_path() const {
+  std::error_code error;  // without /proc the path is resolved a second time
+  const auto opened = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(*descriptor_), error);
+  return (error ? std::filesystem::canonical(path_, error) : opened).string();
 }
 
 std::string read_text(const std::string& path, std::int64_t max_bytes) {

@@ -1,5 +1,6 @@
 // Checkpoints and weights that are damaged, hostile or of another model, and training that runs away.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -56,6 +57,22 @@ TEST_F(BadFiles, ARunWhoseOnlyCheckpointIsDamagedOrOfAnotherModel) {
     expect_refused(folder_.path(), {"inspect", path}, {path});
   }
   expect_refused(folder_.path(), {"eval", run_, "model.layers=3"}, {path});
+}
+
+TEST_F(BadFiles, ACheckpointThatPointsElsewhereIsDamagedAndTheOneBeforeItIsUsed) {
+  ASSERT_EQ(train(run_, {"train.steps=2", "train.checkpoint_every=1"}).status, 0);
+  ASSERT_EQ(mkfifo((run_ + "/checkpoints/elsewhere.h5").c_str(), 0600), 0);
+  for (const std::string name : {"external_link", "soft_link", "virtual", "loop"}) {
+    fs::copy_file("tests/data/hdf5/" + name + ".h5", run_ + "/checkpoints/step_00000002.h5",
+                  fs::copy_options::overwrite_existing);
+    const Outcome o = run_lact({"eval", run_});
+    EXPECT_EQ(o.status, 0) << o.err;
+    EXPECT_NE(o.err.find("step_00000002.h5: "), std::string::npos) << o.err;
+    EXPECT_NE(o.err.find("step_00000001.h5 is used instead"), std::string::npos) << o.err;
+    expect_refused(folder_.path(), {"inspect", run_ + "/checkpoints/step_00000002.h5"}, {"step_00000002.h5: "});
+  }
+  ASSERT_EQ(mkfifo((run_ + "/checkpoints/step_00000003.h5").c_str(), 0600), 0);
+  EXPECT_EQ(run_lact({"eval", run_}).status, 0);
 }
 
 TEST_F(BadFiles, AByteChangedAnywhereIsNoticedOrChangesNothing) {
