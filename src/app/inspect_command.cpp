@@ -6,6 +6,7 @@
 #include "data/scene_folder.hpp"
 #include "files/hdf5.hpp"
 #include "files/json.hpp"
+#include "files/kind.hpp"
 #include "files/safetensors.hpp"
 #include "train/trainer.hpp"
 
@@ -65,17 +66,31 @@ Findings of_scenes(const std::string& path) {
   Findings f;
   f.facts.set("kind", "posed photographs").set("scenes", source.scenes());
   for (std::int64_t s = 0; s < source.scenes(); ++s) {
-    ImageSize size = image_size(source.camera(s, 0).image);
-    f.facts.set(source.scene_name(s), fill("{} views, {} x {} pixels", {source.views(s), size.width, size.height}));
+    const Camera first = source.looked_at(s, 0);
+    f.facts.set(source.scene_name(s), fill("{} views, {} x {} pixels", {source.views(s), first.width, first.height}));
   }
   return f;
 }
 
+Findings of_picture(const std::string& path, const std::string& kind) {
+  const ImageSize size = image_size(path);
+  Findings f;
+  f.facts.set("kind", kind).set("pixels", fill("{} x {}", {size.width, size.height}));
+  return f;
+}
+
+// By its first bytes; the name tells what a damaged file was meant to be.
 Findings found(const std::string& path) {
   check(fs::exists(path), "{}: no such file or folder", path);
+  if (fs::is_directory(path)) return fs::exists(path + "/config.yaml") ? of_run(path) : of_scenes(path);
+  const FileKind is = kind_of(path);
+  if (is.kind == FileKind::hdf5) return of_checkpoint(path);
+  if (is.kind == FileKind::safetensors) return of_safetensors(path);
+  for (const std::string picture : {"PNG picture", "JPEG picture"})
+    if (is.words.ends_with(picture)) return of_picture(path, picture);
+  check(is.kind == FileKind::unknown, "{}: {}", path, is.words);
   if (path.ends_with(".safetensors")) return of_safetensors(path);
-  if (path.ends_with(".h5")) return of_checkpoint(path);
-  if (fs::exists(path + "/config.yaml")) return of_run(path);
+  if (path.ends_with(".h5") || path.ends_with(".hdf5")) return of_checkpoint(path);
   return of_scenes(path);
 }
 

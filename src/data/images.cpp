@@ -220,9 +220,13 @@ Image decode_png(const FileReader& file, const Bytes& bytes) {
 }  // namespace
 
 FileReader open_picture(const std::string& path) {
-  std::error_code e;
-  check(std::filesystem::exists(path, e), "{}: no such picture", path);
-  return FileReader(path);
+  try {
+    return FileReader(path);
+  } catch (const Error&) {
+    std::error_code e;
+    check(std::filesystem::exists(path, e), "{}: no such picture", path);
+    throw;
+  }
 }
 
 Image decode_image(const FileReader& file) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "data/cameras.hpp"
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
 #include "support/temporary_folder.hpp"
@@ -202,6 +203,11 @@ TEST(Jpeg, OrientationIsReadFromItsTag) {
   };
   EXPECT_EQ(exif_orientation(folder.write("p.jpg", rgb_jpeg)), 1);
   EXPECT_EQ(exif_orientation(turned("II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\x06\0\0\0\0\0\0\0"s)), 6);
+  const Camera upright{.width = 3, .height = 4, .image = folder / "p.jpg"};
+  EXPECT_NE(sentence_of([&] {
+              in_pixels_of(upright, {4, 3});
+            }).find("p.jpg: is 4 x 3, but its camera says 3 x 4, and its EXIF says"),
+            std::string::npos);
   EXPECT_EQ(exif_orientation(turned("MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\x08\0\0\0\0\0\0"s)), 8);
   EXPECT_EQ(exif_orientation(turned("II*\0\xff\xff\xff\xff\1\0"s)), 1);
 }
