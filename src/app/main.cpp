@@ -51,7 +51,11 @@ struct CommandLine {
     eval->add_option("--above-baselines", above, "exit 1 unless the mean PSNR is so many dB above the better baseline");
     render = command(app, "render", "contact sheet and turntable of a run",
                      "lact render runs/character_64 out=/tmp/pictures");
-    render->add_option("run", words, "run folder; scene=PATH renders other data, out=DIR writes elsewhere")->required();
+    render
+        ->add_option("run", words,
+                     "run folder; scene=PATH renders other scenes from evenly spread views (data.eval_inputs), "
+                     "out=DIR writes elsewhere")
+        ->required();
     measure = command(app, "profile", "what each parallel axis costs, and where a step goes",
                       "launch/run -n 2 -- lact profile configs/nvs/character_64.yaml parallel.cp=2");
     measure->add_option("config", config, "YAML file")->required();
