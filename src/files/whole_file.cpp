@@ -109,7 +109,8 @@ FileWriter::FileWriter(const std::string& path, std::string shown) : FileWriter(
 FileWriter FileWriter::at_end(const std::string& path) { return {path, path, O_APPEND}; }
 
 FileWriter::FileWriter(const std::string& path, std::string shown, int mode)
-    : descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | mode, 0666)), shown_(std::move(shown)) {
+    : descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | mode, 0666)),  // as above
+      shown_(std::move(shown)) {
   if (descriptor_ < 0) fail("{}: cannot be written ({})", shown_, reason());
 }
 
