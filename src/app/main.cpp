@@ -36,6 +36,8 @@ struct CommandLine {
 
   CommandLine() {
     app.require_subcommand(1);
+    app.failure_message(
+        [](const CLI::App* a, const CLI::Error& e) { return lact::shown(CLI::FailureMessage::simple(a, e)); });
     app.footer(
         "example: lact train configs/nvs/character_64.yaml\nexit status: 0 done, 1 error, 2 wrong command line, 75 "
         "stopped on request");

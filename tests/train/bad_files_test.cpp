@@ -102,6 +102,22 @@ TEST_F(BadFiles, AByteChangedAnywhereIsNoticedOrChangesNothing) {
   EXPECT_GT(noticed, 200);  // most bytes are numbers
 }
 
+TEST_F(BadFiles, NamesThatATerminalWouldObeyAreShownInMessagesAndReports) {
+  const std::string odd = "a\x1b[31m\nlact: fine", seen = "a\\x1b[31m\\nlact: fine";
+  expect_refused(folder_.path(), {"inspect", folder_ / odd}, {folder_ / seen + ": no such file or folder"});
+  fs::create_directories(folder_ / odd);
+  folder_.write(odd + "/opencv_cameras.json", R"([{"fx": 1, "\u001b[2J": 0}])");
+  expect_refused(folder_.path(), {"train", config_, "run.dir=" + run_, "data.path=" + folder_ / odd},
+                 {seen, "fy is missing"});
+  const std::string header = R"({"__metadata__": {"k\u001b[2J": "v\u009b1m"}})";
+  const std::string file = folder_.write("w.safetensors", char(header.size()) + std::string(7, '\0') + header);
+  const Outcome o = run_lact({"inspect", file});
+  EXPECT_EQ(o.status, 0) << o.err;
+  EXPECT_NE(o.out.find("k\\x1b[2J"), std::string::npos) << o.out;
+  EXPECT_NE(o.out.find("v\\xc2\\x9b1m"), std::string::npos) << o.out;
+  EXPECT_EQ(run_lact({"inspect", "a", "b\x1b[31m"}).err.find('\x1b'), std::string::npos);
+}
+
 TEST_F(BadFiles, ARunWithoutACheckpointOrWithABrokenConfig) {
   ASSERT_EQ(train(run_).status, 0);
   fs::remove(newest_checkpoint(run_));
