@@ -61,8 +61,8 @@ Findings of_run(const std::string& path) {
   return f;
 }
 
-Findings of_scenes(const std::string& path) {
-  SceneFolder source(path);
+Findings of_scenes(const std::string& path, bool follow_links) {
+  SceneFolder source(path, 0, {.follow_links = follow_links});
   Findings f;
   f.facts.set("kind", "posed photographs").set("scenes", source.scenes());
   for (std::int64_t s = 0; s < source.scenes(); ++s) {
@@ -80,9 +80,9 @@ Findings of_picture(const std::string& path, const std::string& kind) {
 }
 
 // By its first bytes; the name tells what a damaged file was meant to be.
-Findings found(const std::string& path) {
+Findings found(const std::string& path, bool follow_links) {
   check(fs::exists(path), "{}: no such file or folder", path);
-  if (fs::is_directory(path)) return fs::exists(path + "/config.yaml") ? of_run(path) : of_scenes(path);
+  if (fs::is_directory(path)) return fs::exists(path + "/config.yaml") ? of_run(path) : of_scenes(path, follow_links);
   const FileKind is = kind_of(path);
   if (is.kind == FileKind::hdf5) return of_checkpoint(path);
   if (is.kind == FileKind::safetensors) return of_safetensors(path);
@@ -91,13 +91,13 @@ Findings found(const std::string& path) {
   check(is.kind == FileKind::unknown, "{}: {}", path, is.words);
   if (path.ends_with(".safetensors")) return of_safetensors(path);
   if (path.ends_with(".h5") || path.ends_with(".hdf5")) return of_checkpoint(path);
-  return of_scenes(path);
+  return of_scenes(path, follow_links);
 }
 
 }  // namespace
 
-int inspect_command(const std::string& path, bool json) {
-  Findings f = found(path);
+int inspect_command(const std::string& path, bool follow_links, bool json) {
+  Findings f = found(path, follow_links);
   if (json) {
     f.facts.set("tensors", f.tensors).set("numbers", f.numbers);
     std::cout << f.facts.dump() << "\n";

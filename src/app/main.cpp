@@ -23,7 +23,7 @@ struct CommandLine {
   CLI::App app{"lact: training of models with large-chunk fast weights (arXiv 2505.23884)"};
   std::vector<std::string> words;
   std::string config;
-  bool json = false, check_plan = false, kernels = false, help_config = false;
+  bool json = false, check_plan = false, kernels = false, help_config = false, follow_links = false;
   double above = 0;
 
   CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what, const std::string& example) {
@@ -140,6 +140,7 @@ struct CommandLine {
     inspect
         ->add_option("file", config, "checkpoint, safetensors file, scene folder, camera or index file, or run folder")
         ->required();
+    inspect->add_flag("--follow-links", follow_links, "also links that lead out of a scene's folder");
     inspect->add_flag("--json", json, "one JSON object on stdout");
   }
 
@@ -178,7 +179,7 @@ struct CommandLine {
     if (*weights)
       return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));
-    return lact::inspect_command(config, json);
+    return lact::inspect_command(config, follow_links, json);
   }
 };
 

@@ -47,8 +47,10 @@ void DatasetFolder::check_inside(const FileReader& opened) const {
   if (real_path_.empty()) return;
   const std::string real = opened.real_path(), below = real_path_ == "/" ? real_path_ : real_path_ + "/";
   if (!real.starts_with(below))
-    fail("{}: leads out of the scene's folder through a link, to {}; data.follow_links=true allows it", opened.path(),
-         real);
+    fail(
+        "{}: leads out of the scene's folder through a link, to {}; data.follow_links=true (lact inspect "
+        "--follow-links) allows it",
+        opened.path(), real);
 }
 
 }  // namespace lact

@@ -188,7 +188,7 @@ Json Json::parse(std::string_view text, const std::string& source, std::int64_t 
 }
 
 Json Json::read(const std::string& path, std::int64_t max_bytes) {
-  return reading(path, [&] { return parse(read_text(path, max_bytes), path, max_bytes); });
+  return parse(read_text(path, max_bytes), path, max_bytes);
 }
 
 bool Json::is_null() const { return std::holds_alternative<std::nullptr_t>(node_->value); }

@@ -66,17 +66,19 @@ std::string FileReader::real_path() const {
 }
 
 std::string read_text(const std::string& path, std::int64_t max_bytes) {
-  FileReader file(path);
-  std::string text;
-  constexpr std::int64_t block = 1 << 16;  // read to the end, for files of /proc have no size
-  for (std::int64_t size = 0, n = block; n == block; size += n) {
-    check(size <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
-    text.resize(std::size_t(size + block));
-    n = file.read(text.data() + size, block, size);
-    text.resize(std::size_t(size + n));
-  }
-  check(std::int64_t(text.size()) <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
-  return text;
+  const FileReader file(path);
+  return reading(path, [&] {
+    std::string text;
+    constexpr std::int64_t block = 1 << 16;  // read to the end, for files of /proc have no size
+    for (std::int64_t size = 0, n = block; n == block; size += n) {
+      check(size <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
+      text.resize(std::size_t(size + block));
+      n = file.read(text.data() + size, block, size);
+      text.resize(std::size_t(size + n));
+    }
+    check(std::int64_t(text.size()) <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
+    return text;
+  });
 }
 
 void write_whole(const std::string& path, std::string_view bytes) {

@@ -123,7 +123,8 @@ TEST_F(Scenes, LinksThatLeaveASceneAreFollowedOnlyWhereAskedFor) {
   EXPECT_EQ(error_for("a"), "no error");
   auto expect_left = [&](const std::string& link, const std::string& to) {
     EXPECT_EQ(error_for("a"), (folder / link) + ": leads out of the scene's folder through a link, to " +
-                                  fs::canonical(folder / to).string() + "; data.follow_links=true allows it");
+                                  fs::canonical(folder / to).string() +
+                                  "; data.follow_links=true (lact inspect --follow-links) allows it");
     EXPECT_EQ(SceneFolder(folder / "a", 1 << 20, {.follow_links = true}).load(0, 0, 2, 2).rgb[0], 20 / 255.0f);
     const SceneFolder unseen(folder / "a", 1 << 20, {.look = false});
     if (link.ends_with(".png")) {
