@@ -29,7 +29,7 @@ VENDORS = [
     (r"yaml-cpp/", ["src/base/config.cpp"]),
     (r"Random123/", ["src/base/random.cpp"]),
     (r"nlohmann/", ["src/files/json.cpp"]),
-    (r"hdf5\.h|H5", ["src/files/hdf5.cpp"]),
+    (r"hdf5\.h|H5", ["src/files/hdf5*.cpp"]),
     (r"png\.h|turbojpeg\.h", ["src/data/images.cpp"]),
     (r"gif_lib\.h", ["src/data/animation.cpp", "tests/unit/animation_test.cpp"]),
     (r"xxhash\.h", ["src/io/*.cpp"]),

@@ -36,6 +36,6 @@ int plan_check_command(Arguments args, bool json);          // of a run: planned
 struct Machine machine_named(const std::string& file_or_here, const struct RunConfig& cfg, int ranks);
 int convert_weights_command(const Arguments& args);
 int convert_synthetic_command(const Arguments& args);
-int inspect_command(const std::string& path, bool json);
+int inspect_command(const std::string& path, bool follow_links, bool json);
 
 }  // namespace lact

@@ -3,6 +3,7 @@
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
+#include "files/kind.hpp"
 #include "files/whole_file.hpp"
 #include "io/weights.hpp"
 #include "train/trainer.hpp"
@@ -48,7 +49,12 @@ int safetensors_to_run(const std::string& in, const std::string& run, const Argu
 int convert_weights_command(const Arguments& args) {
   const std::string &from = args.plain[0], &to = args.plain[1];
   if (fs::is_directory(from)) return run_to_safetensors(from, to, args);
-  check(from.ends_with(".safetensors"), "{}: is neither a run folder nor a .safetensors file", from);
+  check(fs::exists(from), "{}: no such file or folder", from);
+  const FileKind is = kind_of(from);  // the name tells what a damaged file was meant to be
+  check(is.kind == FileKind::safetensors || is.kind == FileKind::unknown, "{}: {}, not a run folder or safetensors",
+        from, is.words);
+  check(is.kind == FileKind::safetensors || from.ends_with(".safetensors"),
+        "{}: is neither a run folder nor a safetensors file", from);
   return safetensors_to_run(from, to, args);
 }
 

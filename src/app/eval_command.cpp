@@ -4,6 +4,7 @@
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "files/json.hpp"
+#include "train/run_on_data.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
@@ -18,10 +19,9 @@ struct Evaluated {
 };
 
 Evaluated evaluated(const std::string& run, const std::vector<std::string>& overrides) {
-  RunConfig cfg = config_of_run(run, overrides);
+  const auto [cfg, source] = run_on_data(run, overrides);
   Evaluated e;
   e.run = run;
-  auto source = open_views(cfg.data);
   check(!evaluation_choices(*source, cfg.data).empty(),
         "{}: no view is held out, so there is nothing to evaluate; set data.held_out=[...]", run);
   LoadedModel loaded(cfg);

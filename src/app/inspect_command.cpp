@@ -6,6 +6,7 @@
 #include "data/scene_folder.hpp"
 #include "files/hdf5.hpp"
 #include "files/json.hpp"
+#include "files/kind.hpp"
 #include "files/safetensors.hpp"
 #include "train/trainer.hpp"
 
@@ -60,38 +61,52 @@ Findings of_run(const std::string& path) {
   return f;
 }
 
-Findings of_scenes(const std::string& path) {
-  SceneFolder source(path);
+Findings of_scenes(const std::string& path, bool follow_links) {
+  SceneFolder source(path, 0, {.follow_links = follow_links});
   Findings f;
   f.facts.set("kind", "posed photographs").set("scenes", source.scenes());
   for (std::int64_t s = 0; s < source.scenes(); ++s) {
-    ImageSize size = image_size(source.camera(s, 0).image);
-    f.facts.set(source.scene_name(s), fill("{} views, {} x {} pixels", {source.views(s), size.width, size.height}));
+    const Camera first = source.looked_at(s, 0);
+    f.facts.set(source.scene_name(s), fill("{} views, {} x {} pixels", {source.views(s), first.width, first.height}));
   }
   return f;
 }
 
-Findings found(const std::string& path) {
+Findings of_picture(const std::string& path, const std::string& kind) {
+  const ImageSize size = image_size(path);
+  Findings f;
+  f.facts.set("kind", kind).set("pixels", fill("{} x {}", {size.width, size.height}));
+  return f;
+}
+
+// By its first bytes; the name tells what a damaged file was meant to be.
+Findings found(const std::string& path, bool follow_links) {
   check(fs::exists(path), "{}: no such file or folder", path);
+  if (fs::is_directory(path)) return fs::exists(path + "/config.yaml") ? of_run(path) : of_scenes(path, follow_links);
+  const FileKind is = kind_of(path);
+  if (is.kind == FileKind::hdf5) return of_checkpoint(path);
+  if (is.kind == FileKind::safetensors) return of_safetensors(path);
+  for (const std::string picture : {"PNG picture", "JPEG picture"})
+    if (is.words.ends_with(picture)) return of_picture(path, picture);
+  check(is.kind == FileKind::unknown, "{}: {}", path, is.words);
   if (path.ends_with(".safetensors")) return of_safetensors(path);
-  if (path.ends_with(".h5")) return of_checkpoint(path);
-  if (fs::exists(path + "/config.yaml")) return of_run(path);
-  return of_scenes(path);
+  if (path.ends_with(".h5") || path.ends_with(".hdf5")) return of_checkpoint(path);
+  return of_scenes(path, follow_links);
 }
 
 }  // namespace
 
-int inspect_command(const std::string& path, bool json) {
-  Findings f = found(path);
+int inspect_command(const std::string& path, bool follow_links, bool json) {
+  Findings f = found(path, follow_links);
   if (json) {
     f.facts.set("tensors", f.tensors).set("numbers", f.numbers);
     std::cout << f.facts.dump() << "\n";
     return exit_done;
   }
   for (const auto& [key, value] : f.facts.members())
-    std::cout << fill("{:<20} {}\n", {key, value.is_text() ? value.text() : value.dump()});
+    std::cout << fill("{:<20} {}\n", {one_line(key), one_line(value.is_text() ? value.text() : value.dump())});
   for (const Json& t : f.tensors.items())
-    std::cout << fill("{:<60} {:<5} {}\n", {t["name"].text(), t["dtype"].text(), t["shape"].dump()});
+    std::cout << fill("{:<60} {:<5} {}\n", {one_line(t["name"].text()), t["dtype"].text(), t["shape"].dump()});
   if (f.tensors.size() > 0) std::cout << fill("{} tensors, {} numbers\n", {f.tensors.size(), f.numbers});
   return exit_done;
 }

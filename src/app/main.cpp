@@ -36,7 +36,7 @@ struct CommandLine {
   CLI::App app{"lact: training of models with large-chunk fast weights (arXiv 2505.23884)"};
   std::vector<std::string> words;
   std::string config;
-  bool json = false, check_plan = false, kernels = false, help_config = false;
+  bool json = false, check_plan = false, kernels = false, help_config = false, follow_links = false;
   double above = 0;
 
   CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what, const std::string& example) {
@@ -50,6 +50,8 @@ struct CommandLine {
   CommandLine() {
     app.formatter(std::make_shared<Typed>());  // before the commands, which take it over
     app.require_subcommand(1);
+    app.failure_message(
+        [](const CLI::App* a, const CLI::Error& e) { return lact::shown(CLI::FailureMessage::simple(a, e)); });
     app.footer(
         "example: lact train configs/nvs/character_64.yaml\nexit status: 0 done, 1 error, 2 wrong command line, 75 "
         "stopped on request");
@@ -65,7 +67,11 @@ struct CommandLine {
     eval->add_option("--above-baselines", above, "exit 1 unless the mean PSNR is so many dB above the better baseline");
     render = command(app, "render", "contact sheet and turntable of a run",
                      "lact render runs/character_64 out=/tmp/pictures");
-    render->add_option("run", words, "run folder; scene=PATH renders other data, out=DIR writes elsewhere")->required();
+    render
+        ->add_option("run", words,
+                     "run folder; scene=PATH renders other scenes from evenly spread views (data.eval_inputs), "
+                     "out=DIR writes elsewhere")
+        ->required();
     measure = command(app, "profile", "what each parallel axis costs, and where a step goes",
                       "launch/run -n 2 -- lact profile configs/nvs/character_64.yaml parallel.cp=2");
     measure->add_option("config", config, "YAML file")->required();
@@ -148,6 +154,7 @@ struct CommandLine {
     inspect
         ->add_option("file", config, "checkpoint, safetensors file, scene folder, camera or index file, or run folder")
         ->required();
+    inspect->add_flag("--follow-links", follow_links, "also links that lead out of a scene's folder");
     inspect->add_flag("--json", json, "one JSON object on stdout");
   }
 
@@ -186,7 +193,7 @@ struct CommandLine {
     if (*weights)
       return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));
-    return lact::inspect_command(config, json);
+    return lact::inspect_command(config, follow_links, json);
   }
 };
 

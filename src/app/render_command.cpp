@@ -8,6 +8,7 @@
 #include "base/check.hpp"
 #include "data/animation.hpp"
 #include "train/pictures.hpp"
+#include "train/run_on_data.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
@@ -86,7 +87,14 @@ void write_turntable(const std::string& path, LoadedModel& s, const ViewSource& 
   for (std::int64_t i = 0; i < images.dim(0); ++i)
     pictures.push_back(to_image(images.select(0, i).to_floats(), cfg.height(), cfg.width()));
   write_gif(path, pictures, frames_per_second);
-  std::cout << path << "\n";
+  std::cout << fill("{}\n", {path});
+}
+
+// Inputs alone, as many as the model was trained with or as there are.
+ViewChoice inputs_without_targets(const ViewSource& source, std::int64_t scene, DataConfig cfg) {
+  const std::string title = source.scene_title(scene);
+  cfg.num_input_views = std::min(cfg.num_input_views, source.views(scene));
+  return given_views(scene, evaluation_inputs(split_views(source.views(scene), {}, title), cfg, title), {});
 }
 
 }  // namespace
@@ -95,8 +103,7 @@ int render_command(Arguments args) {
   std::string scene = args.take("scene"), out = args.take("out");
   const std::string& run = args.plain[0];
   if (!scene.empty()) args.overrides.push_back("data.path=" + scene);
-  RunConfig cfg = config_of_run(run, args.overrides);
-  auto source = open_views(cfg.data);
+  const auto [cfg, source] = run_on_data(run, args.overrides);
   LoadedModel loaded(cfg);
   check(load_newest(run, loaded).step >= 0, "{}: has no checkpoint yet", run);
   if (out.empty()) out = run + "/images";
@@ -106,13 +113,15 @@ int render_command(Arguments args) {
 
   Ctx c = loaded.context();
   std::vector<ViewChoice> choices = evaluation_choices(*source, cfg.data);
-  check(!choices.empty(), "{}: no view is held out, so there is nothing to compare; set data.held_out=[...]", run);
   Evaluation e = evaluate(loaded.model, c, *source, cfg.data);
-  for (const ViewChoice& choice : choices) {
+  for (const ViewChoice& choice : choices) {  // a comparison where views are held out
     std::string path = out + "/" + source->scene_name(choice.scene) + "_sheet.png";
     write_png(path, sheet_of(e, choice.scene, cfg.data));
-    std::cout << path << "\n";
+    std::cout << fill("{}\n", {path});
   }
+  if (choices.empty())
+    for (std::int64_t s = 0; s < std::min(source->scenes(), std::int64_t(turntables)); ++s)
+      choices.push_back(inputs_without_targets(*source, s, cfg.data));
   for (std::size_t i = 0; i < choices.size(); ++i) {  // the first scenes, and every scene never trained on
     bool novel = std::ranges::find(cfg.data.held_out_scenes, choices[i].scene) != cfg.data.held_out_scenes.end();
     if (i < turntables || novel)

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <new>
 #include <source_location>
 #include <stdexcept>
 #include <string>
@@ -37,7 +38,10 @@ class Error : public std::runtime_error {
   std::string where_;
 };
 
-// Fills the {} places (fmt syntax, so {:.3f} works).
+// Names come from files of others: what a terminal would obey, and bytes that are no text, becomes \x1b and the like.
+std::string shown(std::string_view text);
+std::string one_line(std::string sentence);  // a line break becomes \n
+// Fills the {} places (fmt syntax, so {:.3f} works) with words as they are shown.
 std::string fill(std::string_view text, std::initializer_list<Word> words);
 template <class... A>
 std::string sentence(Said text, const A&... words) {
@@ -54,6 +58,17 @@ template <class... A>
 void check(bool ok, Said why, const A&... words) {
   if (!ok) [[unlikely]]
     fail_with(why, {Word(words)...});
+}
+
+// What `work` returns. Memory that is missing while a file is read becomes a sentence that names the file.
+template <class Work>
+auto reading(const std::string& path, const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
+  }
+  fail("{}: reading it takes more memory than there is", path);
 }
 
 }  // namespace lact

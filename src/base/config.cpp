@@ -1,5 +1,8 @@
 #include "base/config.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -208,8 +211,14 @@ void read_config_text(const Fields& fields, const std::string& text, const std::
 void read_config_file(const Fields& fields, const std::string& path, const std::string& prefix) {
   std::string text;
   {
-    std::FILE* f = std::fopen(path.c_str(), "rb");
-    check(f != nullptr, "{}: cannot be read (no such config file?)", path);
+    const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block the open
+    check(opened >= 0, "{}: cannot be read (no such config file?)", path);
+    std::FILE* f = ::fdopen(opened, "rb");
+    struct stat kind {};
+    if (::fstat(opened, &kind) != 0 || !S_ISREG(kind.st_mode)) {
+      std::fclose(f);
+      fail("{}: is not a file", path);
+    }
     std::array<char, 65536> block;
     constexpr std::size_t most_bytes = 4 << 20;
     for (std::size_t n = 1; n > 0 && text.size() <= most_bytes;) {

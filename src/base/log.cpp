@@ -47,13 +47,13 @@ void info_with(const Said& text, std::initializer_list<Word> words) {
 void warning_with(const Said& text, std::initializer_list<Word> words) {
   State& s = state();
   s.end_line();
-  s.out->warn(s.prefix() + "warning: " + fill(text.text, words));
+  s.out->warn(s.prefix() + "warning: " + one_line(fill(text.text, words)));
 }
 
 void error_with(const Said& text, std::initializer_list<Word> words) {
   State& s = state();
   s.end_line();
-  s.out->error(s.prefix() + "lact: " + fill(text.text, words));
+  s.out->error(s.prefix() + "lact: " + one_line(fill(text.text, words)));
 }
 
 void end_line() { state().end_line(); }

@@ -1,9 +1,10 @@
 #include "data/cameras.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "base/check.hpp"
+#include "data/inside.hpp"
 #include "files/json.hpp"
 
 namespace lact {
@@ -68,13 +69,54 @@ bool invert(const Pose& m, Pose& inverse) {
   return true;
 }
 
-std::string picture_path(const Json& value, const std::filesystem::path& folder) {
-  const std::string text = value.text();
-  const std::filesystem::path inside = std::filesystem::path(text).lexically_normal();
-  if (text.empty() || text.find('\0') != std::string::npos) fail("{} is not a path", value.where());
-  if (inside.is_absolute() || *inside.begin() == "..")
-    fail("{} is '{}', which leaves the dataset folder", value.where(), text);
-  return (folder / inside).string();
+// The 3 x 3 part of a pose is a rotation, perhaps with one scale; digits that a converter cut off do not matter.
+void check_rotation(const Json& value, const Pose& m) {
+  constexpr double slack = 0.01;
+  auto row = [&](int r, int c) { return m[std::size_t(4 * r + c)]; };
+  double longest = 0, shortest = HUGE_VAL, skew = 0;
+  for (int r = 0; r < 3; ++r) {
+    const int next = (r + 1) % 3;
+    const double length = std::hypot(row(r, 0), row(r, 1), row(r, 2)),
+                 other = std::hypot(row(next, 0), row(next, 1), row(next, 2));
+    double along = 0;
+    for (int c = 0; c < 3; ++c) along += row(r, c) * row(next, c);
+    longest = std::max(longest, length), shortest = std::min(shortest, length);
+    skew = std::max(skew, std::abs(along) / (length * other));
+  }
+  if (skew > slack || longest > (1 + slack) * shortest)
+    fail(
+        "{} shears or squeezes (its rows have an angle of cosine {:.3g} and lengths from {:.3g} to {:.3g}); a camera "
+        "only turns",
+        value.where(), skew, shortest, longest);
+  const double det = row(0, 0) * (row(1, 1) * row(2, 2) - row(1, 2) * row(2, 1)) -
+                     row(0, 1) * (row(1, 0) * row(2, 2) - row(1, 2) * row(2, 0)) +
+                     row(0, 2) * (row(1, 0) * row(2, 1) - row(1, 1) * row(2, 0));
+  if (det < 0)
+    fail("{} mirrors (its determinant is {:.3g}), which no camera does; one axis, or all, has the wrong sign",
+         value.where(), det);
+}
+
+// Keys that other formats have for lenses. The cameras here are pinholes.
+void check_pinhole(const Json& entry) {
+  auto refuse = [](const Json& value) {
+    fail("{} is {}: the lens is not that of a pinhole, and pictures must be undistorted", value.where(),
+         value.is_text() ? value.text() : value.dump());
+  };
+  for (const char* key :
+       {"k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2", "distortion", "distortion_params", "dist_coeffs"}) {
+    if (!entry.has(key)) continue;
+    const Json value = entry[key];
+    const std::vector<Json> numbers = value.is_array() ? value.items() : std::vector<Json>{value};
+    for (const Json& n : numbers)
+      if (n.is_number() && n.number() != 0) refuse(n);
+  }
+  for (const char* key : {"camera_model", "model"}) {
+    if (!entry.has(key) || !entry[key].is_text()) continue;
+    std::string name = entry[key].text();
+    std::ranges::transform(name, name.begin(), [](char c) { return c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c; });
+    for (const char* bent : {"FISHEYE", "EQUIRECT", "SPHERICAL", "PANORAMA", "OMNI", "FOV"})
+      if (name.find(bent) != name.npos) refuse(entry[key]);
+  }
 }
 
 }  // namespace
@@ -82,18 +124,41 @@ std::string picture_path(const Json& value, const std::filesystem::path& folder)
 std::vector<Camera> cameras_of(const Json& list, const std::string& path) {
   check(list.is_array(), "{}: a camera list is a JSON list with one object per picture", path);
   check(list.size() > 0, "{}: the camera list is empty", path);
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
   std::vector<Camera> cameras;
   for (const Json& entry : list.items()) {
     Camera c;
     c.fx = focal_length(entry, "fx"), c.fy = focal_length(entry, "fy");
     c.cx = number_of(entry["cx"]), c.cy = number_of(entry["cy"]);
     c.width = side_of(entry, "w"), c.height = side_of(entry, "h");
-    if (!invert(matrix_of(entry["w2c"]), c.c2w)) fail("{} has no inverse", entry["w2c"].where());
-    c.image = picture_path(entry["file_path"], folder);
+    const Pose w2c = matrix_of(entry["w2c"]);
+    if (!invert(w2c, c.c2w)) fail("{} has no inverse", entry["w2c"].where());
+    check_rotation(entry["w2c"], w2c);
+    check_pinhole(entry);
+    c.image = path_inside(entry["file_path"], path);
     cameras.push_back(std::move(c));
   }
   return cameras;
+}
+
+Camera in_pixels_of(Camera c, ImageSize size) {
+  if (c.width == 0 || c.height == 0 || (c.width == size.width && c.height == size.height)) {
+    c.width = size.width, c.height = size.height;
+    return c;
+  }
+  // the one size is the other times a factor, but for the rounding of both to whole pixels
+  const double across = double(size.width) / double(c.width), down = double(size.height) / double(c.height);
+  const bool same_shape = std::abs(across * double(c.height) - size.height) <= std::max(1.0, across) &&
+                          std::abs(down * double(c.width) - size.width) <= std::max(1.0, down);
+  if (!same_shape) {
+    const bool swapped = c.width == size.height && c.height == size.width && exif_orientation(c.image) >= 5;
+    fail("{}: is {} x {}, but its camera says {} x {}{}", c.image, size.width, size.height, c.width, c.height,
+         swapped ? ", and its EXIF says that it is to be turned; turn the pixels (exiftran -a, magick mogrify "
+                   "-auto-orient) or the camera"
+                 : ", which is another shape");
+  }
+  c.fx *= across, c.cx *= across, c.fy *= down, c.cy *= down;
+  c.width = size.width, c.height = size.height;
+  return c;
 }
 
 std::vector<Camera> load_cameras(const std::string& path) { return cameras_of(Json::read(path), path); }

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "data/images.hpp"
+
 namespace lact {
 
 using Pose = std::array<double, 16>;  // 4x4 row-major, last row 0 0 0 1
@@ -18,10 +20,15 @@ struct Camera {                           // OpenCV axes: x right, y down, z for
 
 class Json;
 // A camera list: [{fx, fy, cx, cy, w2c: 4x4, file_path, and optionally w, h}, ...]. `image` is file_path joined to the
-// folder of the list, and may not point out of it. Every value is checked; an error names the file, the entry and the
-// key. Pictures are not opened.
+// folder of the list, and may not point out of it. w2c turns, moves and perhaps scales; a lens that bends (k1, a
+// fisheye camera_model) is refused. Every value is checked; an error names the file, the entry and the key. Pictures
+// are not opened.
 std::vector<Camera> load_cameras(const std::string& path);
 std::vector<Camera> cameras_of(const Json& list, const std::string& path);  // of an already parsed file
+
+// The camera in pixels of a picture of that size: w and h say for which size fx, fy, cx and cy hold, so these are
+// scaled where the picture has another. An error where it has another shape.
+Camera in_pixels_of(Camera c, ImageSize size);
 
 // Moves and turns the world so that the mean camera stands at the origin and looks along z, then scales it so that the
 // largest coordinate of a camera is 1. Directions that cancel have no mean, which is an error; cameras in one point

@@ -9,7 +9,7 @@ struct DataConfig {
   std::string path;
   std::vector<std::int64_t> image_size{256, 256};  // H W
   std::int64_t num_all_views = 15, num_input_views = 8, num_target_views = 8;
-  bool scene_pose_normalize = false;
+  bool scene_pose_normalize = false, follow_links = false;
   std::vector<std::int64_t> held_out, held_out_scenes, eval_inputs;
   std::int64_t threads = 1, cache_mb = 1024;
   SyntheticConfig synthetic;
@@ -21,6 +21,8 @@ struct DataConfig {
     f("path", path,
       "a scene folder with opencv_cameras.json, such a camera file, or an index (a JSON list of camera files); empty: "
       "generated scenes");
+    f("follow_links", follow_links,
+      "pictures and camera files may be links that lead out of the folder of their scene");
     f("image_size", image_size, "height and width of the pictures that the model sees");
     f("num_all_views", num_all_views, "distinct training views drawn for a sample");
     f("num_input_views", num_input_views, "the first of them are inputs");

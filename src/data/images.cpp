@@ -9,9 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <memory>
-#include <system_error>
 
 #include "base/check.hpp"
 #include "files/whole_file.hpp"
@@ -23,22 +21,17 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr std::int64_t largest_side = 65535, most_pixels = std::int64_t(1) << 28;
 constexpr std::uint8_t png_mark[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 constexpr std::uint8_t jpeg_mark[3] = {0xff, 0xd8, 0xff};
+constexpr std::size_t png_header = 33;
 
-constexpr std::uintmax_t largest_file = std::uintmax_t(1) << 32;
+constexpr std::int64_t largest_file = std::int64_t(1) << 32;
 
 // The first `limit` bytes.
-Bytes read_bytes(const std::string& path, std::uintmax_t limit = largest_file) {
-  std::error_code e;
-  check(std::filesystem::exists(path, e), "{}: no such picture", path);
-  check(std::filesystem::is_regular_file(path, e), "{}: not a file", path);
-  const std::uintmax_t size = std::filesystem::file_size(path, e);
-  check(!e, "{}: cannot be read", path);
-  check(size > 0, "{}: the file is empty", path);
-  check(size <= largest_file, "{}: a file of {} bytes is no sensible picture", path, size);
-  std::ifstream file(path, std::ios::binary);
-  Bytes bytes(std::min(size, limit));
-  file.read(reinterpret_cast<char*>(bytes.data()), std::streamsize(bytes.size()));
-  check(bool(file), "{}: cannot be read", path);
+Bytes read_bytes(const FileReader& file, std::int64_t limit = largest_file) {
+  check(file.size() > 0, "{}: the file is empty", file.path());
+  check(file.size() <= largest_file, "{}: a file of {} bytes is no sensible picture", file.path(), file.size());
+  Bytes bytes(std::size_t(std::min(file.size(), limit)));
+  check(file.read(bytes.data(), std::int64_t(bytes.size()), 0) == std::int64_t(bytes.size()), "{}: cannot be read",
+        file.path());
   return bytes;
 }
 
@@ -47,18 +40,34 @@ bool starts_with(const Bytes& bytes, const std::uint8_t (&mark)[n]) {
   return bytes.size() >= n && std::equal(mark, mark + n, bytes.begin());
 }
 
-ImageSize sane(const std::string& path, std::int64_t width, std::int64_t height) {
-  check(width > 0 && height > 0, "{}: a picture of {} x {} has no pixels", path, width, height);
+ImageSize sane(const FileReader& file, std::int64_t width, std::int64_t height) {
+  check(width > 0 && height > 0, "{}: a picture of {} x {} has no pixels", file.path(), width, height);
   check(width <= largest_side && height <= largest_side && width * height <= most_pixels,
-        "{}: a picture of {} x {} is larger than {} on a side or {} pixels", path, width, height, largest_side,
+        "{}: a picture of {} x {} is larger than {} on a side or {} pixels", file.path(), width, height, largest_side,
         most_pixels);
   return {int(width), int(height)};
 }
 
-ImageSize png_size(const std::string& path, const Bytes& bytes) {
-  check(bytes.size() >= 33 && std::memcmp(bytes.data() + 12, "IHDR", 4) == 0,
-        "{}: the PNG header is cut off or damaged", path);
-  return sane(path, png_get_uint_32(bytes.data() + 16), png_get_uint_32(bytes.data() + 20));
+// What a header says is believed as far as the file bears it out: `least` bytes are the fewest that such a picture
+// takes however well it is compressed, and decoding takes `memory` bytes.
+void check_size(const FileReader& file, ImageSize size, std::int64_t least, std::int64_t memory) {
+  constexpr std::int64_t mib = 1 << 20, always = 256 * mib, times = 100;
+  check(least <= file.size(), "{}: its {} bytes cannot hold the {} x {} pixels that its header says", file.path(),
+        file.size(), size.width, size.height);
+  check(memory <= std::max(always, times * file.size()),
+        "{}: its {} x {} pixels take {} MiB to decode, more than {} and than {} times the file; save it smaller",
+        file.path(), size.width, size.height, memory / mib, always / mib, times);
+}
+
+ImageSize png_size(const FileReader& file, const Bytes& bytes) {
+  check(bytes.size() >= png_header && std::memcmp(bytes.data() + 12, "IHDR", 4) == 0,
+        "{}: the PNG header is cut off or damaged", file.path());
+  const ImageSize size = sane(file, png_get_uint_32(bytes.data() + 16), png_get_uint_32(bytes.data() + 20));
+  constexpr std::int64_t samples[8] = {1, 1, 3, 1, 2, 1, 4, 1}, most_deflated = 1032;  // bytes of one
+  const std::int64_t row = (size.width * samples[bytes[25] & 7] * std::max(1, int(bytes[24])) + 7) / 8 + 1;
+  const bool alpha = (bytes[25] & 4) != 0 || bytes[25] == PNG_COLOR_TYPE_PALETTE;
+  check_size(file, size, row * size.height / most_deflated, std::int64_t(size.width) * size.height * (alpha ? 4 : 3));
+  return size;
 }
 
 struct CloseJpeg {
@@ -79,23 +88,26 @@ bool jpeg_header(const Jpeg& jpeg, const Bytes& bytes, int& width, int& height, 
               jpeg);
 }
 
-ImageSize jpeg_size(const std::string& path, const Jpeg& jpeg, const Bytes& bytes) {
+// Decoding a progressive one takes its coefficients, two bytes each, besides the pixels; any may be one.
+ImageSize jpeg_size(const FileReader& file, const Jpeg& jpeg, const Bytes& bytes) {
   int width = 0, height = 0, colours = 0;
-  check(jpeg_header(jpeg, bytes, width, height, colours), "{}: the JPEG header is cut off or damaged ({})", path,
+  check(jpeg_header(jpeg, bytes, width, height, colours), "{}: the JPEG header is cut off or damaged ({})", file.path(),
         tjGetErrorStr2(jpeg.get()));
-  const ImageSize size = sane(path, width, height);
-  check(colours != TJCS_CMYK && colours != TJCS_YCCK, "{}: a CMYK JPEG is not read; save it as RGB", path);
+  const ImageSize size = sane(file, width, height);
+  check(colours != TJCS_CMYK && colours != TJCS_YCCK, "{}: a CMYK JPEG is not read; save it as RGB", file.path());
+  const std::int64_t pixels = std::int64_t(width) * height, blocks = (width + 7) / 8 * std::int64_t((height + 7) / 8);
+  check_size(file, size, blocks / 8, pixels * 6);  // a block takes a bit
   return size;
 }
 
-Image decode_jpeg(const std::string& path, const Bytes& bytes) {
+Image decode_jpeg(const FileReader& file, const Bytes& bytes) {
   const Jpeg jpeg(tjInitDecompress());
-  const ImageSize size = jpeg_size(path, jpeg, bytes);
+  const ImageSize size = jpeg_size(file, jpeg, bytes);
   Image image{size.width, size.height, 3, {}};
   image.pixels.resize(std::size_t(size.width) * std::size_t(size.height) * 3);
   const int rc = tjDecompress2(jpeg.get(), bytes.data(), static_cast<unsigned long>(bytes.size()), image.pixels.data(),
-                               size.width, 0, size.height, TJPF_RGB, 0);
-  check(fine(rc, jpeg), "{}: the JPEG is cut off or damaged ({})", path, tjGetErrorStr2(jpeg.get()));
+                               size.width, 0, size.height, TJPF_RGB, TJFLAG_LIMITSCANS);
+  check(fine(rc, jpeg), "{}: the JPEG is cut off or damaged ({})", file.path(), tjGetErrorStr2(jpeg.get()));
   return image;
 }
 
@@ -145,6 +157,11 @@ struct PngReader : PngState {
     check(info != nullptr, "libpng could not start");
     png_set_read_fn(png, static_cast<PngState*>(this), png_give);
     png_set_user_limits(png, png_uint_32(largest_side), png_uint_32(largest_side));
+    // Texts, profiles and the like change no pixel here: they are passed over, not unpacked, whatever their length.
+    static constexpr png_byte unneeded[] =
+        "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0tEXt\0tIME\0zTXt";
+    png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, unneeded, int(sizeof unneeded / 5));
+    png_set_chunk_malloc_max(png, 0);
   }
   ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
   PngReader(const PngReader&) = delete;
@@ -175,8 +192,9 @@ void ask_for_eight_bit_colour(PngState& s) {
   png_read_update_info(s.png, s.info);
 }
 
-Image decode_png(const std::string& path, const Bytes& bytes) {
-  const ImageSize size = png_size(path, bytes);
+Image decode_png(const FileReader& file, const Bytes& bytes) {
+  const std::string& path = file.path();
+  const ImageSize size = png_size(file, bytes);
   Image image{size.width, size.height, 0, {}};
   PngReader reader(bytes);
   bool ok = guarded(reader, [&] {
@@ -201,37 +219,53 @@ Image decode_png(const std::string& path, const Bytes& bytes) {
 
 }  // namespace
 
-Image decode_image(const std::string& path) {
-  const Bytes bytes = read_bytes(path);
-  if (starts_with(bytes, png_mark)) return decode_png(path, bytes);
-  check(starts_with(bytes, jpeg_mark), "{}: neither a PNG nor a JPEG picture", path);
-  return decode_jpeg(path, bytes);
+FileReader open_picture(const std::string& path) {
+  try {
+    return FileReader(path);
+  } catch (const Error&) {
+    std::error_code e;
+    check(std::filesystem::exists(path, e), "{}: no such picture", path);
+    throw;
+  }
+}
+
+Image decode_image(const FileReader& file) {
+  return reading(file.path(), [&] {
+    const Bytes bytes = read_bytes(file);
+    if (starts_with(bytes, png_mark)) return decode_png(file, bytes);
+    check(starts_with(bytes, jpeg_mark), "{}: neither a PNG nor a JPEG picture", file.path());
+    return decode_jpeg(file, bytes);
+  });
 }
 
 // False where a file does not end as its kind does: it was cut off, or something was appended.
-static bool ends_whole(const std::string& path, bool png) {
-  const FileReader file(path);
+static bool ends_whole(const FileReader& file, bool png) {
   std::string end(png ? 8 : 2, '\0');
   file.read(end.data(), std::int64_t(end.size()), std::max<std::int64_t>(0, file.size() - std::int64_t(end.size())));
   return end == (png ? "IEND\xae\x42\x60\x82" : "\xff\xd9");
 }
 
-ImageSize image_size(const std::string& path) {
-  constexpr std::uintmax_t usual_header = 65536;  // a JPEG may put more than this before its frame header
-  Bytes bytes = read_bytes(path, usual_header);
+ImageSize image_size(const FileReader& file) {
+  Bytes bytes = read_bytes(file, png_header);
   const bool png = starts_with(bytes, png_mark);
-  check(png || starts_with(bytes, jpeg_mark), "{}: neither a PNG nor a JPEG picture", path);
-  if (!ends_whole(path, png)) {  // then only decoding tells
-    const Image image = decode_image(path);
+  check(png || starts_with(bytes, jpeg_mark), "{}: neither a PNG nor a JPEG picture", file.path());
+  if (!ends_whole(file, png)) {  // then only decoding tells
+    const Image image = decode_image(file);
     return {image.width, image.height};
   }
-  if (png) return png_size(path, bytes);
+  if (png) return png_size(file, bytes);
   const Jpeg jpeg(tjInitDecompress());
-  int width = 0, height = 0, colours = 0;
-  if (bytes.size() == usual_header && (!jpeg_header(jpeg, bytes, width, height, colours) || width == 0))
-    bytes = read_bytes(path);
-  return jpeg_size(path, jpeg, bytes);
+  // a JPEG may put a little or a lot before its frame header
+  for (const std::int64_t usual_header : {std::int64_t(4096), std::int64_t(65536), largest_file}) {
+    bytes = read_bytes(file, usual_header);
+    int width = 0, height = 0, colours = 0;
+    if (jpeg_header(jpeg, bytes, width, height, colours) && width > 0) break;
+  }
+  return jpeg_size(file, jpeg, bytes);
 }
+
+Image decode_image(const std::string& path) { return decode_image(open_picture(path)); }
+ImageSize image_size(const std::string& path) { return image_size(open_picture(path)); }
 
 void write_png(const std::string& path, const Image& image) {
   check(image.channels == 3 || image.channels == 4, "{}: a PNG of {} channels is not written", path, image.channels);

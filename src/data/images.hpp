@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "files/whole_file.hpp"
+
 namespace lact {
 
 struct Image {                              // row-major, samples of a pixel side by side
@@ -16,13 +18,21 @@ struct ImageSize {
   int width = 0, height = 0;
 };
 
+FileReader open_picture(const std::string& path);  // with an error of its own where nothing is there
+
 // PNG and JPEG, told apart by content. Grey becomes RGB; an alpha channel, or a palette with transparency, gives RGBA;
 // 16-bit samples are scaled to 8 with rounding; one transparent colour of a grey or RGB PNG is ignored, as are gamma
 // and orientation tags. A file that is missing, truncated, not a picture, or larger than 65535 on a side or 2^28 pixels
-// is an error that names it.
+// is an error that names it, as is one that would take more memory than 256 MiB and 100 times its bytes.
+Image decode_image(const FileReader& file);
 Image decode_image(const std::string& path);
-// From the header; the same errors, except damage in the middle. A file that was cut off is found by how it ends.
+// From a few bytes of header and end; the same errors, except damage in the middle. A file that was cut off is found by
+// how it ends.
+ImageSize image_size(const FileReader& file);
 ImageSize image_size(const std::string& path);
+// How a JPEG says that it is to be turned: 1 to 8 as EXIF counts, 5 to 8 swap width and height; 1 where it says
+// nothing.
+int exif_orientation(const std::string& path);
 void write_png(const std::string& path, const Image& image);
 
 inline constexpr int largest_fit = 16384;  // side that fit() gives; keeps the long side of a thin picture within an int
@@ -38,6 +48,6 @@ Fit fit(ImageSize stored, int height, int width);
 // passes, and a picture that keeps its size is returned untouched.
 Image resize(const Image& image, int height, int width);
 // RGB, scaled and cropped by fit(); RGBA is laid on white afterwards.
-Image resize_and_crop(const Image& image, int height, int width);
+Image resize_and_crop(Image image, int height, int width);
 
 }  // namespace lact

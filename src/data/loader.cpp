@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "data/scene_folder.hpp"
+#include "parallel/world.hpp"
 
 namespace lact {
 namespace {
@@ -72,7 +73,8 @@ Batch batch_of(const std::vector<Sample>& samples, std::int64_t inputs, std::int
 std::unique_ptr<ViewSource> open_views(const DataConfig& config) {
   check_data(config);
   if (config.path.empty()) return std::make_unique<SyntheticScenes>(config.synthetic, config.cache_mb << 20);
-  return std::make_unique<SceneFolder>(config.path, config.cache_mb << 20);
+  return std::make_unique<SceneFolder>(config.path, config.cache_mb << 20,
+                                       SceneFolder::Opening{config.follow_links, world_info().rank == 0});
 }
 
 Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device) {

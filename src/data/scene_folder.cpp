@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "base/check.hpp"
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "files/json.hpp"
+#include "files/kind.hpp"
 
 namespace lact {
 
@@ -49,53 +53,124 @@ std::int64_t PictureCache::bytes() const {
   return used_;
 }
 
-namespace fs = std::filesystem;
+namespace {
 
-SceneFolder::SceneFolder(const std::string& path, std::int64_t cache_bytes) : cache_(cache_bytes) {
-  std::error_code e;
-  const bool folder = fs::is_directory(path, e);
-  const std::string file = folder ? (fs::path(path) / "opencv_cameras.json").string() : path;
-  constexpr std::string_view formats =
-      "a scene folder with opencv_cameras.json, such a camera file, or an index (a JSON list of camera files)";
-  check(fs::exists(file, e), "{}: {}; data.path takes {}", path,
-        folder ? "this folder has no opencv_cameras.json" : "no such file or folder", formats);
+namespace fs = std::filesystem;
+constexpr std::string_view formats =
+    "data.path takes a scene folder with opencv_cameras.json, such a camera file, or an index (a JSON list of camera "
+    "files)";
+
+// Says how far a long opening is, now and then.
+class Slow {
+ public:
+  explicit Slow(std::string what) : what_(std::move(what)) {}
+  double seconds() const { return steady_seconds() - begin_; }
+  void at(std::int64_t done, std::int64_t all) {
+    if (seconds() < next_) return;
+    log::progress(fill("{}: {} of {}", {what_, done, all}));
+    next_ = seconds() + 2;
+    said_ = true;
+  }
+  ~Slow() {
+    if (said_) log::end_line();
+  }
+
+ private:
+  std::string what_;
+  double begin_ = steady_seconds(), next_ = 2;
+  bool said_ = false;
+};
+
+// Scenes are named by their folders, and those of one name are numbered: files are written under these names.
+class Names {
+ public:
+  std::string fresh(const std::string& folder) {
+    std::string name = folder;
+    for (int& n = last_.try_emplace(folder, 1).first->second; !taken_.insert(name).second;)
+      name = folder + "_" + std::to_string(++n);
+    return name;
+  }
+
+ private:
+  std::unordered_set<std::string> taken_;
+  std::unordered_map<std::string, int> last_;  // number by folder
+};
+
+Json read_list(const std::string& file) {
+  const FileKind found = kind_of(file);
+  check(found.kind == FileKind::unknown, "{}: {}; {}", file, found.words, formats);
   Json list;
   try {
     list = Json::read(file);
   } catch (const Error& error) {
-    fail("{}; data.path takes {}", error.what(), formats);
+    fail("{}; {}", error.what(), formats);
   }
-  check(list.is_array(), "{}: neither a camera file nor an index; data.path takes {}", file, formats);
+  check(list.is_array(), "{}: neither a camera file nor an index; {}", file, formats);
   check(list.size() > 0, "{}: the list is empty", file);
-  if (!list.at(0).is_text()) {
-    add_scene(file, cameras_of(list, file));
-    return;
-  }
-  for (const Json& entry : list.items()) {
-    const fs::path named = entry.text();
-    check(!named.empty(), "{} is empty", entry.where());
-    const std::string camera_file = (fs::path(file).parent_path() / named).lexically_normal().string();
-    check(fs::exists(camera_file, e), "{}: no such camera file, named by {}", camera_file, entry.where());
-    add_scene(camera_file, load_cameras(camera_file));
-  }
+  return list;
 }
 
-void SceneFolder::add_scene(const std::string& camera_file, std::vector<Camera> cameras) {
-  const std::string folder = fs::absolute(camera_file).lexically_normal().parent_path().filename().string();
-  std::string name = folder;  // scenes of one name are numbered: files are written under it
-  for (int n = 2; std::ranges::find(scenes_, name, &Scene::name) != scenes_.end(); ++n)
-    name = folder + "_" + std::to_string(n);
-  bool warned = false;
-  for (Camera& c : cameras) {
-    const ImageSize size = image_size(c.image);
-    if (!warned && c.width > 0 && c.height > 0 && (c.width != size.width || c.height != size.height)) {
-      log::warning("{}: is {} x {}, but its camera says {} x {}; the camera is taken to be in pixels of the picture",
-                   c.image, size.width, size.height, c.width, c.height);
-      warned = true;
+}  // namespace
+
+SceneFolder::SceneFolder(const std::string& path, std::int64_t cache_bytes, Opening opening)
+    : opening_(opening), cache_(cache_bytes) {
+  std::error_code e;
+  check(path.find('\0') == path.npos, "data.path={} is not a path", path);
+  const bool folder = fs::is_directory(path, e);
+  const std::string file = folder ? (fs::path(path) / "opencv_cameras.json").string() : path;
+  check(fs::exists(file, e), "{}: {}; {}", path,
+        folder ? "this folder has no opencv_cameras.json" : "no such file or folder", formats);
+  const Json list = read_list(file);
+  Names names;
+  auto add = [&](const std::string& camera_file, std::vector<Camera> cameras) {
+    const std::string name = fs::absolute(camera_file).lexically_normal().parent_path().filename().string();
+    scenes_.push_back({names.fresh(name),
+                       DatasetFolder(fs::path(camera_file).parent_path().string(), opening.follow_links),
+                       std::move(cameras),
+                       {}});
+    scenes_.back().sizes.resize(scenes_.back().cameras.size());
+    if (folder || camera_file != file) scenes_.back().folder.check_inside(FileReader(camera_file));
+  };
+  if (!list.at(0).is_text()) {
+    add(file, cameras_of(list, file));
+  } else {
+    Slow slow("opening scenes");
+    for (const Json& entry : list.items()) {
+      check(!entry.text().empty(), "{} is empty", entry.where());
+      const std::string camera_file = fs::path(path_inside(entry, file)).lexically_normal().string();
+      check(fs::exists(camera_file, e), "{}: no such camera file, named by {}", camera_file, entry.where());
+      add(camera_file, load_cameras(camera_file));
+      slow.at(scenes(), list.size());
     }
-    c.width = size.width, c.height = size.height;
   }
-  scenes_.push_back({name, std::move(cameras)});
+  if (opening.look) look_at_some();
+}
+
+// What is wrong with pictures should show before the first step, and a start should not take long: so the heads and
+// ends of some thousands are looked at, spread over all, for some seconds. The others are looked at when they are
+// loaded.
+void SceneFolder::look_at_some() {
+  constexpr std::int64_t most = 4096;
+  constexpr double seconds = 10;
+  std::int64_t all = 0, at = 0, looked = 0, scaled = 0;
+  for (const Scene& s : scenes_) all += std::int64_t(s.cameras.size());
+  const std::int64_t apart = (all + most - 1) / most;
+  std::string first;
+  Slow slow("looking at pictures");
+  for (std::int64_t s = 0; s < scenes(); ++s)
+    for (std::int64_t v = 0; v < views(s) && slow.seconds() < seconds; ++v) {
+      if (at++ % apart != 0) continue;
+      const Camera listed = scene(s).cameras[std::size_t(v)], c = looked_at(s, v);
+      if (listed.width > 0 && listed.height > 0 && (listed.width != c.width || listed.height != c.height) &&
+          scaled++ == 0)
+        first = fill("{} is {} x {}, but its camera says {} x {}",
+                     {c.image, c.width, c.height, listed.width, listed.height});
+      slow.at(++looked, all / apart);
+    }
+  if (scaled > 0)
+    log::warning("{}: fx, fy, cx and cy are scaled to the picture, as for {} of {} pictures", first, scaled, looked);
+  if (looked < all / apart)
+    log::info("{} of {} pictures were looked at in {} s; the others are when they are loaded", looked, all, seconds);
 }
 
 const SceneFolder::Scene& SceneFolder::scene(std::int64_t s) const {
@@ -104,22 +179,45 @@ const SceneFolder::Scene& SceneFolder::scene(std::int64_t s) const {
 }
 
 std::string SceneFolder::scene_name(std::int64_t s) const { return scene(s).name; }
+std::string SceneFolder::scene_title(std::int64_t s) const {
+  return "scene '" + scene_name(s) + "' (" + scene(s).folder.path() + ")";
+}
 std::int64_t SceneFolder::views(std::int64_t s) const { return std::int64_t(scene(s).cameras.size()); }
 
 Camera SceneFolder::camera(std::int64_t s, std::int64_t view) const {
-  check(view >= 0 && view < views(s), "scene '{}' has no view {} among {}", scene_name(s), view, views(s));
-  return scene(s).cameras[std::size_t(view)];
+  check(view >= 0 && view < views(s), "{} has no view {} among {}", scene_title(s), view, views(s));
+  const Camera& listed = scene(s).cameras[std::size_t(view)];
+  std::unique_lock lock(sizes_mutex_);
+  const ImageSize size = scene(s).sizes[std::size_t(view)];
+  lock.unlock();
+  return size.width > 0 ? in_pixels_of(listed, size) : listed;
+}
+
+FileReader SceneFolder::picture(std::int64_t s, std::int64_t view) const {
+  FileReader file = open_picture(camera(s, view).image);
+  scene(s).folder.check_inside(file);
+  return file;
+}
+
+Camera SceneFolder::measured(std::int64_t s, std::int64_t view, ImageSize size) const {
+  const Camera c = in_pixels_of(scene(s).cameras[std::size_t(view)], size);
+  const std::lock_guard lock(sizes_mutex_);
+  scene(s).sizes[std::size_t(view)] = size;
+  return c;
+}
+
+Camera SceneFolder::looked_at(std::int64_t s, std::int64_t view) const {
+  return measured(s, view, image_size(picture(s, view)));
 }
 
 PosedView SceneFolder::load(std::int64_t s, std::int64_t view, std::int64_t height, std::int64_t width) const {
-  const Camera c = camera(s, view);
   const PictureCache::Key key{s, view, height, width};
-  std::optional<Image> image = cache_.find(key);
-  if (!image) {
-    image = resize_and_crop(decode_image(c.image), int(height), int(width));
-    cache_.keep(key, *image);
-  }
-  return fitted_view(c, *image);
+  if (const std::optional<Image> image = cache_.find(key)) return fitted_view(camera(s, view), *image);
+  Image whole = decode_image(picture(s, view));
+  const Camera c = measured(s, view, {whole.width, whole.height});
+  const Image image = reading(c.image, [&] { return resize_and_crop(std::move(whole), int(height), int(width)); });
+  cache_.keep(key, image);
+  return fitted_view(c, image);
 }
 
 }  // namespace lact

@@ -20,6 +20,9 @@ class ViewSource {
   virtual ~ViewSource() = default;
   virtual std::int64_t scenes() const = 0;
   virtual std::string scene_name(std::int64_t scene) const = 0;
+  virtual std::string scene_title(std::int64_t scene) const {  // for sentences
+    return "scene '" + scene_name(scene) + "'";
+  }
   virtual std::int64_t views(std::int64_t scene) const = 0;
   // The view at `height` x `width`, resized and cropped as needed.
   virtual PosedView load(std::int64_t scene, std::int64_t view, std::int64_t height, std::int64_t width) const = 0;

@@ -14,9 +14,9 @@ bool holds(const std::vector<std::int64_t>& list, std::int64_t x) {
 
 }  // namespace
 
-Split split_views(std::int64_t views, const std::vector<std::int64_t>& held_out, const std::string& scene_name) {
+Split split_views(std::int64_t views, const std::vector<std::int64_t>& held_out, const std::string& title) {
   for (std::int64_t v : held_out)
-    check(v >= 0 && v < views, "data.held_out names view {}, but scene '{}' has {} views", v, scene_name, views);
+    check(v >= 0 && v < views, "data.held_out names view {}, but {} has {} views", v, title, views);
   Split split;
   for (std::int64_t v = 0; v < views; ++v) (holds(held_out, v) ? split.held_out : split.train).push_back(v);
   return split;
@@ -28,10 +28,10 @@ std::vector<SceneViews> training_views(const ViewSource& source, const DataConfi
   std::vector<SceneViews> all;
   for (std::int64_t s = 0; s < source.scenes(); ++s) {
     if (holds(config.held_out_scenes, s)) continue;
-    const std::string name = source.scene_name(s);
-    SceneViews one{s, split_views(source.views(s), config.held_out, name).train};
+    const std::string title = source.scene_title(s);
+    SceneViews one{s, split_views(source.views(s), config.held_out, title).train};
     check(std::int64_t(one.train.size()) >= config.num_all_views,
-          "scene '{}' has {} views to train on, fewer than data.num_all_views, {}", name, one.train.size(),
+          "{} has {} views to train on, fewer than data.num_all_views, {}", title, one.train.size(),
           config.num_all_views);
     all.push_back(std::move(one));
   }
@@ -62,17 +62,16 @@ ViewChoice given_views(std::int64_t scene, std::vector<std::int64_t> inputs, std
   return choice;
 }
 
-std::vector<std::int64_t> evaluation_inputs(const Split& split, const DataConfig& config,
-                                            const std::string& scene_name) {
+std::vector<std::int64_t> evaluation_inputs(const Split& split, const DataConfig& config, const std::string& title) {
   const auto views = std::int64_t(split.train.size() + split.held_out.size());
   for (std::int64_t v : config.eval_inputs) {
-    check(v >= 0 && v < views, "data.eval_inputs names view {}, but scene '{}' has {} views", v, scene_name, views);
+    check(v >= 0 && v < views, "data.eval_inputs names view {}, but {} has {} views", v, title, views);
     check(!holds(split.held_out, v), "data.eval_inputs names view {}, which data.held_out keeps for judging", v);
   }
   if (!config.eval_inputs.empty()) return config.eval_inputs;
   const auto train = std::int64_t(split.train.size()), count = config.num_input_views;
-  check(count <= train, "scene '{}' has {} views that are not held out, fewer than data.num_input_views, {}",
-        scene_name, train, count);
+  check(count <= train, "{} has {} views that are not held out, fewer than data.num_input_views, {}", title, train,
+        count);
   std::vector<std::int64_t> inputs;
   for (std::int64_t i = 0; i < count; ++i) inputs.push_back(split.train[std::size_t(i * train / count)]);
   return inputs;

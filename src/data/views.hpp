@@ -12,7 +12,8 @@ namespace lact {
 struct Split {
   std::vector<std::int64_t> train, held_out;  // ascending
 };
-Split split_views(std::int64_t views, const std::vector<std::int64_t>& held_out, const std::string& scene_name);
+// `title` names the scene in a sentence.
+Split split_views(std::int64_t views, const std::vector<std::int64_t>& held_out, const std::string& title);
 
 struct SceneViews {  // a scene to train on, and its views that may be used for it
   std::int64_t scene = 0;
@@ -34,7 +35,6 @@ ViewChoice choose_views(std::uint64_t seed, std::int64_t sample, std::span<const
 ViewChoice given_views(std::int64_t scene, std::vector<std::int64_t> inputs, std::vector<std::int64_t> targets);
 
 // data.eval_inputs, or as many training views as a sample has inputs, evenly spread. None of them is held out.
-std::vector<std::int64_t> evaluation_inputs(const Split& split, const DataConfig& config,
-                                            const std::string& scene_name);
+std::vector<std::int64_t> evaluation_inputs(const Split& split, const DataConfig& config, const std::string& title);
 
 }  // namespace lact

@@ -8,24 +8,22 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "files/hdf5_objects.hpp"
 #include "files/row_major.hpp"
 #include "files/whole_file.hpp"
 
 namespace lact {
+
+using hdf5::Handle, hdf5::ok, hdf5::reason;
+
 namespace {
 
 constexpr const char* type_key = "dtype";  // set to "bf16" on datasets whose 16-bit integers are bf16
 
-// Version 1.12 names objects in another way, in a struct of its own.
-#if H5_VERSION_GE(1, 12, 0)
-constexpr auto visit_objects = H5Ovisit3;
-#else
-constexpr auto visit_objects = H5Ovisit2;
-#endif
-
 // The library must not tidy up at the end: a file that could not be closed (full disk) would crash it there. Not at
-// exit, and not in MPI_Finalize, to which it ties itself when it finds MPI running; so it starts before main does.
-[[maybe_unused]] const herr_t started = (H5dont_atexit(), H5open());
+// exit, and not in MPI_Finalize, to which it ties itself when it finds MPI running; so it starts before main does. It
+// loads no plugins: a file could name any.
+[[maybe_unused]] const herr_t started = (H5dont_atexit(), H5open(), H5PLset_loading_state(0));
 
 // One call at a time, as the library wants where it was built without locks, and no printing of its own.
 class Turn {
@@ -38,43 +36,6 @@ class Turn {
     return m;
   }
   std::lock_guard<std::mutex> lock_;
-};
-
-// What the library says at the bottom of its error stack, or the system's words where it quotes them.
-std::string reason() {
-  std::string why = "no reason given";
-  auto first = [](unsigned depth, const H5E_error2_t* e, void* out) -> herr_t {
-    if (depth == 0 && e->desc != nullptr) *static_cast<std::string*>(out) = e->desc;
-    return 0;
-  };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first, &why);
-  constexpr std::string_view quote = "error message = '";
-  auto begin = why.find(quote);
-  if (begin == std::string::npos) return why;
-  begin += quote.size();
-  return why.substr(begin, why.find('\'', begin) - begin);
-}
-
-// A negative status becomes "FILE: WHAT (reason)".
-template <class Status>
-Status ok(Status s, const std::string& file, std::string_view what) {
-  if (s < 0) fail("{}: {} ({})", file, what, reason());
-  return s;
-}
-
-class Handle {
- public:
-  Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
-  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
-  ~Handle() {
-    if (id_ >= 0) close_(id_);
-  }
-  operator hid_t() const { return id_; }
-  hid_t release() { return std::exchange(id_, -1); }
-
- private:
-  hid_t id_;
-  herr_t (*close_)(hid_t);
 };
 
 static_assert(std::endian::native == std::endian::little, "one type for the file and the memory");
@@ -149,7 +110,9 @@ std::string read_text_attribute(hid_t object, const std::string& key, const std:
   Handle a = open_attribute(object, key, H5T_STRING, "text of a fixed length", owner);
   Handle type(H5Aget_type(a), H5Tclose);
   std::size_t bytes = H5Tget_size(type);
-  check(bytes > 0 && bytes <= H5Aget_storage_size(a), "{}: attribute '{}' is damaged", owner, key);
+  constexpr std::size_t most = 16 << 20;  // a config has thousands
+  check(bytes > 0 && bytes <= std::min<std::size_t>(most, H5Aget_storage_size(a)), "{}: attribute '{}' is damaged",
+        owner, key);
   std::string text(bytes, '\0');
   ok(H5Aread(a, type, text.data()), owner, "attribute '" + key + "' cannot be read");
   text.erase(std::find_if(text.rbegin(), text.rend(), [](char c) { return c != '\0'; }).base(), text.end());
@@ -173,17 +136,13 @@ struct Hdf5File::Handles {
   std::string named(const std::string& dataset) const {
     return dataset.empty() ? path : path + ": dataset '" + dataset + "'";
   }
-  bool has(const std::string& name) const {
-    for (auto slash = name.find('/'); slash != name.npos; slash = name.find('/', slash + 1))
-      if (H5Lexists(file, name.substr(0, slash).c_str(), H5P_DEFAULT) <= 0) return false;
-    if (H5Lexists(file, name.c_str(), H5P_DEFAULT) <= 0) return false;
-    Handle object(H5Oopen(file, name.c_str(), H5P_DEFAULT), H5Oclose);
-    return object >= 0 && H5Iget_type(object) == H5I_DATASET;
-  }
+  bool has(const std::string& name) const { return hdf5::has_dataset(file, path, name); }
   Handle dataset(const std::string& name) const {
     check_name(path, name);
     check(has(name), "{}: there is no dataset '{}'", path, name);
-    return {ok(H5Dopen2(file, name.c_str(), H5P_DEFAULT), named(name), "cannot be opened"), H5Dclose};
+    Handle d(ok(H5Dopen2(file, name.c_str(), H5P_DEFAULT), named(name), "cannot be opened"), H5Dclose);
+    hdf5::check_own_numbers(d, named(name));
+    return d;
   }
   Handle object(const std::string& name) const {  // "" is the file
     if (!name.empty()) return dataset(name);
@@ -220,9 +179,13 @@ Hdf5File::Info Hdf5File::Handles::info(hid_t dataset, const std::string& name) c
   auto bytes = bytes_of(i.shape, size_of(i.dtype));
   check(bytes.has_value(), "{} has the impossible shape {}", named(name), text_of(i.shape));
   Handle plan(H5Dget_create_plist(dataset), H5Pclose);
-  if (H5Pget_layout(plan) != H5D_CHUNKED)  // chunks may be compressed
-    check(std::uint64_t(*bytes) <= H5Dget_storage_size(dataset), "{} of shape {} wants {} bytes but has {}",
-          named(name), text_of(i.shape), *bytes, std::int64_t(H5Dget_storage_size(dataset)));
+  hsize_t whole = 0;
+  ok(H5Fget_filesize(file, &whole), path, "is damaged");
+  constexpr hsize_t most_deflated = 1032;  // bytes of one
+  const hsize_t has = H5Pget_layout(plan) == H5D_CHUNKED ? whole * most_deflated
+                                                         : std::min<hsize_t>(whole, H5Dget_storage_size(dataset));
+  check(std::uint64_t(*bytes) <= has, "{} of shape {} wants {} bytes but has {}", named(name), text_of(i.shape), *bytes,
+        std::int64_t(has));
   i.bytes = *bytes;
   return i;
 }
@@ -311,14 +274,7 @@ void Hdf5File::close() {
 
 std::vector<std::string> Hdf5File::names() const {
   Turn turn;
-  std::vector<std::string> all;
-  auto visit = [](hid_t, const char* name, const auto* i, void* out) -> herr_t {
-    if (i->type == H5O_TYPE_DATASET) static_cast<std::vector<std::string>*>(out)->emplace_back(name);
-    return 0;
-  };
-  ok(visit_objects(opened().file, H5_INDEX_NAME, H5_ITER_NATIVE, visit, &all, H5O_INFO_BASIC), path_, "is damaged");
-  std::ranges::sort(all);
-  return all;
+  return hdf5::dataset_names(opened().file, path_);
 }
 
 bool Hdf5File::has(const std::string& name) const {

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <type_traits>
 #include <variant>
@@ -14,16 +15,52 @@
 
 namespace lact {
 
+// The keys of an object in their order. Many of them get an index, so that a file of many takes no square of the time.
+template <class Node>
+class Members {
+ public:
+  auto begin() const { return list_.begin(); }
+  auto end() const { return list_.end(); }
+  std::size_t size() const { return list_.size(); }
+  const Node* find(std::string_view key) const {
+    const std::size_t i = place(key);
+    return i < list_.size() ? &list_[i].second : nullptr;
+  }
+  Node* add(std::string key, Node value) {  // null where the key is there already
+    if (place(key) < list_.size()) return nullptr;
+    list_.emplace_back(std::move(key), std::move(value));
+    for (std::size_t i = places_.size(); list_.size() > few && i < list_.size(); ++i)
+      places_.emplace(list_[i].first, i);
+    return &list_.back().second;
+  }
+  void put(const std::string& key, Node value) {  // adds at the end, or replaces in place
+    const std::size_t i = place(key);
+    if (i < list_.size())
+      list_[i].second = std::move(value);
+    else
+      add(key, std::move(value));
+  }
+
+ private:
+  std::size_t place(std::string_view key) const {  // list_.size() where it is not there
+    if (list_.size() > few) {
+      const auto found = places_.find(key);
+      return found == places_.end() ? list_.size() : found->second;
+    }
+    const auto found = std::ranges::find(list_, key, [](const auto& m) -> std::string_view { return m.first; });
+    return std::size_t(found - list_.begin());
+  }
+  static constexpr std::size_t few = 16;
+  std::vector<std::pair<std::string, Node>> list_;
+  std::map<std::string, std::size_t, std::less<>> places_;  // empty while there are few
+};
+
 struct Json::Node {
   using Items = std::vector<Node>;
-  using Members = std::vector<std::pair<std::string, Node>>;
+  using Members = lact::Members<Node>;
   std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Items, Members> value;
 
-  const Node* find(std::string_view key) const {
-    for (const auto& [k, v] : std::get<Members>(value))
-      if (k == key) return &v;
-    return nullptr;
-  }
+  const Node* find(std::string_view key) const { return std::get<Members>(value).find(key); }
   void write(std::string& out) const;
 };
 
@@ -78,14 +115,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool start_object(std::size_t) override { return open(typename Node::Members{}); }
   bool start_array(std::size_t) override { return open(typename Node::Items{}); }
   bool end_array() override { return close(); }
-  bool end_object() override {
-    std::vector<std::string_view> keys;
-    for (const auto& [k, v] : std::get<typename Node::Members>(open_.back()->value)) keys.push_back(k);
-    std::ranges::sort(keys);
-    auto twice = std::ranges::adjacent_find(keys);
-    if (twice != keys.end()) fail("{}: the key '{}' stands twice in one object", source_, shortened(*twice));
-    return close();
-  }
+  bool end_object() override { return close(); }
   bool key(std::string& k) override {
     key_ = std::move(k);
     return true;
@@ -111,8 +141,9 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
       if (auto* items = std::get_if<typename Node::Items>(&open_.back()->value))
         node = &items->emplace_back();
       else
-        node = &std::get<typename Node::Members>(open_.back()->value).emplace_back(std::move(key_), Node{}).second;
+        node = std::get<typename Node::Members>(open_.back()->value).add(key_, Node{});
     }
+    if (node == nullptr) fail("{}: the key '{}' stands twice in one object", source_, shortened(key_));
     node->value = std::forward<V>(value);
     return node;
   }
@@ -147,11 +178,13 @@ Json Json::parse(std::string_view text, const std::string& source, std::int64_t 
         max_bytes);
   check(text.find('\0') == text.npos, "{}: is not JSON: it holds a zero byte",
         source);  // the parser would stop there, content
-  Json j;
-  j.source_ = std::make_shared<const std::string>(source);
-  Builder<Node> builder(text, source, *j.node_);
-  nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
-  return j;
+  return reading(source, [&] {
+    Json j;
+    j.source_ = std::make_shared<const std::string>(source);
+    Builder<Node> builder(text, source, *j.node_);
+    nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+    return j;
+  });
 }
 
 Json Json::read(const std::string& path, std::int64_t max_bytes) {
@@ -283,12 +316,7 @@ Json& Json::push(const Json& item) {
 
 Json& Json::set(const std::string& key, const Json& value) {
   if (!is_object()) wanted("an object");
-  auto& members = std::get<Node::Members>(own().value);
-  auto old = std::ranges::find(members, key, [](const auto& m) -> const std::string& { return m.first; });
-  if (old != members.end())
-    old->second = *value.node_;
-  else
-    members.emplace_back(key, *value.node_);
+  std::get<Node::Members>(own().value).put(key, *value.node_);
   return *this;
 }
 
@@ -312,7 +340,7 @@ void Json::Node::write(std::string& out) const {
     void operator()(const Members& members) const {
       to += '{';
       for (const auto& m : members) {
-        if (&m != members.data()) to += ", ";
+        if (&m != &*members.begin()) to += ", ";
         to += quoted(m.first) + ": ";
         m.second.write(to);
       }

@@ -109,7 +109,11 @@ bool store(const Tensor& to, std::int64_t i, double x) {
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : file_(path) {
-  Json header = Json::parse(read_header(), path + " (header)", max_header);
+  reading(path, [&] { take_header(); });
+}
+
+void SafetensorsFile::take_header() {
+  Json header = Json::parse(read_header(), path() + " (header)", max_header);
   for (const auto& [name, value] : header.members()) {
     if (name != "__metadata__") {
       take_entry(name, value);

@@ -36,6 +36,7 @@ class SafetensorsFile {
   Tensor read_as(const std::string& name, Device& d, DType t) const;
 
  private:
+  void take_header();
   std::string read_header();
   void take_entry(const std::string& name, const Json& description);
   void check_ranges();

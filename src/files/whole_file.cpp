@@ -35,6 +35,7 @@ void make_durable(const std::string& path, int flags, const std::string& shown) 
 }  // namespace
 
 FileReader::FileReader(const std::string& path) : path_(path) {
+  check(path.find('\0') == path.npos, "{}: cannot be read (no path holds a zero byte)", path);
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block the open
   if (fd < 0) fail("{}: cannot be read ({})", path, reason());
   descriptor_ = std::shared_ptr<const int>(new int(fd), [](const int* d) {
@@ -58,18 +59,26 @@ std::int64_t FileReader::read(void* to, std::int64_t count, std::int64_t begin) 
   return done;
 }
 
+std::string FileReader::real_path() const {
+  std::error_code error;  // without /proc the path is resolved a second time
+  const auto opened = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(*descriptor_), error);
+  return (error ? std::filesystem::canonical(path_, error) : opened).string();
+}
+
 std::string read_text(const std::string& path, std::int64_t max_bytes) {
-  FileReader file(path);
-  std::string text;
-  constexpr std::int64_t block = 1 << 16;  // read to the end, for files of /proc have no size
-  for (std::int64_t size = 0, n = block; n == block; size += n) {
-    check(size <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
-    text.resize(std::size_t(size + block));
-    n = file.read(text.data() + size, block, size);
-    text.resize(std::size_t(size + n));
-  }
-  check(std::int64_t(text.size()) <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
-  return text;
+  const FileReader file(path);
+  return reading(path, [&] {
+    std::string text;
+    constexpr std::int64_t block = 1 << 16;  // read to the end, for files of /proc have no size
+    for (std::int64_t size = 0, n = block; n == block; size += n) {
+      check(size <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
+      text.resize(std::size_t(size + block));
+      n = file.read(text.data() + size, block, size);
+      text.resize(std::size_t(size + n));
+    }
+    check(std::int64_t(text.size()) <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
+    return text;
+  });
 }
 
 void write_whole(const std::string& path, std::string_view bytes) {
@@ -102,7 +111,8 @@ FileWriter::FileWriter(const std::string& path, std::string shown) : FileWriter(
 FileWriter FileWriter::at_end(const std::string& path) { return {path, path, O_APPEND}; }
 
 FileWriter::FileWriter(const std::string& path, std::string shown, int mode)
-    : descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | mode, 0666)), shown_(std::move(shown)) {
+    : descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | mode, 0666)),  // as above
+      shown_(std::move(shown)) {
   if (descriptor_ < 0) fail("{}: cannot be written ({})", shown_, reason());
 }
 

@@ -15,6 +15,7 @@ class FileReader {
   explicit FileReader(const std::string& path);
   const std::string& path() const { return path_; }
   std::int64_t size() const { return size_; }  // when it was opened
+  std::string real_path() const;               // where the opened file lies, without links; empty where nobody can say
   // How many were there: fewer than asked for only at the end of the file.
   std::int64_t read(void* to, std::int64_t count, std::int64_t begin) const;
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/check.hpp"
+#include "files/kind.hpp"
 #include "kernels/cudnn.hpp"
 
 namespace lact {
@@ -91,6 +92,12 @@ void RunConfig::check_values() const {
 
 namespace {
 
+void check_is_text(const std::string& path, std::string_view wanted) {
+  if (!std::filesystem::exists(path)) return;  // reading it says so
+  const FileKind is = kind_of(path);
+  check(is.kind == FileKind::unknown, "{}: {}; {}", path, is.words, wanted);
+}
+
 RunConfig overridden(RunConfig c, const std::vector<std::string>& overrides) {
   for (const std::string& o : overrides) apply_override(Fields::of(c), o);
   return c;
@@ -112,7 +119,9 @@ RunConfig RunConfig::completed(RunConfig c, const std::string& folder, const std
     auto beside = std::filesystem::path(folder) / model_file;  // as seen from here, else from the config file
     bool here = std::filesystem::exists(model_file) || !std::filesystem::exists(beside);
     c.model = {};
-    read_config_file(Fields::of(c), here ? model_file : beside.string(), "model");
+    const std::string file = here ? model_file : beside.string();
+    check_is_text(file, "model.file takes a model file as published (YAML or JSON)");
+    read_config_file(Fields::of(c), file, "model");
     c.model.file = model_file;
   }
   c = with_blocks(overridden(with_blocks(c), overrides));  // so that a key may name a block that no file lists
@@ -122,6 +131,7 @@ RunConfig RunConfig::completed(RunConfig c, const std::string& folder, const std
 
 RunConfig RunConfig::load(const std::string& path, const std::vector<std::string>& overrides) {
   RunConfig c;
+  check_is_text(path, "a config is YAML or JSON");
   read_config_file(Fields::of(c), path);
   c = completed(c, std::filesystem::path(path).parent_path().string(), overrides);
   if (c.run.dir.empty()) c.run.dir = "runs/" + std::filesystem::path(path).stem().string();
@@ -145,8 +155,8 @@ std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now) {
   std::erase_if(all, [&](const Difference& d) {
     return d.key.starts_with("run.") || d.key.starts_with("parallel.") || d.key.starts_with("compute.") ||
            d.key == "train.precision" || d.key == "train.checkpoint_seconds" || d.key == "train.keep_checkpoints" ||
-           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.cache_mb" || d.key == "model.file" ||
-           (d.key == "train.steps" && grows);
+           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.cache_mb" ||
+           d.key == "data.follow_links" || d.key == "model.file" || (d.key == "train.steps" && grows);
   });
   return all;
 }

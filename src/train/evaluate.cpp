@@ -95,9 +95,9 @@ std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataC
   std::vector<ViewChoice> choices, novel;
   for (std::int64_t s = 0; s < source.scenes(); ++s) {
     bool is_novel = std::ranges::find(cfg.held_out_scenes, s) != cfg.held_out_scenes.end();
-    Split split = split_views(source.views(s), cfg.held_out, source.scene_name(s));
+    Split split = split_views(source.views(s), cfg.held_out, source.scene_title(s));
     if (split.held_out.empty()) continue;
-    ViewChoice choice = given_views(s, evaluation_inputs(split, cfg, source.scene_name(s)), split.held_out);
+    ViewChoice choice = given_views(s, evaluation_inputs(split, cfg, source.scene_title(s)), split.held_out);
     (is_novel ? novel : choices).push_back(std::move(choice));
   }
   choices.insert(choices.end(), novel.begin(), novel.end());

@@ -38,7 +38,7 @@ std::string views_text(const ViewSource& source, const DataConfig& cfg, const Lo
   std::vector<std::vector<std::int64_t>> training(std::size_t(source.scenes()));
   for (const SceneViews& s : loader.training()) training[std::size_t(s.scene)] = s.train;
   for (std::int64_t s = 0; s < source.scenes(); ++s) {
-    Split split = split_views(source.views(s), cfg.held_out, source.scene_name(s));
+    Split split = split_views(source.views(s), cfg.held_out, source.scene_title(s));
     Json one = Json::object({{"scene", source.scene_name(s)},
                              {"train", indices(training[std::size_t(s)])},
                              {"held_out", indices(split.held_out)}});

@@ -1,5 +1,6 @@
 // Checkpoints and weights that are damaged, hostile or of another model, and training that runs away.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -58,6 +59,22 @@ TEST_F(BadFiles, ARunWhoseOnlyCheckpointIsDamagedOrOfAnotherModel) {
   expect_refused(folder_.path(), {"eval", run_, "model.layers=3"}, {path});
 }
 
+TEST_F(BadFiles, ACheckpointThatPointsElsewhereIsDamagedAndTheOneBeforeItIsUsed) {
+  ASSERT_EQ(train(run_, {"train.steps=2", "train.checkpoint_every=1"}).status, 0);
+  ASSERT_EQ(mkfifo((run_ + "/checkpoints/elsewhere.h5").c_str(), 0600), 0);
+  for (const std::string name : {"external_link", "soft_link", "virtual", "loop"}) {
+    fs::copy_file("tests/data/hdf5/" + name + ".h5", run_ + "/checkpoints/step_00000002.h5",
+                  fs::copy_options::overwrite_existing);
+    const Outcome o = run_lact({"eval", run_});
+    EXPECT_EQ(o.status, 0) << o.err;
+    EXPECT_NE(o.err.find("step_00000002.h5: "), std::string::npos) << o.err;
+    EXPECT_NE(o.err.find("step_00000001.h5 is used instead"), std::string::npos) << o.err;
+    expect_refused(folder_.path(), {"inspect", run_ + "/checkpoints/step_00000002.h5"}, {"step_00000002.h5: "});
+  }
+  ASSERT_EQ(mkfifo((run_ + "/checkpoints/step_00000003.h5").c_str(), 0600), 0);
+  EXPECT_EQ(run_lact({"eval", run_}).status, 0);
+}
+
 TEST_F(BadFiles, AByteChangedAnywhereIsNoticedOrChangesNothing) {
   ASSERT_EQ(train(run_).status, 0);
   const std::string path = newest_checkpoint(run_), whole = read_text(path, 1 << 30);
@@ -83,6 +100,22 @@ TEST_F(BadFiles, AByteChangedAnywhereIsNoticedOrChangesNothing) {
     }
   }
   EXPECT_GT(noticed, 200);  // most bytes are numbers
+}
+
+TEST_F(BadFiles, NamesThatATerminalWouldObeyAreShownInMessagesAndReports) {
+  const std::string odd = "a\x1b[31m\nlact: fine", seen = "a\\x1b[31m\\nlact: fine";
+  expect_refused(folder_.path(), {"inspect", folder_ / odd}, {folder_ / seen + ": no such file or folder"});
+  fs::create_directories(folder_ / odd);
+  folder_.write(odd + "/opencv_cameras.json", R"([{"fx": 1, "\u001b[2J": 0}])");
+  expect_refused(folder_.path(), {"train", config_, "run.dir=" + run_, "data.path=" + folder_ / odd},
+                 {seen, "fy is missing"});
+  const std::string header = R"({"__metadata__": {"k\u001b[2J": "v\u009b1m"}})";
+  const std::string file = folder_.write("w.safetensors", char(header.size()) + std::string(7, '\0') + header);
+  const Outcome o = run_lact({"inspect", file});
+  EXPECT_EQ(o.status, 0) << o.err;
+  EXPECT_NE(o.out.find("k\\x1b[2J"), std::string::npos) << o.out;
+  EXPECT_NE(o.out.find("v\\xc2\\x9b1m"), std::string::npos) << o.out;
+  EXPECT_EQ(run_lact({"inspect", "a", "b\x1b[31m"}).err.find('\x1b'), std::string::npos);
 }
 
 TEST_F(BadFiles, ARunWithoutACheckpointOrWithABrokenConfig) {

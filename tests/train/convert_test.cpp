@@ -135,7 +135,41 @@ TEST_F(Convert, GeneratedScenesOnDiskTrainByAnyOfTheirPaths) {
   EXPECT_EQ(told_by(folder_ / "disk1"), told_by(folder_ / "disk2"));
   EXPECT_NE(done({"inspect", scenes + "/index.json"}).out.find("8 views, 32 x 32 pixels"), std::string::npos);
   done({"render", run_, "scene=" + scenes + "/scene_0001", "out=" + folder_ / "pictures"});
-  EXPECT_TRUE(fs::exists(folder_ / "pictures/scene_0001_sheet.png"));
+  EXPECT_TRUE(fs::exists(folder_ / "pictures/scene_0001_sheet.png"));  // the run's own scene, with its held-out views
+}
+
+TEST_F(Convert, AnotherSceneIsRenderedFromTheViewsThatItHas) {
+  const std::string mine = folder_ / "scenes/scene_0000", pictures = folder_ / "pictures";
+  done({"convert", "synthetic", folder_ / "scenes", "data.synthetic.scenes=1", "data.synthetic.views=3",
+        "data.synthetic.resolution=16"});
+  const Outcome o = done({"render", run_, "scene=" + mine, "out=" + pictures});
+  EXPECT_EQ(o.out, pictures + "/scene_0000_turntable.gif\n");
+  EXPECT_FALSE(fs::exists(pictures + "/scene_0000_sheet.png"));
+  expect_refused(folder_.path(), {"eval", run_, "data.path=" + mine}, {"no view is held out", "data.held_out=[...]"});
+  EXPECT_EQ(json({"eval", run_, "data.path=" + mine, "data.held_out=[2]", "data.num_input_views=2"})["views"].size(),
+            1);
+  done({"render", run_, "scene=" + mine, "out=" + pictures, "data.held_out=[2]", "data.eval_inputs=[1]"});
+  EXPECT_TRUE(fs::exists(pictures + "/scene_0000_sheet.png"));
+}
+
+TEST_F(Convert, FilesAreToldByTheirFirstBytes) {
+  const std::string weights = exported(run_, "weights.safetensors"), checkpoint = newest_checkpoint(run_);
+  fs::copy_file(weights, folder_ / "weights.bin");
+  fs::copy_file(checkpoint, folder_ / "checkpoint.hdf5");
+  EXPECT_EQ(json({"inspect", folder_ / "weights.bin"})["kind"].text(), "safetensors");
+  EXPECT_EQ(json({"inspect", folder_ / "checkpoint.hdf5"})["kind"].text(), "checkpoint");
+  Words from_bin = {"convert", "weights", folder_ / "weights.bin", folder_ / "from_bin"};
+  from_bin.insert(from_bin.end(), keys_.begin(), keys_.end());
+  done(from_bin);
+  const std::string torch = "tests/data/tiny_checkpoint.pt",
+                    mend = "tools/pt_to_safetensors.py makes safetensors of it";
+  expect_refused(folder_.path(), {"inspect", torch}, {torch, mend});
+  expect_refused(folder_.path(), {"convert", "weights", torch, folder_ / "new"}, {torch, mend});
+  expect_refused(folder_.path(), {"convert", "weights", checkpoint, folder_ / "new"}, {checkpoint, "is an HDF5 file"});
+  const std::string plain = folder_.write("plain.yaml", "train: {steps: 1}");
+  expect_refused(folder_.path(), {"train", plain, "data.path=" + torch}, {torch, mend, "data.path takes"});
+  expect_refused(folder_.path(), {"train", plain, "model.file=" + torch}, {torch, mend, "model.file takes"});
+  expect_refused(folder_.path(), {"train", weights}, {weights, "is a safetensors file; a config is YAML or JSON"});
 }
 
 TEST_F(Convert, InspectTellsWhatAFileIs) {

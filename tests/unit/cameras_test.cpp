@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "data/scene_folder.hpp"
 #include "files/json.hpp"
@@ -71,11 +72,72 @@ TEST(Cameras, BadInputNamesFileEntryAndKey) {
   EXPECT_EQ(error_for(with("[0, 0, -1, 0]", "[-1, 1e-9, 0, 0]")), "[1].w2c has no inverse");
   EXPECT_EQ(error_for(with("[0, 1, 0, 0.5], [0, 0, -1, 0], [-1, 0, 0, 2]", "[1, 2, 3, 0], [4, 5, 6, 0], [7, 8, 9, 0]")),
             "[1].w2c has no inverse");
-  for (std::string path : {"/etc/0.png", "../0.png", "images/../../0.png", "./.."})
-    EXPECT_EQ(error_for(with("images/0.png", path)),
-              "[1].file_path is '" + path + "', which leaves the dataset folder");
+  for (std::string path : {"/etc/0.png", "../0.png", "images/../../0.png", "./..", "/", ".."}) {
+    const std::string e = error_for(with("images/0.png", path));
+    EXPECT_TRUE(
+        e.starts_with("[1].file_path is '" + path + "', which leaves the dataset folder; paths are relative to "));
+    EXPECT_TRUE(e.ends_with("/c.json"));
+  }
   EXPECT_EQ(error_for(with("images/0.png", "")), "[1].file_path is not a path");
   EXPECT_EQ(error_for(with("images/0.png", "a\\u0000b")), "[1].file_path is not a path");
+}
+
+TEST(Cameras, PathsThatEndInsideTheFolderAreRead) {
+  TemporaryFolder folder;
+  const std::string name = std::filesystem::path(folder.path()).filename().string(), picture = folder / "images/0.png";
+  std::filesystem::create_directory_symlink(folder.path(), folder.path() + "-too");
+  for (const std::string& path :
+       std::vector<std::string>{picture, "../" + name + "/images/0.png", folder.path() + "/x/../images/0.png",
+                                "images/../images/0.png", folder.path() + "-too/images/0.png"}) {
+    folder.write("c.json", with("images/0.png", path));
+    EXPECT_EQ(load_cameras(folder / "c.json").at(1).image, picture) << path;
+  }
+  std::filesystem::remove(folder.path() + "-too");
+}
+
+TEST(Cameras, PosesTurnAndMayScale) {
+  const std::string rows = "[0, 1, 0, 0.5], [0, 0, -1, 0], [-1, 0, 0, 2]";
+  for (const std::string right :
+       {"[0, 3, 0, 0.5], [0, 0, -3, 0], [-3, 0, 0, 2]", "[0.004, 1, 0, 0.5], [0, 0, -1, 0], [-1, 0, 0, 2]"})
+    EXPECT_EQ(sentence_of([&] {
+                TemporaryFolder folder;
+                load_cameras(folder.write("c.json", with(rows, right)));
+              }),
+              "no error");
+  for (const std::string mirrored :
+       {"[0, -1, 0, 0.5], [0, 0, -1, 0], [-1, 0, 0, 2]", "[0, -1, 0, 0.5], [0, 0, 1, 0], [1, 0, 0, 2]",
+        "[0, 2, 0, 0.5], [0, 0, 2, 0], [-2, 0, 0, 2]"})
+    EXPECT_TRUE(error_for(with(rows, mirrored)).starts_with("[1].w2c mirrors (its determinant is -")) << mirrored;
+  for (const std::string sheared :
+       {"[0, 1, 0, 0.5], [0, 0.3, -1, 0], [-1, 0, 0, 2]", "[0, 1, 0, 0.5], [0, 0, -2, 0], [-1, 0, 0, 2]"})
+    EXPECT_TRUE(error_for(with(rows, sheared)).starts_with("[1].w2c shears or squeezes (")) << sheared;
+}
+
+TEST(Cameras, ALensThatBendsIsRefused) {
+  auto keys = [](const std::string& more) { return with("\"w\": 8", more + ", \"w\": 8"); };
+  const std::string end = ": the lens is not that of a pinhole, and pictures must be undistorted";
+  EXPECT_EQ(error_for(keys(R"("k1": -0.28)")), "[1].k1 is -0.28" + end);
+  EXPECT_EQ(error_for(keys(R"("p2": 1e-3)")), "[1].p2 is 0.001" + end);
+  EXPECT_EQ(error_for(keys(R"("distortion": [0, 0.1])")), "[1].distortion[1] is 0.1" + end);
+  EXPECT_EQ(error_for(keys(R"("camera_model": "OPENCV_FISHEYE")")), "[1].camera_model is OPENCV_FISHEYE" + end);
+  for (const std::string none :
+       {R"("k1": 0, "k2": 0.0, "camera_model": "OPENCV")", R"("k1": null, "distortion": [])"}) {
+    TemporaryFolder folder;
+    EXPECT_EQ(load_cameras(folder.write("c.json", keys(none))).size(), 2u);
+  }
+}
+
+TEST(Cameras, IntrinsicsHoldForTheSizeThatTheListSays) {
+  const Camera listed{.fx = 100, .fy = 90, .cx = 64, .cy = 48, .width = 128, .height = 96};
+  const Camera c = in_pixels_of(listed, {32, 24}), same = in_pixels_of(listed, {128, 96});
+  EXPECT_EQ((std::array{c.fx, c.fy, c.cx, c.cy}), (std::array{25.0, 22.5, 16.0, 12.0}));
+  EXPECT_EQ(c.width, 32);
+  EXPECT_EQ(same.fx, 100);
+  EXPECT_EQ(in_pixels_of({.fx = 5, .width = 1001, .height = 667}, {500, 333}).width, 500);  // rounded down
+  EXPECT_EQ(in_pixels_of({.fx = 5}, {7, 3}).fx, 5);                                         // a list without sizes
+  for (const ImageSize other : {ImageSize{96, 127}, ImageSize{128, 128}, ImageSize{32, 22}})
+    EXPECT_NE(sentence_of([&] { in_pixels_of(listed, other); }).find("but its camera says 128 x 96"),
+              std::string::npos);
 }
 
 TEST(Cameras, WhatIsNotSuchJsonIsRefused) {

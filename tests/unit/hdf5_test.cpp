@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <cstring>
@@ -229,6 +230,33 @@ TEST_F(Hdf5, DamageIsReadOrRefusedButNeverCrashes) {
     bad[at] = char(bad[at] ^ (1 << at % 8));
     std::string path = folder.write("bad", bad);
     sentence_of([&] { read_everything(path); });
+  }
+}
+
+// Opening the pipes that these files name would wait for ever.
+TEST_F(Hdf5, WhatPointsOutOfTheFileIsNotFollowed) {
+  for (const char* pipe : {"elsewhere.h5", "elsewhere.bin"}) ASSERT_EQ(mkfifo((folder / pipe).c_str(), 0600), 0);
+  const std::string of_others = "its numbers stand in other files, which are not followed";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"soft_link", "'second' is a link (soft), and links are not followed"},
+      {"external_link", "'second' is a link (external), and links are not followed"},
+      {"user_link", "'second' is a link (user-defined), and links are not followed"},
+      {"loop", "'value/again' is another name of what has one already"},
+      {"two_names", "'value/v' is another name of what has one already"},
+      {"virtual", of_others},
+      {"other_numbers", of_others},
+      {"plugin", "it needs the filter 32000, and plugins are not loaded"}};
+  for (const auto& [name, why] : cases) {
+    std::filesystem::copy_file("tests/data/hdf5/" + name + ".h5", folder / name);
+    const Hdf5File f = Hdf5File::open(folder / name);
+    const std::string said = sentence_of([&] {
+      for (const std::string& dataset : f.names()) f.get(dataset, *device);
+    });
+    EXPECT_TRUE(said.starts_with(folder / name)) << said;
+    EXPECT_NE(said.find("is damaged: " + why), said.npos) << said;
+    if (name.ends_with("_link")) {
+      EXPECT_NE(sentence_of([&] { f.has("second/w"); }).find("links are not followed"), said.npos) << name;
+    }
   }
 }
 

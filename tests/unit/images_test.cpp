@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "data/cameras.hpp"
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
 #include "support/temporary_folder.hpp"
@@ -12,6 +13,7 @@
 namespace lact {
 namespace {
 
+using namespace std::string_literals;
 using Bytes = std::vector<std::uint8_t>;
 
 // 4 x 3 pictures by Pillow 13.0.0, quality 95: RGB (200, 40, 90), grey 77 and CMYK (1, 2, 3, 4).
@@ -145,7 +147,7 @@ TEST(Jpeg, HeaderBehindALongComment) {
 TEST(Picture, BadFilesAreNamed) {
   TemporaryFolder folder;
   EXPECT_EQ(sentence_of([&] { decode_image(folder / "none.png"); }), folder / "none.png: no such picture");
-  EXPECT_EQ(sentence_of([&] { image_size(folder.path()); }), folder.path() + ": not a file");
+  EXPECT_EQ(sentence_of([&] { image_size(folder.path()); }), folder.path() + ": is not a file");
   for (bool header_only : {true, false}) {
     EXPECT_EQ(error_for("", header_only), "the file is empty");
     EXPECT_EQ(error_for("GIF89a", header_only), "neither a PNG nor a JPEG picture");
@@ -158,6 +160,56 @@ TEST(Picture, BadFilesAreNamed) {
     EXPECT_EQ(error_for(TinyPng{.width = 0xffffffff, .height = 1}.bytes(), header_only),
               "a picture of 4294967295 x 1 is larger than 65535 on a side or 268435456 pixels");
   }
+}
+
+// 16384 x 16384 pixels of four bytes are a gigabyte, and a header says so in a few bytes.
+TEST(Picture, MemoryIsBoundedByTheFileNotByItsHeader) {
+  const std::string cannot_hold = " bytes cannot hold the 16384 x 16384 pixels that its header says";
+  std::string jpeg = rgb_jpeg;
+  const auto frame = jpeg.find("\xff\xc0");
+  jpeg.replace(frame + 5, 4, "\x40\0\x40\0"s);
+  std::string progressive = jpeg;
+  progressive[frame + 1] = '\xc2';
+  for (const bool header_only : {true, false}) {
+    for (const TinyPng& png : {TinyPng{.width = 16384, .height = 16384, .colour = 6},
+                               TinyPng{.width = 16384, .height = 16384, .colour = 6, .interlaced = true},
+                               TinyPng{.width = 16384, .height = 16384, .depth = 16, .colour = 2},
+                               TinyPng{.width = 16384, .height = 16384, .depth = 1, .colour = 0},
+                               TinyPng{.width = 16384, .height = 16384, .depth = 8, .colour = 3, .palette = "abc"}})
+      EXPECT_TRUE(error_for(png.bytes(), header_only).ends_with(cannot_hold)) << error_for(png.bytes(), header_only);
+    for (const std::string& file : {jpeg, progressive, jpeg + "appended"})
+      EXPECT_TRUE(error_for(file, header_only).ends_with(cannot_hold)) << error_for(file, header_only);
+    const std::string png = TinyPng{.width = 16384, .height = 16384, .colour = 6}.bytes();
+    EXPECT_EQ(
+        error_for(png.substr(0, 33) + std::string(1100000, 'x') + png.substr(33), header_only),
+        "its 16384 x 16384 pixels take 1024 MiB to decode, more than 256 and than 100 times the file; save it smaller");
+  }
+}
+
+TEST(Picture, ChunksThatChangeNoPixelArePassedOverWhateverTheirLength) {
+  const TinyPng plain{.width = 2, .height = 1, .rows = {"abcdef"}};
+  std::string png = plain.bytes();
+  for (const char* name : {"tEXt", "zTXt", "iTXt", "iCCP", "eXIf", "sPLT", "prVt"})
+    png.insert(33, TinyPng::chunk(name, std::string(9 << 20, 'x')));  // libpng itself takes 8 MB at most
+  EXPECT_EQ(decode(png).pixels, decode(plain.bytes()).pixels);
+}
+
+TEST(Jpeg, OrientationIsReadFromItsTag) {
+  TemporaryFolder folder;
+  auto turned = [&](const std::string& tiff) {
+    const std::string segment = "Exif\0\0"s + tiff;
+    return folder.write("p.jpg", rgb_jpeg.substr(0, 2) + "\xff\xe1"s + char(0) + char(segment.size() + 2) + segment +
+                                     rgb_jpeg.substr(2));
+  };
+  EXPECT_EQ(exif_orientation(folder.write("p.jpg", rgb_jpeg)), 1);
+  EXPECT_EQ(exif_orientation(turned("II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\x06\0\0\0\0\0\0\0"s)), 6);
+  const Camera upright{.width = 3, .height = 4, .image = folder / "p.jpg"};
+  EXPECT_NE(sentence_of([&] {
+              in_pixels_of(upright, {4, 3});
+            }).find("p.jpg: is 4 x 3, but its camera says 3 x 4, and its EXIF says"),
+            std::string::npos);
+  EXPECT_EQ(exif_orientation(turned("MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\x08\0\0\0\0\0\0"s)), 8);
+  EXPECT_EQ(exif_orientation(turned("II*\0\xff\xff\xff\xff\1\0"s)), 1);
 }
 
 TEST(Picture, EveryTruncationIsAnError) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -88,6 +89,26 @@ TEST(Json, RepeatedKeysAreRefused) {
   EXPECT_EQ(refusal(R"([{"fx": 1, "fy": 2, "fx": 3}])"), "scene.json: the key 'fx' stands twice in one object");
   EXPECT_EQ(refusal(R"([{"fx": 1}, {"fx": 2}])"), accepted);
   EXPECT_NE(refusal(R"({"a": 1, "\u0061": 2})"), accepted);
+}
+
+// Looking at every other key for each took four minutes here.
+TEST(Json, ManyKeysTakeNoSquareOfTheTime) {
+  const int keys = 300000;
+  std::string text;
+  for (int i = 0; i < keys; ++i) text += (i == 0 ? "{\"" : ",\"") + std::to_string(i) + "\":" + std::to_string(i);
+  const auto begin = std::chrono::steady_clock::now();
+  const Json read = Json::parse(text + "}", "x");
+  Json copy = Json::object();
+  for (const auto& [key, value] : read.members()) copy.set(key, value);
+  std::int64_t sum = 0;
+  for (int i = 0; i < keys; ++i) sum += copy[std::to_string(i)].integer();
+  EXPECT_EQ(sum, std::int64_t(keys) * (keys - 1) / 2);
+  copy.set("7", "other");
+  EXPECT_EQ(copy["7"].text(), "other");
+  EXPECT_EQ(copy.size(), keys);
+  EXPECT_EQ(copy.members()[8].first, "8");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+  EXPECT_EQ(refusal(text + ",\"299\":0}"), "scene.json: the key '299' stands twice in one object");
 }
 
 TEST(Json, DepthAndSizeHaveLimits) {

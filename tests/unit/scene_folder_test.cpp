@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <thread>
 
@@ -29,6 +30,10 @@ class Scenes : public testing::Test {
   }
   std::string error_for(const std::string& path) {
     return sentence_of([&] { SceneFolder scenes(folder / path); });
+  }
+  std::string error_for_index(const std::string& path) {
+    folder.write("data/index.json", "[\"" + path + "\"]");
+    return error_for("data/index.json");
   }
   TemporaryFolder folder;
 };
@@ -64,14 +69,111 @@ TEST_F(Scenes, IntrinsicsFollowScaleAndCrop) {
   EXPECT_EQ(view.c2w[3], -3);
 }
 
-TEST_F(Scenes, ThePictureDecidesItsSize) {
+TEST_F(Scenes, CamerasOfAnotherSizeAreScaledAndSaidOnce) {
   make_scene("a", 10);
-  folder.write("a/opencv_cameras.json", "[" + camera_text("pictures/0.png", 0, "400") + "]");
+  auto sized = [](std::string text) { return text.replace(text.find("\"h\": 2"), 6, "\"h\": 200"); };
+  folder.write("a/opencv_cameras.json", "[" + sized(camera_text("pictures/0.png", 0, "400")) + ", " +
+                                            sized(camera_text("pictures/1.png", 0, "400")) + "]");
   testing::internal::CaptureStderr();
   const SceneFolder scenes(folder / "a");
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("is 4 x 2, but its camera says 400 x 2"), std::string::npos);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("pictures/0.png is 4 x 2, but its camera says 400 x 200: fx, fy, cx and cy are scaled to the "
+                      "picture, as for 2 of 2 pictures"),
+            said.npos)
+      << said;
   EXPECT_EQ(scenes.camera(0, 0).width, 4);
-  EXPECT_EQ(scenes.load(0, 0, 2, 2).intrinsics[0], 6);
+  EXPECT_NEAR(scenes.load(0, 0, 2, 4).intrinsics[0], 0.06, 1e-7);
+  folder.write("a/opencv_cameras.json", "[" + camera_text("pictures/0.png", 0, "400") + "]");
+  EXPECT_EQ(error_for("a"), folder / "a/pictures/0.png: is 4 x 2, but its camera says 400 x 2, which is another shape");
+}
+
+// Each was sought among all others, by every number in turn: more than a minute for so many.
+TEST_F(Scenes, ManyScenesOfOneNameOpenInTime) {
+  make_scene("a/s", 10);
+  const int many = 6000;
+  std::string index = "[";
+  for (int i = 0; i < many; ++i) index += R"("a/s/opencv_cameras.json")" + std::string(i + 1 < many ? ", " : "]");
+  const auto begin = std::chrono::steady_clock::now();
+  const SceneFolder scenes(folder.write("index.json", index));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_EQ(scenes.scene_name(0), "s");
+  EXPECT_EQ(scenes.scene_name(many - 1), "s_" + std::to_string(many));
+  EXPECT_EQ(scenes.scene_title(many - 1), "scene 's_6000' (" + (folder / "a/s)"));
+  EXPECT_EQ(scenes.load(many - 1, 1, 2, 2).rgb[0], 11 / 255.0f);
+}
+
+TEST_F(Scenes, ANumberThatIsANameIsPassedOver) {
+  make_scene("a/s", 10), make_scene("b/s", 20), make_scene("s_2", 30), make_scene("c/s", 40);
+  folder.write("index.json", R"(["a/s/opencv_cameras.json", "s_2/opencv_cameras.json", "b/s/opencv_cameras.json",
+                                 "c/s/opencv_cameras.json"])");
+  const SceneFolder scenes(folder / "index.json");
+  EXPECT_EQ(scenes.scene_name(2), "s_3");
+  EXPECT_EQ(scenes.scene_name(3), "s_4");
+}
+
+TEST_F(Scenes, LinksThatLeaveASceneAreFollowedOnlyWhereAskedFor) {
+  namespace fs = std::filesystem;
+  make_scene("a", 10), make_scene("other", 20);
+  fs::create_directory_symlink(folder / "a", folder / "linked");  // a folder of the user, wherever it lies
+  EXPECT_EQ(SceneFolder(folder / "linked").load(0, 0, 2, 2).rgb[0], 10 / 255.0f);
+  folder.write("index.json", R"(["linked/opencv_cameras.json"])");
+  EXPECT_EQ(error_for("index.json"), "no error");
+  fs::rename(folder / "a/pictures/0.png", folder / "a/0.png");
+  fs::create_symlink("../0.png", folder / "a/pictures/0.png");  // stays inside
+  EXPECT_EQ(error_for("a"), "no error");
+  auto expect_left = [&](const std::string& link, const std::string& to) {
+    EXPECT_EQ(error_for("a"), (folder / link) + ": leads out of the scene's folder through a link, to " +
+                                  fs::canonical(folder / to).string() +
+                                  "; data.follow_links=true (lact inspect --follow-links) allows it");
+    EXPECT_EQ(SceneFolder(folder / "a", 1 << 20, {.follow_links = true}).load(0, 0, 2, 2).rgb[0], 20 / 255.0f);
+    const SceneFolder unseen(folder / "a", 1 << 20, {.look = false});
+    if (link.ends_with(".png")) {
+      EXPECT_NE(sentence_of([&] { unseen.load(0, 0, 2, 2); }), "no error");
+    }
+  };
+  fs::remove(folder / "a/pictures/0.png");
+  fs::create_symlink("../../other/pictures/0.png", folder / "a/pictures/0.png");
+  expect_left("a/pictures/0.png", "other/pictures/0.png");
+  fs::remove_all(folder / "a/pictures");
+  fs::create_directory_symlink("../other/pictures", folder / "a/pictures");
+  expect_left("a/pictures/0.png", "other/pictures/0.png");
+}
+
+TEST_F(Scenes, AnIndexStaysInItsFolder) {
+  make_scene("a", 10), make_scene("data/b", 20);
+  for (const std::string path : {"../a/opencv_cameras.json", "../data/../a/opencv_cameras.json"})
+    EXPECT_EQ(error_for_index(path), folder / "data/index.json: [0] is '" + path +
+                                         "', which leaves the dataset folder; paths are relative to " +
+                                         (folder / "data/index.json"));
+  EXPECT_EQ(error_for_index(folder / "data/b/opencv_cameras.json"), "no error");
+  EXPECT_EQ(error_for_index("../data/b/opencv_cameras.json"), "no error");
+  EXPECT_EQ(error_for_index("b/opencv_cameras.json\\u0000more"), folder / "data/index.json: [0] is not a path");
+}
+
+// Pictures beyond the first thousands are looked at when they are loaded.
+TEST_F(Scenes, UnseenPicturesAreCheckedWhenLoaded) {
+  make_scene("a", 10);
+  folder.write("a/pictures/1.png", "");
+  const SceneFolder scenes(folder / "a", 1 << 20, {.look = false});
+  EXPECT_EQ(scenes.load(0, 0, 2, 2).rgb.size(), 12u);
+  EXPECT_EQ(scenes.camera(0, 0).width, 4);
+  EXPECT_EQ(sentence_of([&] { scenes.load(0, 1, 2, 2); }), folder / "a/pictures/1.png: the file is empty");
+}
+
+TEST_F(Scenes, AFileOfAnotherKindIsNamedByItsFirstBytes) {
+  const std::vector<std::pair<std::string, std::string>> kinds = {
+      {TinyPng{.width = 1, .height = 1, .rows = {"abc"}}.bytes(), "is a PNG picture"},
+      {"PK\3\4" + std::string(26, 'x') + "m/data.pkl",
+       "is a file of torch.save; tools/pt_to_safetensors.py makes safetensors of it"},
+      {"\x80\2}q", "is a pickle of Python, as old versions of torch.save wrote it"},
+      {"\x89HDF\r\n\x1a\n", "is an HDF5 file"},
+      {std::string(512, 'u') + "\x89HDF\r\n\x1a\n", "is an HDF5 file"},
+      {std::string("\2\0\0\0\0\0\0\0{}", 10), "is a safetensors file"}};
+  for (const auto& [bytes, words] : kinds) {
+    const std::string path = folder.write("x.json", bytes);
+    EXPECT_TRUE(error_for("x.json").starts_with(path + ": " + words)) << error_for("x.json");
+    EXPECT_NE(error_for("x.json").find("; data.path takes "), std::string::npos);
+  }
 }
 
 TEST_F(Scenes, BadInputIsRefusedAtOpening) {

@@ -28,10 +28,11 @@ class Counted : public ViewSource {  // scenes with so many views each, and noth
 DataConfig small() { return {.num_all_views = 5, .num_input_views = 3, .num_target_views = 3, .held_out = {6, 2}}; }
 
 TEST(Views, SplitKeepsEveryViewOnOneSide) {
-  const Split s = split_views(5, {3, 0}, "a");
+  const Split s = split_views(5, {3, 0}, "scene 'a'");
   EXPECT_EQ(s.train, (List{1, 2, 4}));
   EXPECT_EQ(s.held_out, (List{0, 3}));
-  EXPECT_EQ(sentence_of([] { split_views(5, {5}, "a"); }), "data.held_out names view 5, but scene 'a' has 5 views");
+  EXPECT_EQ(sentence_of([] { split_views(5, {5}, "scene 'a'"); }),
+            "data.held_out names view 5, but scene 'a' has 5 views");
 }
 
 TEST(Views, ASampleIsDrawnWithoutReplacementFromTrainingViews) {
@@ -110,18 +111,18 @@ TEST(Views, TooFewViewsOrScenesAreNamed) {
 
 TEST(Views, EvaluationInputsAreNeverHeldOut) {
   DataConfig c{.num_all_views = 4, .num_input_views = 4, .num_target_views = 1};
-  const Split s = split_views(10, {0, 9}, "a");
-  EXPECT_EQ(evaluation_inputs(s, c, "a"), (List{1, 3, 5, 7}));
+  const Split s = split_views(10, {0, 9}, "scene 'a'");
+  EXPECT_EQ(evaluation_inputs(s, c, "scene 'a'"), (List{1, 3, 5, 7}));
   c.eval_inputs = {8, 1};
-  EXPECT_EQ(evaluation_inputs(s, c, "a"), (List{8, 1}));
+  EXPECT_EQ(evaluation_inputs(s, c, "scene 'a'"), (List{8, 1}));
   c.eval_inputs = {8, 9};
-  EXPECT_EQ(sentence_of([&] { evaluation_inputs(s, c, "a"); }),
+  EXPECT_EQ(sentence_of([&] { evaluation_inputs(s, c, "scene 'a'"); }),
             "data.eval_inputs names view 9, which data.held_out keeps for judging");
   c.eval_inputs = {10};
-  EXPECT_EQ(sentence_of([&] { evaluation_inputs(s, c, "a"); }),
+  EXPECT_EQ(sentence_of([&] { evaluation_inputs(s, c, "scene 'a'"); }),
             "data.eval_inputs names view 10, but scene 'a' has 10 views");
   c.eval_inputs = {}, c.num_input_views = 9;
-  EXPECT_EQ(sentence_of([&] { evaluation_inputs(s, c, "a"); }),
+  EXPECT_EQ(sentence_of([&] { evaluation_inputs(s, c, "scene 'a'"); }),
             "scene 'a' has 8 views that are not held out, fewer than data.num_input_views, 9");
 }
 
