@@ -25,4 +25,8 @@ std::string Arguments::take(const std::string& key, const std::string& otherwise
   return value;
 }
 
+Path Arguments::take_path(const std::string& key, const std::string& otherwise) {
+  return at_home(take(key, otherwise), key);
+}
+
 }  // namespace lact

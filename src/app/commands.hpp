@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "base/path.hpp"
+
 namespace lact {
 
 constexpr int exit_done = 0, exit_error = 1, exit_usage = 2, exit_stopped = 75;
@@ -13,6 +15,7 @@ struct Arguments {
   static Arguments split(const std::vector<std::string>& all);
   // Takes "key=..." out of the overrides, of several the last; `otherwise` if it is not there.
   std::string take(const std::string& key, const std::string& otherwise = "");
+  Path take_path(const std::string& key, const std::string& otherwise = "");  // "~" is the home directory
 };
 
 int train_command(const std::string& config, const Arguments& args);

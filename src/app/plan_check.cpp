@@ -51,7 +51,7 @@ struct Row {
 }  // namespace
 
 int plan_check_command(Arguments args, bool json) {
-  const std::string path = args.take("machine", "here"), &run = args.plain.at(0);
+  const std::string path = args.take_path("machine", "here"), &run = args.plain.at(0);
   const RunConfig cfg = config_of_run(run, args.overrides);
   const Measured m = measured_in(run);
   const Machine machine = machine_named(path, cfg, int(m.ranks));

@@ -103,7 +103,7 @@ Machine machine_named(const std::string& file_or_here, const RunConfig& cfg, int
 }
 
 int plan_command(Arguments args, bool json, bool kernels) {
-  const std::string path = args.take("machine"), ranks = args.take("ranks", "1");
+  const std::string path = args.take_path("machine"), ranks = args.take("ranks", "1");
   check(!path.empty(), "machine=FILE says what to plan for (configs/machines holds some), machine=here this host");
   const RunConfig cfg = RunConfig::load(args.plain.at(0), args.overrides);
   RunConfig::Parallel asked;

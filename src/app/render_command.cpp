@@ -92,7 +92,7 @@ void write_turntable(const std::string& path, LoadedModel& s, const ViewSource& 
 }  // namespace
 
 int render_command(Arguments args) {
-  std::string scene = args.take("scene"), out = args.take("out");
+  std::string scene = args.take_path("scene"), out = args.take_path("out");
   const std::string& run = args.plain[0];
   if (!scene.empty()) args.overrides.push_back("data.path=" + scene);
   RunConfig cfg = config_of_run(run, args.overrides);

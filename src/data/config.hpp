@@ -6,7 +6,7 @@
 namespace lact {
 
 struct DataConfig {
-  std::string path;
+  Path path;
   std::vector<std::int64_t> image_size{256, 256};  // H W
   std::int64_t num_all_views = 15, num_input_views = 8, num_target_views = 8;
   bool scene_pose_normalize = false;

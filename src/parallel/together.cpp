@@ -38,11 +38,11 @@ std::vector<std::vector<std::uint64_t>> gathered(Communicator& c, const std::vec
 }
 
 std::vector<std::string> same_everywhere(Communicator& c, const std::vector<std::string>& mine) {
-  std::string lines;
-  for (const std::string& entry : mine) lines += entry + '\n';
-  std::istringstream first(gathered(c, lines).front());
+  std::string entries;
+  for (const std::string& entry : mine) entries += entry + '\0';
+  std::istringstream first(gathered(c, entries).front());
   std::vector<std::string> all;
-  for (std::string line; std::getline(first, line);) all.push_back(line);
+  for (std::string entry; std::getline(first, entry, '\0');) all.push_back(entry);
   return all;
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/check.hpp"
+#include "files/config_file.hpp"
 #include "kernels/cudnn.hpp"
 
 namespace lact {
@@ -110,9 +111,9 @@ RunConfig RunConfig::completed(RunConfig c, const std::string& folder, const std
   std::string model_file = overridden(c, naming_it).model.file;
   if (!model_file.empty()) {
     auto beside = std::filesystem::path(folder) / model_file;  // as seen from here, else from the config file
-    bool here = std::filesystem::exists(model_file) || !std::filesystem::exists(beside);
+    if (!std::filesystem::exists(model_file) && std::filesystem::exists(beside)) model_file = beside.string();
     c.model = {};
-    read_config_file(Fields::of(c), here ? model_file : beside.string(), "model");
+    check(read_config_file(Fields::of(c), model_file, "model"), "{}: is empty, which is no model", model_file);
     c.model.file = model_file;
   }
   c = with_blocks(overridden(with_blocks(c), overrides));  // so that a key may name a block that no file lists

@@ -15,11 +15,11 @@ struct TrainConfig : LearningConfig {
 
 struct RunConfig {
   struct Run {
-    std::string dir;
+    Path dir;
     void fields(Fields& f);
   } run;
   struct ModelSection : ViewSynthesisConfig {
-    std::string file;
+    Path file;
     void fields(Fields& f);
   } model;
   DataConfig data;
