@@ -108,6 +108,9 @@ int render_command(Arguments args) {
   std::vector<ViewChoice> choices = evaluation_choices(*source, cfg.data);
   check(!choices.empty(), "{}: no view is held out, so there is nothing to compare; set data.held_out=[...]", run);
   Evaluation e = evaluate(loaded.model, c, *source, cfg.data);
+  for (ViewChoice& choice : choices) choice = readable(*source, std::move(choice), cfg.data);
+  std::erase_if(choices, [](const ViewChoice& choice) { return choice.targets.empty(); });
+  DamageReport().tell(*source, loaded.mesh->world());
   for (const ViewChoice& choice : choices) {
     std::string path = out + "/" + source->scene_name(choice.scene) + "_sheet.png";
     write_png(path, sheet_of(e, choice.scene, cfg.data));

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -27,8 +26,6 @@ bool parse(const std::string& text, bool& value) {
   value = text == "true" || text == "True";
   return value || text == "false" || text == "False";
 }
-
-bool parse(const std::string& text, double& value) { return parse<double>(text, value) && !std::isnan(value); }
 
 struct Source {
   const std::string& name;

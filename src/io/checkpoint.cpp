@@ -146,12 +146,18 @@ std::string checkpoint_path(const std::string& run_folder, std::int64_t step) {
 
 std::vector<std::string> checkpoints_in(const std::string& run_folder) { return files_of_steps(run_folder, ".h5"); }
 
-void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, std::int64_t keep) {
-  std::vector<std::string> old = checkpoints_in(run_folder), torn = files_of_steps(run_folder, ".h5.partial");
-  std::erase_if(old, [newest = checkpoint_path(run_folder, step)](const std::string& path) { return path > newest; });
+void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, std::int64_t keep, std::int64_t skipped) {
+  const std::string newest = checkpoint_path(run_folder, step), doubtful = checkpoint_path(run_folder, step - skipped);
+  std::vector<std::string> old, remove = files_of_steps(run_folder, ".h5.partial");
+  for (const std::string& path : checkpoints_in(run_folder)) {
+    if (path < doubtful || (path == newest && skipped == 0))
+      old.push_back(path);
+    else if (path < newest)
+      remove.push_back(path);
+  }
   old.resize(old.size() - std::min(old.size(), std::size_t(keep)));
-  old.insert(old.end(), torn.begin(), torn.end());
-  for (const std::string& path : old) {
+  remove.insert(remove.end(), old.begin(), old.end());
+  for (const std::string& path : remove) {
     std::error_code error;
     fs::remove(path, error);
     if (error) log::warning("{} cannot be removed: {}", path, error.message());

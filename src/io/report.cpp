@@ -1,6 +1,7 @@
 #include "io/report.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <string_view>
 
@@ -11,32 +12,44 @@
 namespace lact {
 namespace {
 
-// The rows up to and including `last_step`. What stands behind the last line break is torn; a line that a crash of the
+// Each whole line of the text as a row; what stands behind the last line break is torn. A line that a crash of the
 // machine damaged is dropped with a warning, because a report is not worth a run.
-std::string rows_until(std::int64_t last_step, std::string_view text, const std::string& path) {
-  std::string kept;
-  for (std::int64_t line = 1; text.find('\n') != std::string_view::npos; ++line) {
-    const std::string_view row = text.substr(0, text.find('\n') + 1);
-    text.remove_prefix(row.size());
+void each_row(std::string_view text, const std::string& path,
+              const std::function<void(const Json& row, std::string_view line)>& take) {
+  for (std::int64_t number = 1; text.find('\n') != std::string_view::npos; ++number) {
+    const std::string_view line = text.substr(0, text.find('\n') + 1);
+    text.remove_prefix(line.size());
     try {
-      if (Json::parse(row, sentence("{}:{}", path, line))["step"].integer() <= last_step) kept += row;
+      take(Json::parse(line, sentence("{}:{}", path, number)), line);
     } catch (const Error& e) {
       log::warning("{}; the row is dropped", e.what());
     }
   }
-  return kept;
 }
 
 std::string cut_to(std::int64_t last_step, const std::string& path) {
   if (std::filesystem::exists(path)) {
     const std::string before = read_text(path, std::numeric_limits<std::int64_t>::max());
-    const std::string kept = rows_until(last_step, before, path);
+    std::string kept;
+    each_row(before, path, [&](const Json& row, std::string_view line) {
+      if (row["step"].integer() <= last_step) kept += line;
+    });
     if (kept != before) write_whole(path, kept);
   }
   return path;
 }
 
 }  // namespace
+
+bool has_evaluation(const std::string& run_folder, std::int64_t step) {
+  const std::string path = run_folder + "/metrics.jsonl";
+  if (!std::filesystem::exists(path)) return false;
+  bool found = false;
+  each_row(read_text(path, std::numeric_limits<std::int64_t>::max()), path, [&](const Json& row, std::string_view) {
+    found |= row["step"].integer() == step && (row.has("eval_psnr") || row.has("eval_novel_psnr"));
+  });
+  return found;
+}
 
 Report::Report(const std::string& run_folder, std::int64_t last_step)
     : path_(cut_to(last_step, run_folder + "/metrics.jsonl")),

@@ -39,4 +39,7 @@ class Report {
   EventFile events_;
 };
 
+// Whether the report in `run_folder` has an evaluation of this step.
+bool has_evaluation(const std::string& run_folder, std::int64_t step);
+
 }  // namespace lact

@@ -16,7 +16,8 @@ void TrainConfig::fields(Fields& f) {
   f("accumulate", accumulate, "micro-batches that a step's samples are split into, one after the other");
   f("deterministic", deterministic,
     "the same bits for any power-of-two split of dp and cp; one rank always repeats its bits");
-  f("eval_every", eval_every, "steps between evaluations of the held-out views; 0: only after the last step");
+  f("eval_every", eval_every,
+    "steps between evaluations of the held-out views, each after a checkpoint; 0: only after the last step");
   f("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: only by time and after the last step");
   f("checkpoint_seconds", checkpoint_seconds, "seconds after which a checkpoint is written in any case; 0 never");
   f("keep_checkpoints", keep_checkpoints, "how many of the newest checkpoints stay");
@@ -146,8 +147,8 @@ std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now) {
   std::erase_if(all, [&](const Difference& d) {
     return d.key.starts_with("run.") || d.key.starts_with("parallel.") || d.key.starts_with("compute.") ||
            d.key == "train.precision" || d.key == "train.checkpoint_seconds" || d.key == "train.keep_checkpoints" ||
-           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.cache_mb" || d.key == "model.file" ||
-           (d.key == "train.steps" && grows);
+           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.damaged" ||
+           d.key == "data.cache_mb" || d.key == "model.file" || (d.key == "train.steps" && grows);
   });
   return all;
 }

@@ -138,6 +138,7 @@ Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
       loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device, loaded_.views_seen()) {
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();
+  if (!cfg_.data.skips_damaged()) refuse_damaged(*source_, cfg_.data, loaded_.mesh->world());
 }
 
 void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
@@ -240,6 +241,7 @@ StepReport Trainer::tell(Progress& progress) {
   if (r.skipped.empty()) return r;
   if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", r.step + 1, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
+    if (!saving_) save(done_);  // on all ranks, for all of them read the same report
     fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}",
          learner_.skipped_in_a_row(), r.skipped, cfg_.train.max_skipped);
   }
@@ -264,13 +266,23 @@ void Trainer::write_row(const StepReport& r, double seconds, const Untold& step,
 void Trainer::evaluate_now(std::int64_t step) {
   loaded_.store.settle();
   Ctx c = loaded_.context();
-  Evaluation e = evaluate(loaded_.model, c, *source_, cfg_.data);
+  Evaluation e;
+  try {
+    e = evaluate(loaded_.model, c, *source_, cfg_.data);
+  } catch (const Unreadable& why) {  // costs this evaluation, not the training
+    if (loaded_.first_rank()) log::warning("step {}: the held-out views are not evaluated: {}", step, why.what());
+  }
+  damage_.tell(*source_, loaded_.mesh->world());
   NamedValues values = e.values();
   if (values.empty() || !loaded_.first_rank()) return;
   report_->evaluation(step, values);
   std::string sheet = cfg_.run.dir + fill("/images/step_{:08d}.png", {step});
-  write_png(sheet, sheet_of(e, e.views[0].score.scene, cfg_.data));
-  report_->picture(step, "held-out views", sheet);
+  try {
+    write_png(sheet, sheet_of(e, e.views[0].score.scene, cfg_.data));
+    report_->picture(step, "held-out views", sheet);
+  } catch (const Error& why) {  // worth no run
+    log::warning("step {}: {}", step, why.what());
+  }
   log::info("step {}: held-out PSNR {:.2f} dB (nearest input {:.2f}, mean colour {:.2f}), SSIM {:.3f}", step,
             values[0].second, values[4].second, values[5].second, values[2].second);
 }
@@ -284,9 +296,11 @@ void Trainer::save(std::int64_t step) {
                     .optimizer_steps = learner_.optimizer().steps(),
                     .skipped_in_a_row = learner_.skipped_in_a_row(),
                     .config = to_yaml(Fields::of(cfg_))});
-  if (loaded_.first_rank()) remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints);
+  if (loaded_.first_rank())
+    remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints, learner_.skipped_in_a_row());
   saved_step_ = step;
   saving_ = false;
+  damage_.tell(*source_, loaded_.mesh->world());
 }
 
 void Trainer::tell_where() {
@@ -305,11 +319,11 @@ void Trainer::tell_where() {
 
 Ended Trainer::run(const std::atomic<bool>& stop) {
   std::int64_t steps = cfg_.train.steps;
-  if (first_step_ >= steps) {
-    log::info("{}: already at step {} of {}", cfg_.run.dir, first_step_, steps);
-    return Ended::finished;
-  }
-  draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
+  const bool owed = evaluation_is_owed();
+  if (first_step_ >= steps) log::info("{}: already at step {} of {}", cfg_.run.dir, first_step_, steps);
+  if (first_step_ >= steps && !owed) return Ended::finished;
+  if (first_step_ < steps)
+    draw(first_step_, 0);  // pictures that give no sample are an error before anything is written
   if (loaded_.first_rank()) begin_folder();
   peak_flops_ = measured_product_rate(*loaded_.device, cfg_.train.activations());
   tell_where();
@@ -321,15 +335,26 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
     log::info("no view is held out (data.held_out), so nothing is evaluated");
   Progress progress(first_step_, steps);
   try {
+    if (owed) evaluate_now(first_step_);
     return loop(stop, progress);
-  } catch (const Error&) {  // bad data, a full disk: what was learned until here is kept where that is possible
+  } catch (
+      const std::exception&) {  // bad data, a full disk: what was learned until here is kept where that is possible
     try {
       while (!untold_.empty() && !saving_) tell(progress);
       if (done_ > first_step_ && !saving_ && alone()) save(done_);  // others may not come to a save
-    } catch (const Error&) {
+    } catch (const std::exception&) {
     }
     throw;
   }
+}
+
+// Whether the run ended between a checkpoint and the evaluation that belongs to it.
+bool Trainer::evaluation_is_owed() {
+  const std::int64_t every = cfg_.train.eval_every;
+  const bool due = first_step_ > 0 && (first_step_ == cfg_.train.steps || (every > 0 && first_step_ % every == 0));
+  if (!due || evaluation_choices(*source_, cfg_.data).empty()) return false;
+  const bool made = loaded_.first_rank() && has_evaluation(cfg_.run.dir, first_step_);
+  return gathered(loaded_.mesh->world(), made ? "made" : "").front().empty();
 }
 
 Ended Trainer::loop(const std::atomic<bool>& stop, Progress& progress) {
@@ -351,9 +376,8 @@ Ended Trainer::loop(const std::atomic<bool>& stop, Progress& progress) {
     const bool evaluates = due(cfg_.train.eval_every), saves = due(cfg_.train.checkpoint_every);
     if (evaluates || saves || agreed.stop || agreed.save)
       while (!untold_.empty()) hear();
-    // before the checkpoint of the same step, so that a kill in between repeats the step with its evaluation
-    if (evaluates) evaluate_now(done_);
-    if (saves || agreed.stop || agreed.save) {
+    // first, for whatever goes wrong in an evaluation should not cost the steps before it
+    if (evaluates || saves || agreed.stop || agreed.save) {
       double begin = steady_seconds();
       save(done_);
       saved_at = steady_seconds();
@@ -364,6 +388,7 @@ Ended Trainer::loop(const std::atomic<bool>& stop, Progress& progress) {
       log::info("stopped at step {} of {}; the same command goes on from here", done_, steps);
       return Ended::stopped;
     }
+    if (evaluates) evaluate_now(done_);
   }
   return Ended::finished;
 }

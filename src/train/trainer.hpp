@@ -8,6 +8,7 @@
 #include "io/checkpoint.hpp"
 #include "io/report.hpp"
 #include "train/config.hpp"
+#include "train/damage.hpp"
 #include "train/evaluate.hpp"
 
 namespace lact {
@@ -62,11 +63,13 @@ class Trainer {
   bool step_may_wait() const;                 // to be told: until the next one has begun
   StepReport tell(class Progress& progress);  // of the first step that is untold
   void write_row(const StepReport& r, double seconds, const Untold& step, class Progress& progress);
+  bool evaluation_is_owed();
   void evaluate_now(std::int64_t step);
   void save(std::int64_t step);
 
   RunConfig cfg_;
-  std::unique_ptr<ViewSource> source_;
+  std::unique_ptr<WatchedViews> source_;
+  DamageReport damage_;
   LoadedModel loaded_;
   Learner learner_;
   Loader loader_;

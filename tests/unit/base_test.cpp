@@ -215,7 +215,7 @@ TEST(Config, NumbersAreWrittenInDigits) {
   for (const std::string text : {"1_000", "1e3", "0x10", "inf", "nan", "", "5 #", "5 6", "9223372036854775808", "~"})
     EXPECT_EQ(error_of([&] { apply_override(f, "model.heads=" + text); }),
               "command line: model.heads wants an integer, not '" + text + "'");
-  for (const std::string text : {"1_000", "0x10", "nan", "-nan", ".nan", "1e999", "", "1 #"})
+  for (const std::string text : {"1_000", "0x10", ".nan", "1e999", "", "1 #"})
     EXPECT_EQ(error_of([&] { apply_override(f, "rate=" + text); }),
               "command line: rate wants a number, not '" + text + "'");
   EXPECT_EQ(error_of([&] { apply_override(f, "model.momentum=yes"); }),
