@@ -21,7 +21,7 @@ Evaluated evaluated(const std::string& run, const std::vector<std::string>& over
   RunConfig cfg = config_of_run(run, overrides);
   Evaluated e;
   e.run = run;
-  auto source = open_views(cfg.data);
+  auto source = open_views_of_run(cfg);
   check(!evaluation_choices(*source, cfg.data).empty(),
         "{}: no view is held out, so there is nothing to evaluate; set data.held_out=[...]", run);
   LoadedModel loaded(cfg);

@@ -96,7 +96,7 @@ int render_command(Arguments args) {
   const std::string& run = args.plain[0];
   if (!scene.empty()) args.overrides.push_back("data.path=" + scene);
   RunConfig cfg = config_of_run(run, args.overrides);
-  auto source = open_views(cfg.data);
+  auto source = scene.empty() ? open_views_of_run(cfg) : open_views(cfg.data);
   LoadedModel loaded(cfg);
   check(load_newest(run, loaded).step >= 0, "{}: has no checkpoint yet", run);
   if (out.empty()) out = run + "/images";

@@ -147,7 +147,7 @@ std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now) {
   std::erase_if(all, [&](const Difference& d) {
     return d.key.starts_with("run.") || d.key.starts_with("parallel.") || d.key.starts_with("compute.") ||
            d.key == "train.precision" || d.key == "train.checkpoint_seconds" || d.key == "train.keep_checkpoints" ||
-           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.damaged" ||
+           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.damaged" || d.key == "data.path" ||
            d.key == "data.cache_mb" || d.key == "model.file" || (d.key == "train.steps" && grows);
   });
   return all;

@@ -52,7 +52,7 @@ struct RunConfig {
 };
 
 // Keys that differ and may not when a run goes on: everything but run.*, parallel.*, compute.*, train.precision, the
-// *_every keys and a growing train.steps.
+// *_every keys, a growing train.steps, and what says where and how data are read.
 std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now);
 
 }  // namespace lact

@@ -24,51 +24,6 @@
 namespace lact {
 namespace {
 
-namespace fs = std::filesystem;
-
-Json indices(const std::vector<std::int64_t>& v) {
-  Json list = Json::array();
-  for (std::int64_t i : v) list.push(i);
-  return list;
-}
-
-// Which views train and which are held out, scene by scene, so that anyone can check that they do not meet.
-std::string views_text(const ViewSource& source, const DataConfig& cfg, const Loader& loader) {
-  Json scenes = Json::array();
-  std::vector<std::vector<std::int64_t>> training(std::size_t(source.scenes()));
-  for (const SceneViews& s : loader.training()) training[std::size_t(s.scene)] = s.train;
-  for (std::int64_t s = 0; s < source.scenes(); ++s) {
-    Split split = split_views(source.views(s), cfg.held_out, source.scene_name(s));
-    Json one = Json::object({{"scene", source.scene_name(s)},
-                             {"train", indices(training[std::size_t(s)])},
-                             {"held_out", indices(split.held_out)}});
-    Json pictures = Json::array();
-    for (std::int64_t v = 0; v < source.views(s); ++v)
-      pictures.push(fs::path(source.camera(s, v).image).filename().string());
-    if (!source.camera(s, 0).image.empty()) one.set("pictures", pictures);
-    scenes.push(one);
-  }
-  return scenes.dump() + "\n";
-}
-
-void check_folder_is_usable(const std::string& dir) {
-  if (!fs::exists(dir)) return;
-  check(fs::is_directory(dir), "run.dir={} is a file", dir);
-  if (fs::exists(dir + "/config.yaml")) return;
-  for (const auto& e : fs::directory_iterator(dir))  // a start that was killed left at most the half-written config
-    check(e.path().filename() == "config.yaml.partial" || e.path().filename() == "profile",
-          "run.dir={} holds other files and no run", dir);
-}
-
-void check_same_run(const RunConfig& now_wanted) {
-  std::string path = now_wanted.run.dir + "/config.yaml";
-  if (!fs::exists(path)) return;
-  RunConfig before = RunConfig::stored(read_text(path, 1 << 22), path);
-  for (const Difference& d : forbidden_differences(before, now_wanted))
-    fail("run.dir={} holds a run with {}={}, and {} was asked; take another run.dir", now_wanted.run.dir, d.key,
-         d.a.empty() ? "(nothing)" : d.a, d.b.empty() ? "(nothing)" : d.b);
-}
-
 std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, std::unique_ptr<Communicator> world) {
   Grid grid = layout_of(cfg, world->size());
   return std::make_unique<Mesh>(grid, std::move(world));
@@ -103,14 +58,6 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
 }
 
-RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides) {
-  std::string path = run_folder + "/config.yaml";
-  check(fs::exists(path), "{}: holds no run (there is no config.yaml in it)", run_folder);
-  RunConfig c = RunConfig::stored(read_text(path, 1 << 22), path, overrides);
-  c.run.dir = run_folder;
-  return c;
-}
-
 TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
   std::vector<std::string> all = same_everywhere(s.mesh->world(), checkpoints_in(run_folder));
   std::string problems;
@@ -130,7 +77,7 @@ TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
 }
 
 Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
-    : cfg_((check_folder_is_usable(cfg.run.dir), check_same_run(cfg), cfg)),
+    : cfg_((check_usable(cfg.run.dir), check_same_run(cfg), cfg)),
       source_(open_views(cfg.data)),
       loaded_(cfg, std::move(world)),
       learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
@@ -170,21 +117,19 @@ Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std
 
 void Trainer::resume() {
   TrainState state = load_newest(cfg_.run.dir, loaded_);
+  check_same_views(cfg_, *source_, loader_.training(), state.step >= 0);
   if (state.step < 0) return;
   first_step_ = saved_step_ = done_ = state.step;
   learner_.optimizer().set_steps(state.optimizer_steps);
   learner_.set_skipped_in_a_row(state.skipped_in_a_row);
   check(state.sample == state.step * cfg_.train.batch_size, "{}: its {} steps have seen {} samples, not {}",
         cfg_.run.dir, state.step, state.sample, state.step * cfg_.train.batch_size);
-  std::string views = cfg_.run.dir + "/views.json";
-  check(!fs::exists(views) || read_text(views, 1 << 28) == views_text(*source_, cfg_.data, loader_),
-        "{}: the scenes or their views are no longer those that the run began with", views);
 }
 
 void Trainer::begin_folder() {
   auto make = [&](const std::string& folder) {
     std::error_code error;
-    fs::create_directories(cfg_.run.dir + folder, error);
+    std::filesystem::create_directories(cfg_.run.dir + folder, error);
     check(!error, "run.dir={} cannot be made: {}", cfg_.run.dir, error.message());
   };
   make("");
@@ -192,7 +137,7 @@ void Trainer::begin_folder() {
   write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));  // first: it makes the folder a run
   make("/checkpoints");
   make("/images");
-  write_whole(cfg_.run.dir + "/views.json", views_text(*source_, cfg_.data, loader_));
+  write_whole(cfg_.run.dir + "/views.json", views_text(*source_, cfg_.data, loader_.training()));
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
 

@@ -10,6 +10,7 @@
 #include "train/config.hpp"
 #include "train/damage.hpp"
 #include "train/evaluate.hpp"
+#include "train/run_folder.hpp"
 
 namespace lact {
 
@@ -91,8 +92,6 @@ void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
 // see docs/conventions.md.
 Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop);
 
-// The config stored with a run, with key=value applied; an error if the folder holds no run.
-RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});
 // Loads the newest checkpoint of a run into the store: the newest that loads, warning about damaged ones.
 // `step` < 0 when there is none. An error if there are some and none loads.
 TrainState load_newest(const std::string& run_folder, LoadedModel& s);

@@ -5,18 +5,16 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "files/whole_file.hpp"
 #include "io/checkpoint.hpp"
 #include "support/command.hpp"
-#include "support/tiny_png.hpp"
 #include "support/tiny_run.hpp"
+#include "support/tiny_scene.hpp"
 
 namespace lact {
 namespace {
 
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
-constexpr int views = 10;  // 6 and 7 are held out
 
 int times_in(const std::string& text, const std::string& word) {
   int times = 0;
@@ -29,25 +27,9 @@ class DamagedPictures : public testing::Test {
   TemporaryFolder folder_;
   std::string config_ = folder_.write("tiny.yaml", tiny_config());
 
-  void SetUp() override {
-    fs::create_directories(folder_ / "scene");
-    std::string list;
-    for (int v = 0; v < views; ++v) {
-      put(v);
-      list += (list.empty() ? "[" : ", ") + std::string(R"({"fx": 20, "fy": 20, "cx": 8, "cy": 8, "file_path": "p)") +
-              std::to_string(v) + R"(.png", "w2c": [[1, 0, 0, )" + std::to_string(v) +
-              "], [0, 1, 0, 0], [0, 0, 1, 2.7], [0, 0, 0, 1]]}";
-    }
-    folder_.write("scene/opencv_cameras.json", list + "]");
-  }
+  void SetUp() override { write_tiny_scene(folder_ / "scene", 10); }  // views 6 and 7 are held out
   std::string file(int view) const { return folder_ / "scene/p" + std::to_string(view) + ".png"; }
-  void put(int view, bool whole = true) const {
-    TinyPng png{.width = 16, .height = 16};
-    for (int y = 0; y < 16; ++y) png.rows.push_back(std::string(48, char(10 * y + 9 * view)));
-    std::string bytes = png.bytes();
-    if (!whole) bytes[bytes.size() / 2] = char(bytes[bytes.size() / 2] ^ 1);
-    write_whole(file(view), bytes);
-  }
+  void put(int view, bool whole = true) const { write_whole(file(view), tiny_picture(view, 0, whole)); }
   Outcome train(const std::string& run, const Words& more = {}, int ranks = 1) const {
     Words all = {"train", config_, "run.dir=" + folder_ / run, "data.path=" + folder_ / "scene", "train.accumulate=1"};
     all.insert(all.end(), more.begin(), more.end());
