@@ -22,11 +22,21 @@ TrainState state_of(const Hdf5File& file) {
   check(file.has_attribute("lact_checkpoint"), "{}: is not a checkpoint of lact", file.path());
   check(file.integer("lact_checkpoint") == version, "{}: is a checkpoint of version {}, this program reads {}",
         file.path(), file.integer("lact_checkpoint"), version);
-  return {.step = file.integer("step"),
-          .sample = file.integer("sample"),
-          .optimizer_steps = file.integer("optimizer_steps"),
-          .skipped_in_a_row = file.integer("skipped_in_a_row"),
-          .config = file.text("config")};
+  const TrainState s{.step = file.integer("step"),
+                     .sample = file.integer("sample"),
+                     .optimizer_steps = file.integer("optimizer_steps"),
+                     .skipped_in_a_row = file.integer("skipped_in_a_row"),
+                     .config = file.text("config")};
+  // attributes have no checksum; these are ones that no run writes
+  constexpr std::int64_t most = std::int64_t(1) << 40;
+  check(s.step >= 0 && s.step <= most, "{}: is damaged: its step is {}", file.path(), s.step);
+  check(s.step == 0 ? s.sample == 0 : s.sample > 0 && s.sample % s.step == 0,
+        "{}: is damaged: its {} steps have seen {} samples", file.path(), s.step, s.sample);
+  check(s.optimizer_steps >= 0 && s.skipped_in_a_row >= 0 && s.optimizer_steps <= s.step &&
+            s.skipped_in_a_row <= s.step - s.optimizer_steps,
+        "{}: is damaged: of its {} steps the optimizer made {} and left out the last {}", file.path(), s.step,
+        s.optimizer_steps, s.skipped_in_a_row);
+  return s;
 }
 
 // The file's tensors are those of this model, by name, shape and type.

@@ -1,6 +1,7 @@
 #include "parallel/together.hpp"
 
 #include <cstring>
+#include <new>
 #include <sstream>
 
 #include "base/check.hpp"
@@ -50,6 +51,9 @@ void together(Communicator& c, const std::function<void()>& part) {
   std::string why;
   try {
     part();
+  } catch (const std::bad_alloc&) {
+    if (c.size() == 1) throw;
+    why = "the memory of a host, or its limit (ulimit -v), is used up";
   } catch (const std::exception& e) {
     if (c.size() == 1) throw;
     why = e.what();

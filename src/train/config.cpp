@@ -98,6 +98,19 @@ RunConfig overridden(RunConfig c, const std::vector<std::string>& overrides) {
   return c;
 }
 
+// Names all that the values may have come from.
+void check_of(const RunConfig& c, const std::vector<std::string>& files, const std::vector<std::string>& overrides) {
+  try {
+    c.check_values();
+  } catch (const Error& e) {
+    std::string sources;
+    auto add = [&](const std::string& s) { sources += s.empty() ? "" : sources.empty() ? s : ", " + s; };
+    for (const std::string& file : files) add(file);
+    if (!overrides.empty()) add("command line");
+    fail("{}: {}", sources, e.what());
+  }
+}
+
 RunConfig with_blocks(RunConfig c) {
   if (c.model.block_config.empty()) c.model.block_config = ViewSynthesisConfig::default_blocks();
   return c;
@@ -105,27 +118,27 @@ RunConfig with_blocks(RunConfig c) {
 
 }  // namespace
 
-RunConfig RunConfig::completed(RunConfig c, const std::string& folder, const std::vector<std::string>& overrides) {
+RunConfig RunConfig::completed(RunConfig c, const std::string& path, const std::vector<std::string>& overrides) {
   std::vector<std::string> naming_it;  // alone: the other keys may be ones of the model that it describes
   std::ranges::copy_if(overrides, std::back_inserter(naming_it),
                        [](const std::string& o) { return o.starts_with("model.file="); });
   std::string model_file = overridden(c, naming_it).model.file;
   if (!model_file.empty()) {
-    auto beside = std::filesystem::path(folder) / model_file;  // as seen from here, else from the config file
+    auto beside = std::filesystem::path(path).parent_path() / model_file;  // as seen from here, else from the config
     if (!std::filesystem::exists(model_file) && std::filesystem::exists(beside)) model_file = beside.string();
     c.model = {};
     check(read_config_file(Fields::of(c), model_file, "model"), "{}: is empty, which is no model", model_file);
     c.model.file = model_file;
   }
   c = with_blocks(overridden(with_blocks(c), overrides));  // so that a key may name a block that no file lists
-  c.check_values();
+  check_of(c, {path, model_file}, overrides);
   return c;
 }
 
 RunConfig RunConfig::load(const std::string& path, const std::vector<std::string>& overrides) {
   RunConfig c;
   read_config_file(Fields::of(c), path);
-  c = completed(c, std::filesystem::path(path).parent_path().string(), overrides);
+  c = completed(c, path, overrides);
   if (c.run.dir.empty()) c.run.dir = "runs/" + std::filesystem::path(path).stem().string();
   return c;
 }
@@ -137,7 +150,7 @@ RunConfig RunConfig::stored(const std::string& yaml, const std::string& source,
   RunConfig c;
   read_config_text(Fields::of(c), yaml, source);
   c = overridden(c, overrides);
-  c.check_values();
+  check_of(c, {source}, overrides);
   return c;
 }
 

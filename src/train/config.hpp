@@ -48,7 +48,7 @@ struct RunConfig {
                           const std::vector<std::string>& overrides = {});
 
  private:
-  static RunConfig completed(RunConfig c, const std::string& folder, const std::vector<std::string>& overrides);
+  static RunConfig completed(RunConfig c, const std::string& path, const std::vector<std::string>& overrides);
 };
 
 // Keys that differ and may not when a run goes on: everything but run.*, parallel.*, compute.*, train.precision, the

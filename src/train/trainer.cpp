@@ -58,12 +58,16 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
 }
 
-TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
+TrainState load_newest(const std::string& run_folder, LoadedModel& s, std::int64_t samples_per_step) {
   std::vector<std::string> all = same_everywhere(s.mesh->world(), checkpoints_in(run_folder));
   std::string problems;
   for (std::size_t i = all.size(); i-- > 0;) {
     try {
       TrainState state = read_checkpoint(all[i], s.store, *s.mesh);
+      check(all[i] == checkpoint_path(run_folder, state.step), "{}: is damaged: it holds step {}", all[i], state.step);
+      check(samples_per_step == 0 || state.sample == state.step * samples_per_step,
+            "{}: is damaged: its {} steps have seen {} samples, not {}", all[i], state.step, state.sample,
+            state.step * samples_per_step);
       if (!problems.empty()) log::warning("{}; {} is used instead", problems, all[i]);
       return state;
     } catch (const Error& e) {
@@ -116,14 +120,12 @@ Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std
 }
 
 void Trainer::resume() {
-  TrainState state = load_newest(cfg_.run.dir, loaded_);
+  TrainState state = load_newest(cfg_.run.dir, loaded_, cfg_.train.batch_size);
   check_same_views(cfg_, *source_, loader_.training(), state.step >= 0);
   if (state.step < 0) return;
   first_step_ = saved_step_ = done_ = state.step;
   learner_.optimizer().set_steps(state.optimizer_steps);
   learner_.set_skipped_in_a_row(state.skipped_in_a_row);
-  check(state.sample == state.step * cfg_.train.batch_size, "{}: its {} steps have seen {} samples, not {}",
-        cfg_.run.dir, state.step, state.sample, state.step * cfg_.train.batch_size);
 }
 
 void Trainer::begin_folder() {

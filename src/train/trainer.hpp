@@ -93,7 +93,8 @@ void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
 Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop);
 
 // Loads the newest checkpoint of a run into the store: the newest that loads, warning about damaged ones.
-// `step` < 0 when there is none. An error if there are some and none loads.
-TrainState load_newest(const std::string& run_folder, LoadedModel& s);
+// `step` < 0 when there is none. An error if there are some and none loads. `samples_per_step`: of a run that goes on,
+// whose checkpoints say how many samples they have seen; 0 takes any.
+TrainState load_newest(const std::string& run_folder, LoadedModel& s, std::int64_t samples_per_step = 0);
 
 }  // namespace lact
