@@ -18,7 +18,7 @@ struct Measured {
   double memory_bytes = 0, collectives = 0, sent_bytes = 0;
 };
 
-// Of the steps since the number of ranks last changed, without the first two, which warm up.
+// Of the steps since the number of ranks last changed, without the first two, which warm up, where there are more.
 Measured measured_in(const std::string& run) {
   std::vector<Json> steps;
   auto ranks_of = [](const Json& row) { return row.has("ranks") ? row["ranks"].integer() : 1; };
@@ -27,9 +27,8 @@ Measured measured_in(const std::string& run) {
     if (!steps.empty() && ranks_of(row) != ranks_of(steps.back())) steps.clear();
     steps.push_back(row);
   });
-  constexpr std::size_t warm_up = 2;
-  check(steps.size() > warm_up, "{}: {} steps are too few to judge a plan by; {} are needed", run, steps.size(),
-        warm_up + 1);
+  check(!steps.empty(), "{}: its report has no step by which a plan could be judged", run);
+  const std::size_t warm_up = std::min<std::size_t>(2, steps.size() - 1);
   std::vector<double> seconds;
   for (std::size_t i = warm_up; i < steps.size(); ++i) seconds.push_back(steps[i]["seconds"].number());
   const Json& last = steps.back();

@@ -88,69 +88,66 @@ struct Texts {
   }
 };
 
-// What people name their folders, and what means something to YAML.
+// What people name their folders, and what means something to YAML, a line each.
+constexpr std::string_view strange_texts = R"(
+ 
+  both  
+chair #2
+#
+&amp
+!bang
+%p
+*x
+{y}
+[x]
+a: b
+x:
+: 
+- a
+-
+'q'
+"q"
+it's
+a"b
+\
+\n
+null
+Null
+~
+~/x
+true
+no
+1e3
+1_000
+0x10
+.inf
+nan
+007
+2026-01-01
+a,b
+a  b
+| x
+> y
+? k
+---
+...
+--- a
+@at
+`tick`
+<<
+=
+a=b
+äöü
+日本語
+😀)";
+
 std::vector<std::string> hostile_texts() {
-  std::vector<std::string> all = {"",
-                                  " ",
-                                  "  both  ",
-                                  "chair #2",
-                                  "#",
-                                  "&amp",
-                                  "!bang",
-                                  "%p",
-                                  "*x",
-                                  "{y}",
-                                  "[x]",
-                                  "a: b",
-                                  "x:",
-                                  ": ",
-                                  "- a",
-                                  "-",
-                                  "'q'",
-                                  "\"q\"",
-                                  "it's",
-                                  "a\"b",
-                                  "\\",
-                                  "\\n",
-                                  "null",
-                                  "Null",
-                                  "~",
-                                  "~/x",
-                                  "true",
-                                  "no",
-                                  "1e3",
-                                  "1_000",
-                                  "0x10",
-                                  ".inf",
-                                  "nan",
-                                  "007",
-                                  "2026-01-01",
-                                  "a,b",
-                                  "a\nb",
-                                  "\n",
-                                  "a\n\n",
-                                  "\n a",
-                                  "\ta\t",
-                                  "a\r\nb",
-                                  "a  b",
-                                  "| x",
-                                  "> y",
-                                  "? k",
-                                  "---",
-                                  "...",
-                                  "--- a",
-                                  "@at",
-                                  "`tick`",
-                                  "<<",
-                                  "=",
-                                  "a=b",
-                                  "\x01\x1b\x7f",
-                                  "\u00e4\u00f6\u00fc",
-                                  "\u65e5\u672c\u8a9e",
-                                  "\U0001f600",
-                                  "\u2028\u2029\u0085",
-                                  "\ufeffmark",
-                                  "\u00a0nbsp\u00a0"};
+  std::vector<std::string> all = {
+      "a\nb", "\n", "a\n\n", "\n a", "\ta\t", "a\r\nb", "\r\n", "\u2028\u2029\u0085", "\ufeffmark", "\u00a0nbsp\u00a0"};
+  for (std::size_t at = 0, end = 0; end != strange_texts.npos; at = end + 1) {
+    end = strange_texts.find('\n', at);
+    all.emplace_back(strange_texts.substr(at, end - at));
+  }
   for (int c = 1; c < 128; ++c) {  // every character alone, first, inside and last
     const std::string one(1, char(c));
     for (const std::string& text : {one, one + "x", "x" + one + "y", "x" + one, " " + one, one + " #"})
