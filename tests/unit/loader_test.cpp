@@ -261,8 +261,9 @@ TEST(OpenViews, GeneratesWhereNoPathIsGiven) {
   DataConfig config{.image_size = {8, 8}};
   config.synthetic = {.scenes = 2, .views = 3};
   EXPECT_EQ(open_views(config)->scenes(), 2);
-  config.path = "/nowhere";
-  EXPECT_NE(sentence_of([&] { open_views(config); }).find("/nowhere: no such file or folder; data.path takes"),
+  const TemporaryFolder folder;
+  config.path = folder / "none";
+  EXPECT_NE(sentence_of([&] { open_views(config); }).find("/none: no such file or folder; data.path takes"),
             std::string::npos);
 }
 
