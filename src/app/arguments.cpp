@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "app/commands.hpp"
+#include "base/check.hpp"
 
 namespace lact {
 
@@ -23,6 +24,17 @@ std::string Arguments::take(const std::string& key, const std::string& otherwise
     return found;
   });
   return value;
+}
+
+std::int64_t Arguments::take_number(const std::string& key, const std::string& otherwise) {
+  const std::string text = take(key, otherwise);
+  check(!text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == text.npos, "{}={} is not a number",
+        key, text);
+  return std::stoll(text);
+}
+
+Path Arguments::take_path(const std::string& key, const std::string& otherwise) {
+  return at_home(take(key, otherwise), key);
 }
 
 }  // namespace lact

@@ -109,8 +109,7 @@ int bench_step(const RunConfig& cfg, std::int64_t steps, std::int64_t product, b
 
 int bench_train_command(const Arguments& args, bool json) {
   Arguments rest = args;
-  const auto steps = std::int64_t(std::stod(rest.take("steps", "5"))),
-             product = std::int64_t(std::stod(rest.take("product", "0")));
+  const std::int64_t steps = rest.take_number("steps", "5"), product = rest.take_number("product", "0");
   check(steps > 0, "steps={} is not positive", steps);
   check(product >= 0, "product={} is negative", product);
   RunConfig cfg =

@@ -1,7 +1,10 @@
 // The commands of `lact`, one file each. They print results on stdout and return the exit status.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
+
+#include "base/path.hpp"
 
 namespace lact {
 
@@ -13,6 +16,8 @@ struct Arguments {
   static Arguments split(const std::vector<std::string>& all);
   // Takes "key=..." out of the overrides, of several the last; `otherwise` if it is not there.
   std::string take(const std::string& key, const std::string& otherwise = "");
+  std::int64_t take_number(const std::string& key, const std::string& otherwise);  // digits alone
+  Path take_path(const std::string& key, const std::string& otherwise = "");       // "~" is the home directory
 };
 
 int train_command(const std::string& config, const Arguments& args);

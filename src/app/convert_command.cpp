@@ -25,7 +25,8 @@ int run_to_safetensors(const std::string& run, const std::string& out, const Arg
 }
 
 int safetensors_to_run(const std::string& in, const std::string& run, const Arguments& args) {
-  check(!fs::exists(run) || fs::is_empty(run), "{}: is not empty; weights go into a new run", run);
+  check(!fs::exists(run + "/config.yaml"), "{}: is not empty but holds a run; weights go into a new one", run);
+  check_usable(run);
   RunConfig cfg = RunConfig::from_overrides(args.overrides);
   cfg.run.dir = run;
   LoadedModel loaded(cfg);

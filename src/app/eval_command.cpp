@@ -29,6 +29,9 @@ Evaluated evaluated(const std::string& run, const std::vector<std::string>& over
   check(e.step >= 0, "{}: has no checkpoint yet", run);
   Ctx c = loaded.context();
   e.evaluation = evaluate(loaded.model, c, *source, cfg.data);
+  DamageReport().tell(*source, loaded.mesh->world());
+  check(!e.evaluation.views.empty(), "{}: no held-out view can be evaluated, their pictures or inputs are damaged",
+        run);
   e.values = e.evaluation.values();
   for (std::int64_t s = 0; s < source->scenes(); ++s) e.scene_names.push_back(source->scene_name(s));
   return e;

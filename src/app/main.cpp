@@ -7,6 +7,7 @@
 #include <iostream>
 #include <limits>
 #include <memory>
+#include <new>
 #include <thread>
 
 #include "app/commands.hpp"
@@ -213,6 +214,15 @@ void let_rank_0_speak() {
   if (lact::launch_of().rank > 0) std::this_thread::sleep_for(std::chrono::seconds(ranks > 1 ? 2 : 4));
 }
 
+// Errors of the house name a file, a key or a value; those of the standard library are told with the command.
+std::string told(const std::exception& e, int argc, char** argv) {
+  if (dynamic_cast<const lact::Error*>(&e) != nullptr) return e.what();
+  std::string command = "lact";
+  for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&e) != nullptr;
+  return command + ": " + (memory ? "the memory of this host, or its limit (ulimit -v), is used up" : e.what());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -229,7 +239,7 @@ int main(int argc, char** argv) {
     return line.app.exit(e) == 0 ? lact::exit_done : lact::exit_usage;
   } catch (const std::exception& e) {
     let_rank_0_speak();
-    lact::log::error("{}", e.what());
+    lact::log::error("{}", told(e, argc, argv));
     lact::abort_world(lact::exit_error);  // the other ranks would wait for this one
     return lact::exit_error;
   }

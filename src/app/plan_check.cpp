@@ -1,12 +1,10 @@
 #include <algorithm>
 #include <iostream>
-#include <sstream>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/median.hpp"
-#include "files/json.hpp"
-#include "files/whole_file.hpp"
+#include "io/report.hpp"
 #include "train/layout.hpp"
 #include "train/plan.hpp"
 #include "train/trainer.hpp"
@@ -20,21 +18,17 @@ struct Measured {
   double memory_bytes = 0, collectives = 0, sent_bytes = 0;
 };
 
-// Of the steps since the number of ranks last changed, without the first two, which warm up.
+// Of the steps since the number of ranks last changed, without the first two, which warm up, where there are more.
 Measured measured_in(const std::string& run) {
-  const std::string path = run + "/metrics.jsonl";
   std::vector<Json> steps;
   auto ranks_of = [](const Json& row) { return row.has("ranks") ? row["ranks"].integer() : 1; };
-  std::istringstream lines(read_text(path, std::int64_t(1) << 30));
-  for (std::string line; std::getline(lines, line);) {
-    const Json row = Json::parse(line, path);
-    if (!row.has("seconds")) continue;
+  each_row(run, [&](const Json& row, std::string_view) {
+    if (!row.has("seconds")) return;
     if (!steps.empty() && ranks_of(row) != ranks_of(steps.back())) steps.clear();
     steps.push_back(row);
-  }
-  constexpr std::size_t warm_up = 2;
-  check(steps.size() > warm_up, "{}: {} steps are too few to judge a plan by; {} are needed", path, steps.size(),
-        warm_up + 1);
+  });
+  check(!steps.empty(), "{}: its report has no step by which a plan could be judged", run);
+  const std::size_t warm_up = std::min<std::size_t>(2, steps.size() - 1);
   std::vector<double> seconds;
   for (std::size_t i = warm_up; i < steps.size(); ++i) seconds.push_back(steps[i]["seconds"].number());
   const Json& last = steps.back();
@@ -51,7 +45,7 @@ struct Row {
 }  // namespace
 
 int plan_check_command(Arguments args, bool json) {
-  const std::string path = args.take("machine", "here"), &run = args.plain.at(0);
+  const std::string path = args.take_path("machine", "here"), &run = args.plain.at(0);
   const RunConfig cfg = config_of_run(run, args.overrides);
   const Measured m = measured_in(run);
   const Machine machine = machine_named(path, cfg, int(m.ranks));

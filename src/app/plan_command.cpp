@@ -103,13 +103,12 @@ Machine machine_named(const std::string& file_or_here, const RunConfig& cfg, int
 }
 
 int plan_command(Arguments args, bool json, bool kernels) {
-  const std::string path = args.take("machine"), ranks = args.take("ranks", "1");
+  const std::string path = args.take_path("machine");
+  const std::int64_t ranks = args.take_number("ranks", "1");
   check(!path.empty(), "machine=FILE says what to plan for (configs/machines holds some), machine=here this host");
   const RunConfig cfg = RunConfig::load(args.plain.at(0), args.overrides);
-  RunConfig::Parallel asked;
-  apply_override(Fields::of(asked), "dp=" + ranks);  // a number, as every key
-  check(asked.dp > 0 && asked.dp <= 32768, "ranks={} is not a number of ranks", ranks);
-  const Machine machine = machine_named(path, cfg, int(asked.dp));
+  check(ranks > 0 && ranks <= 32768, "ranks={} is not a number of ranks", ranks);
+  const Machine machine = machine_named(path, cfg, int(ranks));
   const std::vector<PlannedLayout> all = plan_all(cfg, machine);
   if (json) {
     Json list = Json::array();

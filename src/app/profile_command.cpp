@@ -157,7 +157,7 @@ int profile_scaling(const RunConfig& cfg, const Scaling& s, const std::vector<in
 
 int profile_command(const std::string& config, Arguments args, bool json) {
   const ProfileConfig how = taken_from(args);
-  const std::string ranks = args.take("ranks"), axis = args.take("scale", "cp"), out_folder = args.take("out");
+  const std::string ranks = args.take("ranks"), axis = args.take("scale", "cp"), out_folder = args.take_path("out");
   const RunConfig cfg = RunConfig::load(config, args.overrides);
   const std::string out = out_folder.empty() ? cfg.run.dir + "/profile" : out_folder;
   const std::string title = std::filesystem::path(config).filename().string();

@@ -100,7 +100,7 @@ ViewChoice inputs_without_targets(const ViewSource& source, std::int64_t scene, 
 }  // namespace
 
 int render_command(Arguments args) {
-  std::string scene = args.take("scene"), out = args.take("out");
+  std::string scene = args.take_path("scene"), out = args.take_path("out");
   const std::string& run = args.plain[0];
   if (!scene.empty()) args.overrides.push_back("data.path=" + scene);
   const auto [cfg, source] = run_on_data(run, args.overrides);
@@ -114,6 +114,9 @@ int render_command(Arguments args) {
   Ctx c = loaded.context();
   std::vector<ViewChoice> choices = evaluation_choices(*source, cfg.data);
   Evaluation e = evaluate(loaded.model, c, *source, cfg.data);
+  for (ViewChoice& choice : choices) choice = readable(*source, std::move(choice), cfg.data);
+  std::erase_if(choices, [](const ViewChoice& choice) { return choice.targets.empty(); });
+  DamageReport().tell(*source, loaded.mesh->world());
   for (const ViewChoice& choice : choices) {  // a comparison where views are held out
     std::string path = out + "/" + source->scene_name(choice.scene) + "_sheet.png";
     write_png(path, sheet_of(e, choice.scene, cfg.data));

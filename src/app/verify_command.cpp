@@ -8,7 +8,7 @@
 namespace lact {
 
 int verify_golden_command(Arguments args, bool json) {
-  std::string data = args.take("data");
+  std::string data = args.take_path("data");
   Backend backend = backend_named(args.take("compute.device", "cpu"));
   check(args.overrides.empty(), "unknown key '{}'; verify golden takes data=DIR and compute.device=cpu|cuda",
         args.overrides.empty() ? "" : args.overrides[0]);

@@ -24,12 +24,6 @@ constexpr double of_rounding = 10;         // times what f32 itself differs from
 constexpr double loss_bound = 1e-5;        // of the loss
 constexpr std::size_t most_per_count = 6;  // layouts tried of each number of ranks
 
-std::int64_t number(const std::string& text, const std::string& key) {
-  check(!text.empty() && text.size() < 7 && text.find_first_not_of("0123456789") == text.npos, "{}={} is not a number",
-        key, text);
-  return std::stoll(text);
-}
-
 std::vector<std::string> layout_keys(const Grid& g) {
   std::vector<std::string> keys;
   for (std::size_t a = 0; a < 4; ++a)
@@ -52,8 +46,8 @@ class Layouts {
  public:
   Layouts(std::string config, Arguments args)
       : config_(std::move(config)),
-        most_(number(args.take("ranks", "8"), "ranks")),
-        steps_(number(args.take("steps", "3"), "steps")),
+        most_(args.take_number("ranks", "8")),
+        steps_(args.take_number("steps", "3")),
         overrides_(args.overrides),
         cfg_(RunConfig::load(config_, overrides_)),
         folder_((fs::temp_directory_path() / ("lact-layouts-" + std::to_string(::getpid()))).string()) {
@@ -173,8 +167,8 @@ int verify_layouts_command(const std::string& config, Arguments args, bool json)
 }
 
 int verify_layout_command(const std::string& config, Arguments args) {
-  const std::string gradients = args.take("gradients", "gradients.h5");
-  const std::int64_t steps = number(args.take("steps", "1"), "steps");
+  const std::string gradients = args.take_path("gradients", "gradients.h5");
+  const std::int64_t steps = args.take_number("steps", "1");
   const DType t = args.take("f64", "0") == "1" ? DType::f64 : DType::f32;
   const RunConfig cfg = RunConfig::load(config, args.overrides);
   on_ranks(cfg, open_world(double(cfg.parallel.timeout)), [&](const RunConfig& c, std::unique_ptr<Communicator> world) {

@@ -1,16 +1,13 @@
 #include "base/config.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdio>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "base/check.hpp"
@@ -30,28 +27,45 @@ bool parse(const std::string& text, bool& value) {
   return value || text == "false" || text == "False";
 }
 
+struct Source {
+  const std::string& name;
+  std::string_view text;
+};
+
 struct Assign {  // one scalar or list of scalars into a place; says what was wanted when it does not fit
   const YAML::Node& node;
   const std::string& key;
-  const std::string& source;
+  const Source& source;
 
   template <class T>
   void scalar(T& value, std::string_view wanted) const {
-    check(node.IsScalar() && parse(node.Scalar(), value), "{}: {} wants {}, not '{}'", source, key, wanted, shown());
+    check(node.IsScalar() && parse(node.Scalar(), value), "{}: {} wants {}, not '{}'", source.name, key, wanted,
+          shown());
   }
   void operator()(bool* p) const { scalar(*p, "true or false"); }
   void operator()(std::int64_t* p) const { scalar(*p, "an integer"); }
   void operator()(double* p) const { scalar(*p, "a number"); }
   void operator()(std::string* p) const {
-    check(node.IsScalar() || node.IsNull(), "{}: {} wants text, not '{}'", source, key, shown());
+    check(node.IsScalar() || node.IsNull(), "{}: {} wants text, not '{}'", source.name, key, shown());
+    const bool nothing = node.IsNull() || node.Scalar().empty();
+    const char begin = nothing ? first_character() : ' ';
+    check(begin != '&' && begin != '!', "{}: {} is text that begins with '{}', which needs quotes in YAML", source.name,
+          key, std::string(1, begin));
     *p = node.IsNull() ? "" : node.Scalar();
+  }
+  void operator()(Path* p) const {
+    std::string text;
+    (*this)(&text);
+    const bool home = node.IsNull() && first_character() == '~';  // to YAML that is nothing
+    *p = at_home(home ? "~" : text, source.name + ": " + key);
   }
   void operator()(std::vector<std::int64_t>* p) const { sequence(*p, "a list of integers"); }
   void operator()(std::vector<std::string>* p) const { sequence(*p, "a list of texts"); }
 
   template <class T>
   void sequence(std::vector<T>& out, std::string_view wanted) const {
-    check(node.IsSequence() || node.IsNull(), "{}: {} wants {} such as [1, 2], not '{}'", source, key, wanted, shown());
+    check(node.IsSequence() || node.IsNull(), "{}: {} wants {} such as [1, 2], not '{}'", source.name, key, wanted,
+          shown());
     std::vector<T> items;
     for (const YAML::Node& item : node) {
       T value{};
@@ -60,27 +74,31 @@ struct Assign {  // one scalar or list of scalars into a place; says what was wa
     }
     out = std::move(items);
   }
+  char first_character() const {  // of what stands there
+    const YAML::Mark at = node.Mark();
+    return at.pos >= 0 && std::size_t(at.pos) < source.text.size() ? source.text[std::size_t(at.pos)] : ' ';
+  }
   std::string shown() const {
-    std::string s = YAML::Dump(node);
+    std::string s = node.IsScalar() ? node.Scalar() : YAML::Dump(node);
     return s.size() > 60 ? s.substr(0, 60) + "..." : s;
   }
 };
 
-std::string text_of(const Fields::Place& place) {
-  YAML::Emitter out;
-  out << YAML::Flow;
-  std::visit(
-      [&](auto* p) {
-        if constexpr (std::is_same_v<decltype(p), double*>) {
+YAML::Node node_of(const Fields::Place& place) {
+  return std::visit(
+      [](auto* p) {
+        using T = std::remove_pointer_t<decltype(p)>;
+        if constexpr (std::is_same_v<T, double>) {
           std::array<char, 32> digits;
           auto r = std::to_chars(digits.data(), digits.data() + digits.size(), *p);
-          out << std::string(digits.data(), r.ptr);
+          return YAML::Node(std::string(digits.data(), r.ptr));
+        } else if constexpr (std::is_same_v<T, Path>) {
+          return YAML::Node(p->place());
         } else {
-          out << *p;
+          return YAML::Node(*p);
         }
       },
       place);
-  return out.c_str();
 }
 
 std::vector<std::string> keys_of(const Fields& f) {
@@ -90,28 +108,28 @@ std::vector<std::string> keys_of(const Fields& f) {
   return keys;
 }
 
-void assign(const Fields& f, const std::string& key, const YAML::Node& node, const std::string& source);
+void assign(const Fields& f, const std::string& key, const YAML::Node& node, const Source& source);
 
-void descend(const Fields& f, const std::string& key, const YAML::Node& node, const std::string& source) {
+void descend(const Fields& f, const std::string& key, const YAML::Node& node, const Source& source) {
   for (const auto& entry : node) {
-    check(entry.first.IsScalar(), "{}: a key below '{}' is not a word", source, key);
+    check(entry.first.IsScalar(), "{}: a key below '{}' is not a word", source.name, key);
     assign(f, key.empty() ? entry.first.Scalar() : key + "." + entry.first.Scalar(), entry.second, source);
   }
 }
 
-void assign_list(const Fields::List& list, const YAML::Node& node, const std::string& source) {
-  check(node.IsSequence(), "{}: {} wants a list", source, list.key);
-  check(node.size() <= max_list, "{}: {} has {} entries, more than {}", source, list.key, node.size(), max_list);
+void assign_list(const Fields::List& list, const YAML::Node& node, const Source& source) {
+  check(node.IsSequence(), "{}: {} wants a list", source.name, list.key);
+  check(node.size() <= max_list, "{}: {} has {} entries, more than {}", source.name, list.key, node.size(), max_list);
   list.resize(0);  // entries begin with the defaults, not with what stood in their place
   Fields inner = list.resize(node.size());
   for (std::size_t i = 0; i < node.size(); ++i) {
     std::string key = list.key + "." + std::to_string(i);
-    check(node[i].IsMap(), "{}: {} wants 'key: value' pairs", source, key);
+    check(node[i].IsMap(), "{}: {} wants 'key: value' pairs", source.name, key);
     descend(inner, key, node[i], source);
   }
 }
 
-void assign(const Fields& f, const std::string& key, const YAML::Node& node, const std::string& source) {
+void assign(const Fields& f, const std::string& key, const YAML::Node& node, const Source& source) {
   for (const auto& x : f.fields())
     if (x.key == key) return std::visit(Assign{node, key, source}, x.place);
   for (const auto& x : f.lists()) {
@@ -121,10 +139,10 @@ void assign(const Fields& f, const std::string& key, const YAML::Node& node, con
   bool is_section = std::ranges::any_of(keys_of(f), [&](const std::string& k) { return k.starts_with(key + "."); });
   if (is_section && node.IsMap()) return descend(f, key, node, source);
   if (is_section && node.IsNull()) return;
-  check(!is_section, "{}: {} is a section and wants keys below it", source, key);
+  check(!is_section, "{}: {} is a section and wants keys below it", source.name, key);
   std::string near = nearest(key, keys_of(f));
-  check(near.empty(), "{}: unknown key '{}'; did you mean '{}'?", source, key, near);
-  fail("{}: unknown key '{}'", source, key);
+  check(near.empty(), "{}: unknown key '{}'; did you mean '{}'?", source.name, key, near);
+  fail("{}: unknown key '{}'", source.name, key);
 }
 
 // Everything flattened, lists included, in the order of the struct.
@@ -161,25 +179,90 @@ YAML::Node nested(const Fields& f) {
       YAML::Node next = at[x.key.substr(begin, dot - begin)];
       at.reset(next);
     }
-    at[x.key.substr(begin)] = YAML::Load(text_of(x.place));
+    at[x.key.substr(begin)] = node_of(x.place);
   }
   return root;
 }
 
 // Maps whose keys are 0, 1, 2 ... were lists.
-YAML::Node with_lists(const YAML::Node& node) {
-  if (!node.IsMap()) return node;
-  bool list = node.size() > 0;
+bool was_list(const YAML::Node& map) {
   std::size_t i = 0;
-  for (const auto& e : node) list = list && e.first.Scalar() == std::to_string(i++);
-  YAML::Node out(list ? YAML::NodeType::Sequence : YAML::NodeType::Map);
-  for (const auto& e : node) {
-    if (list)
-      out.push_back(with_lists(e.second));
-    else
-      out[e.first.Scalar()] = with_lists(e.second);
+  for (const auto& e : map)
+    if (e.first.Scalar() != std::to_string(i++)) return false;
+  return i > 0;
+}
+
+void emit(YAML::Emitter& out, const YAML::Node& node) {
+  if (node.IsMap() && was_list(node)) {
+    out << YAML::BeginSeq;
+    for (const auto& e : node) emit(out, e.second);
+    out << YAML::EndSeq;
+  } else if (node.IsMap()) {
+    out << YAML::BeginMap;
+    for (const auto& e : node) {
+      out << YAML::Key << e.first.Scalar() << YAML::Value;
+      emit(out, e.second);
+    }
+    out << YAML::EndMap;
+  } else if (node.IsSequence()) {
+    out << YAML::Flow << YAML::BeginSeq;
+    for (const auto& e : node) emit(out, e);
+    out << YAML::EndSeq;
+  } else {  // the library leaves a carriage return bare, where readers take it for the line's end
+    if (node.Scalar().find('\r') != std::string::npos) out << YAML::DoubleQuoted;
+    out << node.Scalar();
   }
-  return out;
+}
+
+std::string text_of(const YAML::Node& node) {
+  YAML::Emitter out;
+  emit(out, node);
+  return out.c_str();
+}
+
+// What stands behind the first document of a text would be lost.
+YAML::Node one_document(const std::string& text, const std::string& source) {
+  const std::vector<YAML::Node> all = YAML::LoadAll(text);
+  for (std::size_t i = 1; i < all.size(); ++i)
+    check(all[i].IsNull(), "{}: line {}: a second YAML document begins; a config is one", source,
+          all[i].Mark().line + 1);
+  return all.empty() ? YAML::Node() : all[0];
+}
+
+// The place of a key that takes one word, not a list or a section.
+std::optional<Fields::Place> scalar_at(const Fields& f, const std::string& key) {
+  for (const auto& x : f.fields())
+    if (x.key == key)
+      return std::holds_alternative<std::vector<std::int64_t>*>(x.place) ||
+                     std::holds_alternative<std::vector<std::string>*>(x.place)
+                 ? std::nullopt
+                 : std::optional(x.place);
+  for (const auto& x : f.lists())
+    if (key.starts_with(x.key + ".")) return scalar_at(x.resize(x.size()), key);
+  return {};
+}
+
+std::string trimmed(const std::string& text) {
+  constexpr const char* blanks = " \t\r\n";
+  const auto begin = text.find_first_not_of(blanks);
+  return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
+}
+
+// As the Unicode standard has it: no longer forms, no surrogates. Other bytes would not come back from a stored config.
+bool is_utf8(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i++]);
+    const int more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : 3;
+    if (lead >= 0x80 && (lead < 0xc2 || lead > 0xf4)) return false;
+    char32_t code = more == 0 ? lead : lead & (0x3f >> more);
+    for (int k = 0; k < more; ++k, ++i) {
+      if (i >= text.size() || (text[i] & 0xc0) != 0x80) return false;
+      code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3f);
+    }
+    if ((more == 2 && code < 0x800) || (more == 3 && (code < 0x10000 || code > 0x10ffff))) return false;
+    if (code >= 0xd800 && code < 0xe000) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -193,75 +276,57 @@ void Fields::append(Fields&& inner) {
   for (auto& x : inner.lists_) lists_.push_back(std::move(x));
 }
 
-void read_config_text(const Fields& fields, const std::string& text, const std::string& source,
+bool read_config_text(const Fields& fields, const std::string& text, const std::string& source,
                       const std::string& prefix) {
-  YAML::Node root;
+  constexpr std::string_view mark = "\xef\xbb\xbf";  // of UTF-8, which some editors leave
+  const std::string bare = text.starts_with(mark) ? text.substr(mark.size()) : text;
   try {
-    root = YAML::Load(text);
+    const YAML::Node root = one_document(bare, source);
+    if (root.IsNull()) return false;
+    check(root.IsMap(), "{}: a config is a list of 'key: value' pairs", source);
+    std::size_t visited = 0;
+    refuse_repeats(root, source, visited);
+    descend(fields, prefix, root, {source, bare});
   } catch (const YAML::Exception& e) {
-    fail("{}: line {}: {}", source, e.mark.line + 1, e.msg);
+    check(e.mark.is_null(), "{}: line {}: {}", source, e.mark.line + 1, e.msg);
+    fail("{}: {}", source, e.msg);
   }
-  if (root.IsNull()) return;
-  check(root.IsMap(), "{}: a config is a list of 'key: value' pairs", source);
-  std::size_t visited = 0;
-  refuse_repeats(root, source, visited);
-  descend(fields, prefix, root, source);
-}
-
-void read_config_file(const Fields& fields, const std::string& path, const std::string& prefix) {
-  std::string text;
-  {
-    const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block the open
-    check(opened >= 0, "{}: cannot be read (no such config file?)", path);
-    std::FILE* f = ::fdopen(opened, "rb");
-    struct stat kind {};
-    if (::fstat(opened, &kind) != 0 || !S_ISREG(kind.st_mode)) {
-      std::fclose(f);
-      fail("{}: is not a file", path);
-    }
-    std::array<char, 65536> block;
-    constexpr std::size_t most_bytes = 4 << 20;
-    for (std::size_t n = 1; n > 0 && text.size() <= most_bytes;) {
-      n = std::fread(block.data(), 1, block.size(), f);
-      text.append(block.data(), n);
-    }
-    bool ok = std::ferror(f) == 0;
-    std::fclose(f);
-    check(ok, "{}: cannot be read", path);
-    check(text.size() <= most_bytes, "{}: more than {} bytes are too many for a config", path, most_bytes);
-  }
-  read_config_text(fields, text, path, prefix);
+  return true;
 }
 
 void apply_override(const Fields& fields, const std::string& key_equals_value) {
+  const std::string source = "command line";
   auto eq = key_equals_value.find('=');
   check(eq != std::string::npos && eq > 0, "'{}' is not of the form key=value", key_equals_value);
-  YAML::Node node;
-  try {
-    node = YAML::Load(key_equals_value.substr(eq + 1));
-  } catch (const YAML::Exception&) {
-    node = YAML::Node(key_equals_value.substr(eq + 1));
+  const std::string key = key_equals_value.substr(0, eq), value = key_equals_value.substr(eq + 1);
+  check(is_utf8(value), "{}: {} wants text in UTF-8", source, key);
+  const std::optional<Fields::Place> place = scalar_at(fields, key);
+  YAML::Node node(value);
+  if (place && !std::holds_alternative<std::string*>(*place) && !std::holds_alternative<Path*>(*place))
+    node = YAML::Node(trimmed(value));
+  if (!place) {
+    try {
+      node = one_document(value, source);
+    } catch (const YAML::Exception& e) {
+      fail("{}: {}={} is not readable as YAML: {}", source, key, value, e.msg);
+    }
   }
-  assign(fields, key_equals_value.substr(0, eq), node, "command line");
+  assign(fields, key, node, {source, value});
 }
 
-std::string to_yaml(const Fields& fields) {
-  YAML::Emitter out;
-  out << with_lists(nested(fields));
-  return std::string(out.c_str()) + "\n";
-}
+std::string to_yaml(const Fields& fields) { return text_of(nested(fields)) + "\n"; }
 
 std::string describe(const Fields& fields) {
   std::string out;
-  for (const auto& x : fields.fields()) out += fill("{:<34} {:<14} {}\n", {x.key, text_of(x.place), x.help});
+  for (const auto& x : fields.fields()) out += fill("{:<34} {:<14} {}\n", {x.key, text_of(node_of(x.place)), x.help});
   for (const auto& x : fields.lists()) out += fill("{:<34} {:<14} {}\n", {x.key, "(list)", x.help});
   return out;
 }
 
 std::vector<Difference> differences(const Fields& a, const Fields& b) {
   std::map<std::string, std::array<std::string, 2>> values;
-  for (const auto& x : flat(a)) values[x.key][0] = text_of(x.place);
-  for (const auto& x : flat(b)) values[x.key][1] = text_of(x.place);
+  for (const auto& x : flat(a)) values[x.key][0] = text_of(node_of(x.place));
+  for (const auto& x : flat(b)) values[x.key][1] = text_of(node_of(x.place));
   std::vector<Difference> out;
   for (const auto& [key, v] : values)
     if (v[0] != v[1]) out.push_back({key, v[0], v[1]});

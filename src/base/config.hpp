@@ -14,12 +14,14 @@
 #include <variant>
 #include <vector>
 
+#include "base/path.hpp"
+
 namespace lact {
 
 class Fields {
  public:
-  using Place =
-      std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*, std::vector<std::string>*>;
+  using Place = std::variant<bool*, std::int64_t*, double*, std::string*, Path*, std::vector<std::int64_t>*,
+                             std::vector<std::string>*>;
   struct Field {
     std::string key;  // dotted, "train.steps"
     Place place;
@@ -72,13 +74,15 @@ class Fields {
   std::vector<List> lists_;
 };
 
-// Reads a YAML or JSON file into the fields. Missing keys keep their values. `prefix` ("model") puts the file's keys
-// below it. Errors name the file, the key, the wanted type, and the nearest known key.
-void read_config_file(const Fields& fields, const std::string& path, const std::string& prefix = "");
-void read_config_text(const Fields& fields, const std::string& text, const std::string& source,
+// Reads one YAML document into the fields. Missing keys keep their values. `prefix` ("model") puts the text's keys
+// below it. Errors name the source, the key, the wanted type, and the nearest known key. False where the text says
+// nothing.
+bool read_config_text(const Fields& fields, const std::string& text, const std::string& source,
                       const std::string& prefix = "");
-void apply_override(const Fields& fields, const std::string& key_equals_value);  // "train.steps=200"
-std::string to_yaml(const Fields& fields);                                       // every key with its effective value
+// "train.steps=200". The value of a text or a path is all that stands behind the first "=", to the letter; numbers and
+// true or false may have blanks around them; lists and sections are YAML.
+void apply_override(const Fields& fields, const std::string& key_equals_value);
+std::string to_yaml(const Fields& fields);   // every key with its effective value; reads back equal
 std::string describe(const Fields& fields);  // every key, default and sentence, for --help-config
 // The keys whose values differ, each as {key, value in a, value in b}; a key one side lacks has an empty value there.
 struct Difference {

@@ -32,8 +32,9 @@ Camera in_pixels_of(Camera c, ImageSize size);
 
 // Moves and turns the world so that the mean camera stands at the origin and looks along z, then scales it so that the
 // largest coordinate of a camera is 1. Directions that cancel have no mean, which is an error; cameras in one point
-// keep their scale.
-void normalise_poses(std::vector<Pose>& poses);
+// keep their scale. `judged`: the mean and the scale are those of the first so many; the others follow.
+void normalise_poses(std::vector<Pose>& poses, std::size_t judged);
+inline void normalise_poses(std::vector<Pose>& poses) { normalise_poses(poses, poses.size()); }
 
 // One round around the origin, z up, rising and backing off once on the way: at the share s of the path (first view 0,
 // last view 1) the elevation is `elevation + swing sin 2 pi s` degrees, and the radius swings between its bounds in

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <span>
 
 #include "base/check.hpp"
 #include "data/cameras.hpp"
@@ -19,7 +20,7 @@ Vec3 times(double s, const Vec3& a) { return {s * a[0], s * a[1], s * a[2]}; }
 Vec3 unit(const Vec3& a) { return times(1 / length(a), a); }
 
 Vec3 column(const Pose& p, std::size_t c) { return {p[c], p[4 + c], p[8 + c]}; }
-Vec3 mean_column(const std::vector<Pose>& poses, std::size_t c) {
+Vec3 mean_column(std::span<const Pose> poses, std::size_t c) {
   Vec3 sum{};
   for (const Pose& p : poses)
     for (std::size_t i = 0; i < 3; ++i) sum[i] += p[4 * i + c];
@@ -33,13 +34,13 @@ constexpr double vanishing = 1e-6;  // of a sum of unit vectors: no direction is
 
 }  // namespace
 
-void normalise_poses(std::vector<Pose>& poses) {
+void normalise_poses(std::vector<Pose>& poses, std::size_t judged) {
   if (poses.empty()) return;
-  const Vec3 centre = mean_column(poses, 3), look = mean_column(poses, 2), down = mean_column(poses, 1);
+  const std::span<const Pose> few(poses.data(), judged);
+  const Vec3 centre = mean_column(few, 3), look = mean_column(few, 2), down = mean_column(few, 1);
   check(length(look) > vanishing && length(cross(down, look)) > vanishing * length(look),
-        "the poses of {} views cannot be normalised: their directions cancel", poses.size());
+        "the poses of {} views cannot be normalised: their directions cancel", judged);
   const Vec3 forward = unit(look), right = unit(cross(down, forward)), below = unit(cross(forward, right));
-  double largest = 0;
   for (Pose& p : poses) {  // times the inverse of the mean pose, whose rotation is orthonormal
     const Pose old = p;
     for (std::size_t c = 0; c < 4; ++c) {
@@ -48,8 +49,10 @@ void normalise_poses(std::vector<Pose>& poses) {
         for (std::size_t i = 0; i < 3; ++i) v[i] -= centre[i];
       p[c] = dot(right, v), p[4 + c] = dot(below, v), p[8 + c] = dot(forward, v);
     }
-    for (double x : column(p, 3)) largest = std::max(largest, std::abs(x));
   }
+  double largest = 0;
+  for (const Pose& p : few)
+    for (double x : column(p, 3)) largest = std::max(largest, std::abs(x));
   if (largest <= 1e-12 * length(centre)) return;  // all in one point, up to round-off
   for (Pose& p : poses)
     for (std::size_t i = 0; i < 3; ++i) p[4 * i + 3] /= largest;

@@ -31,6 +31,7 @@ void check_data(const DataConfig& c) {
   check_indices("held_out", c.held_out);
   check_indices("held_out_scenes", c.held_out_scenes);
   check_indices("eval_inputs", c.eval_inputs);
+  check(c.damaged == "skip" || c.damaged == "refuse", "data.damaged={}: skip and refuse are known", c.damaged);
   check(c.threads >= 0 && c.threads <= 256, "data.threads is {}; between 0 and 256 threads can prepare samples",
         c.threads);
   check(c.cache_mb >= 0 && c.cache_mb <= (std::int64_t(1) << 30), "data.cache_mb is {}, not a sensible size",

@@ -6,16 +6,18 @@
 namespace lact {
 
 struct DataConfig {
-  std::string path;
+  Path path;
   std::vector<std::int64_t> image_size{256, 256};  // H W
   std::int64_t num_all_views = 15, num_input_views = 8, num_target_views = 8;
   bool scene_pose_normalize = false, follow_links = false;
   std::vector<std::int64_t> held_out, held_out_scenes, eval_inputs;
+  std::string damaged = "skip";
   std::int64_t threads = 1, cache_mb = 1024;
   SyntheticConfig synthetic;
 
   std::int64_t height() const { return image_size[0]; }
   std::int64_t width() const { return image_size[1]; }
+  bool skips_damaged() const { return damaged == "skip"; }
 
   void fields(Fields& f) {
     f("path", path,
@@ -31,6 +33,8 @@ struct DataConfig {
     f("held_out", held_out, "indices of views that no training sample contains, in every scene");
     f("held_out_scenes", held_out_scenes, "indices of scenes that no training sample contains");
     f("eval_inputs", eval_inputs, "indices of the input views of an evaluation; empty: training views, evenly spread");
+    f("damaged", damaged,
+      "a damaged picture: skip goes on without its view and says so; refuse reads every picture before the first step");
     f("threads", threads, "threads that prepare samples ahead; 0 prepares them when asked");
     f("cache_mb", cache_mb, "megabytes of decoded and resized pictures kept in memory");
     f.section("synthetic", synthetic);

@@ -1,6 +1,7 @@
 #include "data/loader.hpp"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/check.hpp"
 #include "data/scene_folder.hpp"
@@ -11,39 +12,71 @@ namespace {
 
 using Sample = Loader::Sample;
 
-// Poses of inputs and targets, normalised over all drawn views where asked.
-std::vector<Pose> poses_of(const ViewSource& source, const ViewChoice& choice, bool normalise) {
-  std::vector<Pose> drawn;
-  for (std::int64_t v : choice.drawn) drawn.push_back(source.camera(choice.scene, v).c2w);
-  if (normalise) normalise_poses(drawn);
-  std::map<std::int64_t, Pose> of_view;
-  for (std::size_t i = 0; i < drawn.size(); ++i) of_view[choice.drawn[i]] = drawn[i];
+// A view as a sample shows it: itself, or the one that stands in for it.
+struct Shown {
+  std::int64_t view = 0;
+  PosedView picture;
+};
+using StandIns = std::function<std::vector<std::int64_t>(std::int64_t view)>;
+
+Shown shown(const ViewSource& source, std::int64_t scene, std::int64_t view, const DataConfig& config,
+            const StandIns& stand_ins) {
+  std::vector<std::int64_t> views{view};
+  std::string why;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    try {
+      return {views[i], source.load(scene, views[i], config.height(), config.width())};
+    } catch (const DamagedPicture& e) {
+      if (!stand_ins) throw;
+      if (i > 0) continue;
+      why = e.what();
+    }
+    for (std::int64_t v : stand_ins(view)) views.push_back(v);
+  }
+  fail("scene '{}': all pictures of its {} views to train on are damaged; {}", source.scene_name(scene), views.size(),
+       why);
+}
+
+// Poses of the views, normalised where asked as the drawn ones are: a damaged picture has a camera all the same.
+std::vector<Pose> poses_of(const ViewSource& source, const ViewChoice& choice, const std::vector<std::int64_t>& views,
+                           bool normalise) {
   std::vector<Pose> poses;
-  for (const auto* list : {&choice.inputs, &choice.targets})
-    for (std::int64_t v : *list) poses.push_back(of_view.at(v));
-  return poses;
+  for (const auto* list : {&choice.drawn, &views})
+    for (std::int64_t v : *list) poses.push_back(source.camera(choice.scene, v).c2w);
+  const auto drawn = std::ptrdiff_t(choice.drawn.size());
+  if (normalise) normalise_poses(poses, std::size_t(drawn));
+  return {poses.begin() + drawn, poses.end()};
 }
 
 // Returns early, with less than a sample, when asked to stop.
 Sample gather(const ViewSource& source, const ViewChoice& choice, const DataConfig& config,
-              const std::vector<bool>& seen, const std::stop_token& stop) {
+              const std::vector<bool>& seen, const std::stop_token& stop, const StandIns& stand_ins = {}) {
   Sample sample;
-  for (const Pose& pose : poses_of(source, choice, config.scene_pose_normalize))
-    sample.poses.insert(sample.poses.end(), pose.begin(), pose.end());
-  const std::size_t views = choice.inputs.size() + choice.targets.size();
+  std::vector<std::int64_t> views = choice.inputs;
+  views.insert(views.end(), choice.targets.begin(), choice.targets.end());
   const std::size_t numbers = 3 * std::size_t(config.height() * config.width());
-  sample.images.resize(views * numbers), sample.intrinsics.resize(views * 4);
-  std::size_t place = 0;
-  for (const auto* list : {&choice.inputs, &choice.targets})
-    for (std::int64_t v : *list) {
-      if (stop.stop_requested()) return sample;
-      const std::size_t at = place++;
-      if (!seen[at]) continue;
-      const PosedView view = source.load(choice.scene, v, config.height(), config.width());
-      std::ranges::copy(view.rgb, sample.images.begin() + std::ptrdiff_t(at * numbers));
-      std::ranges::copy(view.intrinsics, sample.intrinsics.begin() + std::ptrdiff_t(at * 4));
-    }
+  sample.images.resize(views.size() * numbers), sample.intrinsics.resize(views.size() * 4);
+  for (std::size_t at = 0; at < views.size(); ++at) {
+    if (stop.stop_requested()) return sample;
+    if (!seen[at]) continue;
+    const auto [view, picture] = shown(source, choice.scene, views[at], config, stand_ins);
+    views[at] = view;
+    std::ranges::copy(picture.rgb, sample.images.begin() + std::ptrdiff_t(at * numbers));
+    std::ranges::copy(picture.intrinsics, sample.intrinsics.begin() + std::ptrdiff_t(at * 4));
+  }
+  for (const Pose& pose : poses_of(source, choice, views, config.scene_pose_normalize))
+    sample.poses.insert(sample.poses.end(), pose.begin(), pose.end());
   return sample;
+}
+
+bool is_readable(const ViewSource& source, std::int64_t scene, std::int64_t view, const DataConfig& config) {
+  try {
+    source.load(scene, view, config.height(), config.width());
+    return true;
+  } catch (const DamagedPicture&) {
+    if (!config.skips_damaged()) throw;
+    return false;
+  }
 }
 
 // Copies, in the order of the compute stream or of `in`.
@@ -70,11 +103,33 @@ Batch batch_of(const std::vector<Sample>& samples, std::int64_t inputs, std::int
 
 }  // namespace
 
-std::unique_ptr<ViewSource> open_views(const DataConfig& config) {
+std::unique_ptr<WatchedViews> open_views(const DataConfig& config) {
   check_data(config);
-  if (config.path.empty()) return std::make_unique<SyntheticScenes>(config.synthetic, config.cache_mb << 20);
-  return std::make_unique<SceneFolder>(config.path, config.cache_mb << 20,
-                                       SceneFolder::Opening{config.follow_links, world_info().rank == 0});
+  std::unique_ptr<ViewSource> source;
+  if (config.path.empty())
+    source = std::make_unique<SyntheticScenes>(config.synthetic, config.cache_mb << 20);
+  else
+    source = std::make_unique<SceneFolder>(config.path, config.cache_mb << 20,
+                                           SceneFolder::Opening{config.follow_links, world_info().rank == 0});
+  return std::make_unique<WatchedViews>(std::move(source));
+}
+
+ViewChoice readable(const ViewSource& source, ViewChoice choice, const DataConfig& config) {
+  auto good = [&](std::int64_t v) { return is_readable(source, choice.scene, v, config); };
+  std::erase_if(choice.targets, [&](std::int64_t v) { return !good(v); });
+  const auto train = split_views(source.views(choice.scene), config.held_out, source.scene_name(choice.scene)).train;
+  for (std::int64_t& input : choice.inputs) {
+    if (good(input)) continue;
+    const auto next = std::ranges::upper_bound(train, input) - train.begin();
+    bool found = false;
+    for (std::size_t i = 0; i < train.size() && !found; ++i) {
+      const std::int64_t v = train[(std::size_t(next) + i) % train.size()];
+      found = std::ranges::find(choice.inputs, v) == choice.inputs.end() && good(v);
+      if (found) input = v;
+    }
+    if (!found) choice.targets.clear();
+  }
+  return choice;
 }
 
 Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device) {
@@ -171,7 +226,11 @@ Loader::Prepared Loader::take() {
 
 Loader::Prepared Loader::prepare(std::int64_t sample, std::stop_token stop) const {
   try {
-    return {gather(source_, choice(sample), config_, seen_, stop), nullptr};
+    const ViewChoice drawn = choice(sample);
+    StandIns others;
+    if (config_.skips_damaged())
+      others = [&](std::int64_t view) { return stand_ins(seed_, sample, view, drawn, training_); };
+    return {gather(source_, drawn, config_, seen_, stop, others), nullptr};
   } catch (...) {
     return {{}, std::current_exception()};
   }

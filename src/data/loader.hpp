@@ -10,15 +10,18 @@
 #include <stop_token>
 #include <thread>
 
-#include "data/view_source.hpp"
 #include "data/views.hpp"
+#include "data/watched_views.hpp"
 #include "tensor/batch.hpp"
 
 namespace lact {
 
 // The scenes of data.path, or generated ones where it is empty. All keys are checked first.
-std::unique_ptr<ViewSource> open_views(const DataConfig& config);
+std::unique_ptr<WatchedViews> open_views(const DataConfig& config);
 
+// What of a choice for evaluation can be read. With data.damaged=skip a damaged input gives its place to the next view
+// that is not held out, and damaged targets are left out: there may be none left.
+ViewChoice readable(const ViewSource& source, ViewChoice choice, const DataConfig& config);
 // One sample with chosen views, for evaluation and rendering.
 Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device);
 
@@ -26,7 +29,8 @@ class Loader {
  public:
   // The source outlives the loader. A scene without enough views to train on is an error here. `seen`: per view of a
   // sample, inputs first, whether anyone here looks at it; others are not read, their pictures and intrinsics are
-  // zeros. All are seen where nothing is said.
+  // zeros. All are seen where nothing is said. With data.damaged=skip other training views of the scene stand in for
+  // those whose picture is damaged.
   Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, Device& device, std::vector<bool> seen = {});
   ~Loader();
   Loader(const Loader&) = delete;

@@ -54,6 +54,18 @@ ViewChoice choose_views(std::uint64_t seed, std::int64_t sample, std::span<const
   return choice;
 }
 
+std::vector<std::int64_t> stand_ins(std::uint64_t seed, std::int64_t sample, std::int64_t view,
+                                    const ViewChoice& choice, std::span<const SceneViews> scenes) {
+  const auto& from = *std::ranges::find(scenes, choice.scene, &SceneViews::scene);
+  const std::uint64_t key = random_key(random_key(seed, "data.stand_ins", sample), "view", view);
+  const auto count = std::int64_t(from.train.size());
+  std::vector<std::int64_t> others;
+  for (std::int64_t i : sample_without_replacement(key, count, count)) others.push_back(from.train[std::size_t(i)]);
+  std::erase(others, view);
+  std::ranges::stable_partition(others, [&](std::int64_t v) { return !holds(choice.drawn, v); });
+  return others;
+}
+
 ViewChoice given_views(std::int64_t scene, std::vector<std::int64_t> inputs, std::vector<std::int64_t> targets) {
   ViewChoice choice{scene, {}, std::move(inputs), std::move(targets)};
   for (const auto* list : {&choice.inputs, &choice.targets})

@@ -31,6 +31,11 @@ struct ViewChoice {
 // are an epoch that visits each scene once, in an order of its own.
 ViewChoice choose_views(std::uint64_t seed, std::int64_t sample, std::span<const SceneViews> scenes,
                         const DataConfig& config);
+// The scene's other training views, in the order in which they stand in for one of the sample whose picture is damaged:
+// those not drawn first. A function of the seed, the sample and the view, so that ranks which read only a part of the
+// sample agree; two damaged views may therefore find the same one.
+std::vector<std::int64_t> stand_ins(std::uint64_t seed, std::int64_t sample, std::int64_t view,
+                                    const ViewChoice& choice, std::span<const SceneViews> scenes);
 // A choice made by hand, for evaluation and rendering.
 ViewChoice given_views(std::int64_t scene, std::vector<std::int64_t> inputs, std::vector<std::int64_t> targets);
 

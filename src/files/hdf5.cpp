@@ -243,7 +243,7 @@ std::string hdf5_version() {
 Hdf5File Hdf5File::create(const std::string& path) {
   Turn turn;
   Handle a = access();
-  hid_t f = ok(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, a), path, "cannot be written");
+  hid_t f = ok(H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, a), path, "cannot be written");
   return {path, std::make_unique<Handles>(path, Handle(f, H5Fclose))};
 }
 

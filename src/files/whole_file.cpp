@@ -100,13 +100,15 @@ Replacement::~Replacement() {
 }
 
 void Replacement::commit() {
-  make_durable(temporary_, O_RDONLY, path_);
+  make_durable(temporary_, O_RDONLY | O_NOFOLLOW, path_);
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("{}: cannot be replaced ({})", path_, reason());
   committed_ = true;
   make_durable(folder_of(path_), O_RDONLY | O_DIRECTORY, path_);
 }
 
-FileWriter::FileWriter(const std::string& path, std::string shown) : FileWriter(path, std::move(shown), O_TRUNC) {}
+// The file is new: it is not one that somebody else put there meanwhile, nor a link to another.
+FileWriter::FileWriter(const std::string& path, std::string shown)
+    : FileWriter(path, std::move(shown), O_EXCL | O_NOFOLLOW) {}
 
 FileWriter FileWriter::at_end(const std::string& path) { return {path, path, O_APPEND}; }
 
@@ -135,7 +137,7 @@ void FileWriter::close() {
 }
 
 PlaceWriter::PlaceWriter(const std::string& path, std::string shown)
-    : descriptor_(::open(path.c_str(), O_WRONLY | O_CLOEXEC)), shown_(std::move(shown)) {
+    : descriptor_(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)), shown_(std::move(shown)) {
   if (descriptor_ < 0) fail("{}: cannot be written ({})", shown_, reason());
 }
 

@@ -60,8 +60,8 @@ class FolderLock {
 // Bytes written one after the other. Errors name `shown`, the file that the user asked for.
 class FileWriter {
  public:
-  explicit FileWriter(const std::string& path, std::string shown);
-  static FileWriter at_end(const std::string& path);  // goes on behind what is there
+  explicit FileWriter(const std::string& path, std::string shown);  // makes the file, which may not be there
+  static FileWriter at_end(const std::string& path);                // goes on behind what is there
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;

@@ -22,11 +22,21 @@ TrainState state_of(const Hdf5File& file) {
   check(file.has_attribute("lact_checkpoint"), "{}: is not a checkpoint of lact", file.path());
   check(file.integer("lact_checkpoint") == version, "{}: is a checkpoint of version {}, this program reads {}",
         file.path(), file.integer("lact_checkpoint"), version);
-  return {.step = file.integer("step"),
-          .sample = file.integer("sample"),
-          .optimizer_steps = file.integer("optimizer_steps"),
-          .skipped_in_a_row = file.integer("skipped_in_a_row"),
-          .config = file.text("config")};
+  const TrainState s{.step = file.integer("step"),
+                     .sample = file.integer("sample"),
+                     .optimizer_steps = file.integer("optimizer_steps"),
+                     .skipped_in_a_row = file.integer("skipped_in_a_row"),
+                     .config = file.text("config")};
+  // attributes have no checksum; these are ones that no run writes
+  constexpr std::int64_t most = std::int64_t(1) << 40;
+  check(s.step >= 0 && s.step <= most, "{}: is damaged: its step is {}", file.path(), s.step);
+  check(s.step == 0 ? s.sample == 0 : s.sample > 0 && s.sample % s.step == 0,
+        "{}: is damaged: its {} steps have seen {} samples", file.path(), s.step, s.sample);
+  check(s.optimizer_steps >= 0 && s.skipped_in_a_row >= 0 && s.optimizer_steps <= s.step &&
+            s.skipped_in_a_row <= s.step - s.optimizer_steps,
+        "{}: is damaged: of its {} steps the optimizer made {} and left out the last {}", file.path(), s.step,
+        s.optimizer_steps, s.skipped_in_a_row);
+  return s;
 }
 
 // The file's tensors are those of this model, by name, shape and type.
@@ -146,12 +156,18 @@ std::string checkpoint_path(const std::string& run_folder, std::int64_t step) {
 
 std::vector<std::string> checkpoints_in(const std::string& run_folder) { return files_of_steps(run_folder, ".h5"); }
 
-void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, std::int64_t keep) {
-  std::vector<std::string> old = checkpoints_in(run_folder), torn = files_of_steps(run_folder, ".h5.partial");
-  std::erase_if(old, [newest = checkpoint_path(run_folder, step)](const std::string& path) { return path > newest; });
+void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, std::int64_t keep, std::int64_t skipped) {
+  const std::string newest = checkpoint_path(run_folder, step), doubtful = checkpoint_path(run_folder, step - skipped);
+  std::vector<std::string> old, remove = files_of_steps(run_folder, ".h5.partial");
+  for (const std::string& path : checkpoints_in(run_folder)) {
+    if (path < doubtful || (path == newest && skipped == 0))
+      old.push_back(path);
+    else if (path < newest)
+      remove.push_back(path);
+  }
   old.resize(old.size() - std::min(old.size(), std::size_t(keep)));
-  old.insert(old.end(), torn.begin(), torn.end());
-  for (const std::string& path : old) {
+  remove.insert(remove.end(), old.begin(), old.end());
+  for (const std::string& path : remove) {
     std::error_code error;
     fs::remove(path, error);
     if (error) log::warning("{} cannot be removed: {}", path, error.message());

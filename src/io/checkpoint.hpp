@@ -30,7 +30,9 @@ TrainState checkpoint_state(const std::string& path);  // without the tensors
 std::string checkpoint_path(const std::string& run_folder, std::int64_t step);
 std::vector<std::string> checkpoints_in(const std::string& run_folder);  // oldest first
 // Keeps the newest `keep` up to `step`, and those after it, which a run that fell back to an older one has yet to
-// replace. What killed processes left half written goes too.
-void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, std::int64_t keep);
+// replace. While `skipped` steps in a row have been left out, the weights may be ruined: then the one of `step` stays
+// beside the newest `keep` from before the step that made them. What killed processes left half written goes too.
+void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, std::int64_t keep,
+                            std::int64_t skipped = 0);
 
 }  // namespace lact

@@ -6,42 +6,52 @@
 
 #include "base/check.hpp"
 #include "base/log.hpp"
-#include "files/json.hpp"
 
 namespace lact {
 namespace {
 
-// The rows up to and including `last_step`. What stands behind the last line break is torn; a line that a crash of the
-// machine damaged is dropped with a warning, because a report is not worth a run.
-std::string rows_until(std::int64_t last_step, std::string_view text, const std::string& path) {
-  std::string kept;
-  for (std::int64_t line = 1; text.find('\n') != std::string_view::npos; ++line) {
-    const std::string_view row = text.substr(0, text.find('\n') + 1);
-    text.remove_prefix(row.size());
-    try {
-      if (Json::parse(row, sentence("{}:{}", path, line))["step"].integer() <= last_step) kept += row;
-    } catch (const Error& e) {
-      log::warning("{}; the row is dropped", e.what());
-    }
-  }
-  return kept;
+std::string path_of(const std::string& run_folder) { return run_folder + "/metrics.jsonl"; }
+
+std::string text_of(const std::string& path) {
+  return std::filesystem::exists(path) ? read_text(path, std::numeric_limits<std::int64_t>::max()) : "";
 }
 
-std::string cut_to(std::int64_t last_step, const std::string& path) {
-  if (std::filesystem::exists(path)) {
-    const std::string before = read_text(path, std::numeric_limits<std::int64_t>::max());
-    const std::string kept = rows_until(last_step, before, path);
-    if (kept != before) write_whole(path, kept);
-  }
+std::string cut_to(std::int64_t last_step, const std::string& run_folder) {
+  const std::string path = path_of(run_folder);
+  std::string kept;
+  each_row(run_folder, [&](const Json& row, std::string_view line) {
+    if (row["step"].integer() <= last_step) kept += line;
+  });
+  if (kept != text_of(path)) write_whole(path, kept);
   return path;
 }
 
 }  // namespace
 
+void each_row(const std::string& run_folder, const std::function<void(const Json& row, std::string_view line)>& take) {
+  const std::string path = path_of(run_folder), all = text_of(path);
+  std::string_view text = all;
+  for (std::int64_t number = 1; text.find('\n') != std::string_view::npos; ++number) {
+    const std::string_view line = text.substr(0, text.find('\n') + 1);
+    text.remove_prefix(line.size());
+    try {
+      take(Json::parse(line, sentence("{}:{}", path, number)), line);
+    } catch (const Error& e) {
+      log::warning("{}; the row is dropped", e.what());
+    }
+  }
+}
+
+bool has_evaluation(const std::string& run_folder, std::int64_t step) {
+  bool found = false;
+  each_row(run_folder, [&](const Json& row, std::string_view) {
+    found |= row["step"].integer() == step && (row.has("eval_psnr") || row.has("eval_novel_psnr"));
+  });
+  return found;
+}
+
 Report::Report(const std::string& run_folder, std::int64_t last_step)
-    : path_(cut_to(last_step, run_folder + "/metrics.jsonl")),
-      file_(FileWriter::at_end(path_)),
-      events_(run_folder, last_step + 1) {}
+    : path_(cut_to(last_step, run_folder)), file_(FileWriter::at_end(path_)), events_(run_folder, last_step + 1) {}
 
 void Report::step(const StepRow& row) {
   NamedValues shown = {{"train/loss", row.loss}, {"train/grad_norm", row.grad_norm},

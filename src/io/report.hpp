@@ -1,9 +1,11 @@
 // What a run tells: metrics.jsonl, one JSON object a line, and the same numbers as TensorBoard events.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
+#include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "io/tensorboard.hpp"
 
@@ -38,5 +40,12 @@ class Report {
   FileWriter file_;
   EventFile events_;
 };
+
+// The rows of the report in `run_folder`; none where there is no report. What stands behind the last line break is torn
+// by whoever was killed while it wrote; a line that a crash of the machine damaged is dropped with a warning, because a
+// report is not worth a run.
+void each_row(const std::string& run_folder, const std::function<void(const Json& row, std::string_view line)>& take);
+// Whether it has an evaluation of this step.
+bool has_evaluation(const std::string& run_folder, std::int64_t step);
 
 }  // namespace lact

@@ -1,6 +1,7 @@
 #include "parallel/together.hpp"
 
 #include <cstring>
+#include <new>
 #include <sstream>
 
 #include "base/check.hpp"
@@ -38,11 +39,11 @@ std::vector<std::vector<std::uint64_t>> gathered(Communicator& c, const std::vec
 }
 
 std::vector<std::string> same_everywhere(Communicator& c, const std::vector<std::string>& mine) {
-  std::string lines;
-  for (const std::string& entry : mine) lines += entry + '\n';
-  std::istringstream first(gathered(c, lines).front());
+  std::string entries;
+  for (const std::string& entry : mine) entries += entry + '\0';
+  std::istringstream first(gathered(c, entries).front());
   std::vector<std::string> all;
-  for (std::string line; std::getline(first, line);) all.push_back(line);
+  for (std::string entry; std::getline(first, entry, '\0');) all.push_back(entry);
   return all;
 }
 
@@ -50,6 +51,9 @@ void together(Communicator& c, const std::function<void()>& part) {
   std::string why;
   try {
     part();
+  } catch (const std::bad_alloc&) {
+    if (c.size() == 1) throw;
+    why = "the memory of a host, or its limit (ulimit -v), is used up";
   } catch (const std::exception& e) {
     if (c.size() == 1) throw;
     why = e.what();

@@ -12,7 +12,7 @@ namespace lact {
 std::vector<std::string> gathered(Communicator& c, const std::string& mine);
 std::vector<std::vector<std::uint64_t>> gathered(Communicator& c, const std::vector<std::uint64_t>& mine);
 
-// The list of the first rank, on all of them. No entry may hold a line end. Collective.
+// The list of the first rank, on all of them. No entry may hold a zero byte. Collective.
 std::vector<std::string> same_everywhere(Communicator& c, const std::vector<std::string>& mine);
 
 // Runs `part`, which must not communicate, on every rank; if it fails on any, all ranks throw the sentence of the

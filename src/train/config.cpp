@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "files/kind.hpp"
+#include "files/config_file.hpp"
 #include "kernels/cudnn.hpp"
 
 namespace lact {
@@ -16,7 +17,8 @@ void TrainConfig::fields(Fields& f) {
   f("accumulate", accumulate, "micro-batches that a step's samples are split into, one after the other");
   f("deterministic", deterministic,
     "the same bits for any power-of-two split of dp and cp; one rank always repeats its bits");
-  f("eval_every", eval_every, "steps between evaluations of the held-out views; 0: only after the last step");
+  f("eval_every", eval_every,
+    "steps between evaluations of the held-out views, each after a checkpoint; 0: only after the last step");
   f("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: only by time and after the last step");
   f("checkpoint_seconds", checkpoint_seconds, "seconds after which a checkpoint is written in any case; 0 never");
   f("keep_checkpoints", keep_checkpoints, "how many of the newest checkpoints stay");
@@ -103,6 +105,19 @@ RunConfig overridden(RunConfig c, const std::vector<std::string>& overrides) {
   return c;
 }
 
+// Names all that the values may have come from.
+void check_of(const RunConfig& c, const std::vector<std::string>& files, const std::vector<std::string>& overrides) {
+  try {
+    c.check_values();
+  } catch (const Error& e) {
+    std::string sources;
+    auto add = [&](const std::string& s) { sources += s.empty() ? "" : sources.empty() ? s : ", " + s; };
+    for (const std::string& file : files) add(file);
+    if (!overrides.empty()) add("command line");
+    fail("{}: {}", sources, e.what());
+  }
+}
+
 RunConfig with_blocks(RunConfig c) {
   if (c.model.block_config.empty()) c.model.block_config = ViewSynthesisConfig::default_blocks();
   return c;
@@ -110,22 +125,21 @@ RunConfig with_blocks(RunConfig c) {
 
 }  // namespace
 
-RunConfig RunConfig::completed(RunConfig c, const std::string& folder, const std::vector<std::string>& overrides) {
+RunConfig RunConfig::completed(RunConfig c, const std::string& path, const std::vector<std::string>& overrides) {
   std::vector<std::string> naming_it;  // alone: the other keys may be ones of the model that it describes
   std::ranges::copy_if(overrides, std::back_inserter(naming_it),
                        [](const std::string& o) { return o.starts_with("model.file="); });
   std::string model_file = overridden(c, naming_it).model.file;
   if (!model_file.empty()) {
-    auto beside = std::filesystem::path(folder) / model_file;  // as seen from here, else from the config file
-    bool here = std::filesystem::exists(model_file) || !std::filesystem::exists(beside);
+    auto beside = std::filesystem::path(path).parent_path() / model_file;  // as seen from here, else from the config
+    if (!std::filesystem::exists(model_file) && std::filesystem::exists(beside)) model_file = beside.string();
     c.model = {};
-    const std::string file = here ? model_file : beside.string();
-    check_is_text(file, "model.file takes a model file as published (YAML or JSON)");
-    read_config_file(Fields::of(c), file, "model");
+    check_is_text(model_file, "model.file takes a model file as published (YAML or JSON)");
+    check(read_config_file(Fields::of(c), model_file, "model"), "{}: is empty, which is no model", model_file);
     c.model.file = model_file;
   }
   c = with_blocks(overridden(with_blocks(c), overrides));  // so that a key may name a block that no file lists
-  c.check_values();
+  check_of(c, {path, model_file}, overrides);
   return c;
 }
 
@@ -133,7 +147,7 @@ RunConfig RunConfig::load(const std::string& path, const std::vector<std::string
   RunConfig c;
   check_is_text(path, "a config is YAML or JSON");
   read_config_file(Fields::of(c), path);
-  c = completed(c, std::filesystem::path(path).parent_path().string(), overrides);
+  c = completed(c, path, overrides);
   if (c.run.dir.empty()) c.run.dir = "runs/" + std::filesystem::path(path).stem().string();
   return c;
 }
@@ -145,7 +159,7 @@ RunConfig RunConfig::stored(const std::string& yaml, const std::string& source,
   RunConfig c;
   read_config_text(Fields::of(c), yaml, source);
   c = overridden(c, overrides);
-  c.check_values();
+  check_of(c, {source}, overrides);
   return c;
 }
 
@@ -155,8 +169,9 @@ std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now) {
   std::erase_if(all, [&](const Difference& d) {
     return d.key.starts_with("run.") || d.key.starts_with("parallel.") || d.key.starts_with("compute.") ||
            d.key == "train.precision" || d.key == "train.checkpoint_seconds" || d.key == "train.keep_checkpoints" ||
-           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.cache_mb" ||
-           d.key == "data.follow_links" || d.key == "model.file" || (d.key == "train.steps" && grows);
+           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.damaged" || d.key == "data.path" ||
+           d.key == "data.cache_mb" || d.key == "data.follow_links" || d.key == "model.file" ||
+           (d.key == "train.steps" && grows);
   });
   return all;
 }

@@ -15,11 +15,11 @@ struct TrainConfig : LearningConfig {
 
 struct RunConfig {
   struct Run {
-    std::string dir;
+    Path dir;
     void fields(Fields& f);
   } run;
   struct ModelSection : ViewSynthesisConfig {
-    std::string file;
+    Path file;
     void fields(Fields& f);
   } model;
   DataConfig data;
@@ -48,11 +48,11 @@ struct RunConfig {
                           const std::vector<std::string>& overrides = {});
 
  private:
-  static RunConfig completed(RunConfig c, const std::string& folder, const std::vector<std::string>& overrides);
+  static RunConfig completed(RunConfig c, const std::string& path, const std::vector<std::string>& overrides);
 };
 
 // Keys that differ and may not when a run goes on: everything but run.*, parallel.*, compute.*, train.precision, the
-// *_every keys and a growing train.steps.
+// *_every keys, a growing train.steps, and what says where and how data are read.
 std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now);
 
 }  // namespace lact

@@ -104,6 +104,25 @@ std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataC
   return choices;
 }
 
+namespace {
+
+// What this rank renders. Ranks that work on the same samples read the same files, and so agree on what is damaged.
+std::vector<ViewChoice> readable_part(const ViewSource& source, const DataConfig& cfg, Mesh& mesh) {
+  Communicator& dp = mesh.along(Axis::dp);
+  std::vector<ViewChoice> mine = part_of(evaluation_choices(source, cfg), dp.rank(), dp.size());
+  try {
+    together(mesh.world(), [&] {
+      for (ViewChoice& choice : mine) choice = readable(source, std::move(choice), cfg);
+    });
+  } catch (const Error& e) {
+    throw Unreadable(e.what(), e.where());
+  }
+  std::erase_if(mine, [](const ViewChoice& c) { return c.targets.empty(); });
+  return mine;
+}
+
+}  // namespace
+
 Batch inputs_of(const Batch& b) {
   Batch in;
   Range r{0, b.input_views};
@@ -129,7 +148,7 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
   Ctx plain = c.on(nullptr);
   auto plane = std::size_t(cfg.height() * cfg.width());
   Communicator& dp = c.mesh.along(Axis::dp);
-  for (const ViewChoice& choice : part_of(evaluation_choices(source, cfg), dp.rank(), dp.size())) {
+  for (const ViewChoice& choice : readable_part(source, cfg, c.mesh)) {
     Batch b = assemble(source, choice, cfg, c.device);
     ViewSynthesis::States states = model.reconstruct(plain, inputs_of(b));
     Range targets{b.input_views, b.input_views + b.target_views};

@@ -1,5 +1,6 @@
 // Held-out views rendered from input views, and how close they come, beside two baselines that need no model.
 #pragma once
+#include "base/check.hpp"
 #include "data/loader.hpp"
 #include "io/tensorboard.hpp"
 #include "models/view_synthesis.hpp"
@@ -29,7 +30,15 @@ struct Evaluation {
 
 // What is evaluated: the input and target views of each scene. Empty when nothing is held out.
 std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataConfig& cfg);
-// The ranks of dp share the target views; all of them get all. Collective.
+// Pictures that an evaluation needs cannot be read. All ranks throw it at once and before they compute anything, so
+// that whoever trains can go on without the evaluation.
+class Unreadable : public Error {
+ public:
+  using Error::Error;
+};
+
+// The ranks of dp share the target views; all of them get all. Damaged views are left out as readable() says, all
+// others that cannot be read are Unreadable. Collective.
 Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, const DataConfig& cfg);
 
 // The views of one scene as a sheet a person can look at.

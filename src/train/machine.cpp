@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "files/config_file.hpp"
 
 namespace lact {
 
@@ -29,7 +30,7 @@ void Machine::fields(Fields& f) {
 
 Machine Machine::load(const std::string& path) {
   Machine m;
-  read_config_file(Fields::of(m), path);
+  check(read_config_file(Fields::of(m), path), "{}: is empty, which is no machine", path);
   check(m.nodes > 0 && m.ranks_per_node > 0 && m.nodes * m.ranks_per_node <= 32768,
         "{}: {} nodes of {} ranks are no machine of 1 to 32768 ranks", path, m.nodes, m.ranks_per_node);
   check(

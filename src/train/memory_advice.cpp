@@ -1,5 +1,6 @@
 #include "train/memory_advice.hpp"
 
+#include <new>
 #include <optional>
 
 #include "tensor/out_of_memory.hpp"
@@ -68,6 +69,12 @@ std::vector<Setting> settings_near(const RunConfig& cfg, int ranks) {
   return all;
 }
 
+double gigabytes_of_pictures(const RunConfig& cfg) {  // of all ranks' samples of a micro-batch
+  const DataConfig& d = cfg.data;
+  const auto samples = double(cfg.train.batch_size / cfg.train.accumulate);
+  return samples * double((d.num_input_views + d.num_target_views) * 3 * d.height() * d.width()) * 4e-9;
+}
+
 }  // namespace
 
 std::string what_fits(const RunConfig& cfg, int ranks, double capacity) {
@@ -90,6 +97,11 @@ void with_memory_advice(const RunConfig& cfg, int ranks, const std::function<voi
     return body();
   } catch (const OutOfMemory& e) {
     missing = e;  // planned below, when the memory of the attempt has been given back
+  } catch (const std::bad_alloc&) {
+    fail(
+        "the memory of this host, or its limit (ulimit -v), is used up; a micro-batch (train.batch_size={} / "
+        "train.accumulate={}) has {:.3g} GB of pictures, and data.cache_mb={} keeps more",
+        cfg.train.batch_size, cfg.train.accumulate, gigabytes_of_pictures(cfg), cfg.data.cache_mb);
   }
   std::string advice;
   try {

@@ -6,7 +6,7 @@
 
 #include "data/loader.hpp"
 #include "files/json.hpp"
-#include "train/trainer.hpp"
+#include "train/run_folder.hpp"
 
 namespace lact {
 namespace {
@@ -47,8 +47,8 @@ Known known_to(const std::string& run_folder, const ViewSource& source) {
 
 RunOnData run_on_data(const std::string& run_folder, const std::vector<std::string>& overrides) {
   RunConfig cfg = config_of_run(run_folder, overrides);
-  const bool same_path = cfg.data.path == config_of_run(run_folder).data.path;
-  auto source = open_views(cfg.data);
+  const bool same_path = cfg.data.path.place() == config_of_run(run_folder).data.path.place();
+  auto source = same_path ? open_views_of_run(cfg) : open_views(cfg.data);
   const Known known = same_path ? Known() : known_to(run_folder, *source);
   auto forget = [&](const std::string& key, std::vector<std::int64_t>& list) {
     if (std::ranges::none_of(overrides, [&](const std::string& o) { return o.starts_with(key + "="); })) list.clear();

@@ -4,14 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "data/view_source.hpp"
+#include "data/watched_views.hpp"
 #include "train/config.hpp"
 
 namespace lact {
 
 struct RunOnData {
   RunConfig config;
-  std::unique_ptr<ViewSource> source;
+  std::unique_ptr<WatchedViews> source;
 };
 // The config of a run with key=value pairs, and the scenes of its data.path. Where these are others than the run was
 // trained on, what names views and scenes of those (data.held_out, data.held_out_scenes, data.eval_inputs) does not

@@ -24,51 +24,6 @@
 namespace lact {
 namespace {
 
-namespace fs = std::filesystem;
-
-Json indices(const std::vector<std::int64_t>& v) {
-  Json list = Json::array();
-  for (std::int64_t i : v) list.push(i);
-  return list;
-}
-
-// Which views train and which are held out, scene by scene, so that anyone can check that they do not meet.
-std::string views_text(const ViewSource& source, const DataConfig& cfg, const Loader& loader) {
-  Json scenes = Json::array();
-  std::vector<std::vector<std::int64_t>> training(std::size_t(source.scenes()));
-  for (const SceneViews& s : loader.training()) training[std::size_t(s.scene)] = s.train;
-  for (std::int64_t s = 0; s < source.scenes(); ++s) {
-    Split split = split_views(source.views(s), cfg.held_out, source.scene_title(s));
-    Json one = Json::object({{"scene", source.scene_name(s)},
-                             {"train", indices(training[std::size_t(s)])},
-                             {"held_out", indices(split.held_out)}});
-    Json pictures = Json::array();
-    for (std::int64_t v = 0; v < source.views(s); ++v)
-      pictures.push(fs::path(source.camera(s, v).image).filename().string());
-    if (!source.camera(s, 0).image.empty()) one.set("pictures", pictures);
-    scenes.push(one);
-  }
-  return scenes.dump() + "\n";
-}
-
-void check_folder_is_usable(const std::string& dir) {
-  if (!fs::exists(dir)) return;
-  check(fs::is_directory(dir), "run.dir={} is a file", dir);
-  if (fs::exists(dir + "/config.yaml")) return;
-  for (const auto& e : fs::directory_iterator(dir))  // a start that was killed left at most the half-written config
-    check(e.path().filename() == "config.yaml.partial" || e.path().filename() == "profile",
-          "run.dir={} holds other files and no run", dir);
-}
-
-void check_same_run(const RunConfig& now_wanted) {
-  std::string path = now_wanted.run.dir + "/config.yaml";
-  if (!fs::exists(path)) return;
-  RunConfig before = RunConfig::stored(read_text(path, 1 << 22), path);
-  for (const Difference& d : forbidden_differences(before, now_wanted))
-    fail("run.dir={} holds a run with {}={}, and {} was asked; take another run.dir", now_wanted.run.dir, d.key,
-         d.a.empty() ? "(nothing)" : d.a, d.b.empty() ? "(nothing)" : d.b);
-}
-
 std::unique_ptr<Mesh> mesh_of(const RunConfig& cfg, std::unique_ptr<Communicator> world) {
   Grid grid = layout_of(cfg, world->size());
   return std::make_unique<Mesh>(grid, std::move(world));
@@ -103,20 +58,16 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
 }
 
-RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides) {
-  std::string path = run_folder + "/config.yaml";
-  check(fs::exists(path), "{}: holds no run (there is no config.yaml in it)", run_folder);
-  RunConfig c = RunConfig::stored(read_text(path, 1 << 22), path, overrides);
-  c.run.dir = run_folder;
-  return c;
-}
-
-TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
+TrainState load_newest(const std::string& run_folder, LoadedModel& s, std::int64_t samples_per_step) {
   std::vector<std::string> all = same_everywhere(s.mesh->world(), checkpoints_in(run_folder));
   std::string problems;
   for (std::size_t i = all.size(); i-- > 0;) {
     try {
       TrainState state = read_checkpoint(all[i], s.store, *s.mesh);
+      check(all[i] == checkpoint_path(run_folder, state.step), "{}: is damaged: it holds step {}", all[i], state.step);
+      check(samples_per_step == 0 || state.sample == state.step * samples_per_step,
+            "{}: is damaged: its {} steps have seen {} samples, not {}", all[i], state.step, state.sample,
+            state.step * samples_per_step);
       if (!problems.empty()) log::warning("{}; {} is used instead", problems, all[i]);
       return state;
     } catch (const Error& e) {
@@ -130,7 +81,7 @@ TrainState load_newest(const std::string& run_folder, LoadedModel& s) {
 }
 
 Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
-    : cfg_((check_folder_is_usable(cfg.run.dir), check_same_run(cfg), cfg)),
+    : cfg_((check_usable(cfg.run.dir), check_same_run(cfg), cfg)),
       source_(open_views(cfg.data)),
       loaded_(cfg, std::move(world)),
       learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
@@ -138,6 +89,7 @@ Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
       loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device, loaded_.views_seen()) {
   evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
   resume();
+  if (!cfg_.data.skips_damaged()) refuse_damaged(*source_, cfg_.data, loaded_.mesh->world());
 }
 
 void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
@@ -168,22 +120,18 @@ Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std
 }
 
 void Trainer::resume() {
-  TrainState state = load_newest(cfg_.run.dir, loaded_);
+  TrainState state = load_newest(cfg_.run.dir, loaded_, cfg_.train.batch_size);
+  check_same_views(cfg_, *source_, loader_.training(), state.step >= 0);
   if (state.step < 0) return;
   first_step_ = saved_step_ = done_ = state.step;
   learner_.optimizer().set_steps(state.optimizer_steps);
   learner_.set_skipped_in_a_row(state.skipped_in_a_row);
-  check(state.sample == state.step * cfg_.train.batch_size, "{}: its {} steps have seen {} samples, not {}",
-        cfg_.run.dir, state.step, state.sample, state.step * cfg_.train.batch_size);
-  std::string views = cfg_.run.dir + "/views.json";
-  check(!fs::exists(views) || read_text(views, 1 << 28) == views_text(*source_, cfg_.data, loader_),
-        "{}: the scenes or their views are no longer those that the run began with", views);
 }
 
 void Trainer::begin_folder() {
   auto make = [&](const std::string& folder) {
     std::error_code error;
-    fs::create_directories(cfg_.run.dir + folder, error);
+    std::filesystem::create_directories(cfg_.run.dir + folder, error);
     check(!error, "run.dir={} cannot be made: {}", cfg_.run.dir, error.message());
   };
   make("");
@@ -191,7 +139,7 @@ void Trainer::begin_folder() {
   write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));  // first: it makes the folder a run
   make("/checkpoints");
   make("/images");
-  write_whole(cfg_.run.dir + "/views.json", views_text(*source_, cfg_.data, loader_));
+  write_whole(cfg_.run.dir + "/views.json", views_text(*source_, cfg_.data, loader_.training()));
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
 
@@ -240,6 +188,7 @@ StepReport Trainer::tell(Progress& progress) {
   if (r.skipped.empty()) return r;
   if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", r.step + 1, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
+    if (!saving_) save(done_);  // on all ranks, for all of them read the same report
     fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}",
          learner_.skipped_in_a_row(), r.skipped, cfg_.train.max_skipped);
   }
@@ -264,13 +213,23 @@ void Trainer::write_row(const StepReport& r, double seconds, const Untold& step,
 void Trainer::evaluate_now(std::int64_t step) {
   loaded_.store.settle();
   Ctx c = loaded_.context();
-  Evaluation e = evaluate(loaded_.model, c, *source_, cfg_.data);
+  Evaluation e;
+  try {
+    e = evaluate(loaded_.model, c, *source_, cfg_.data);
+  } catch (const Unreadable& why) {  // costs this evaluation, not the training
+    if (loaded_.first_rank()) log::warning("step {}: the held-out views are not evaluated: {}", step, why.what());
+  }
+  damage_.tell(*source_, loaded_.mesh->world());
   NamedValues values = e.values();
   if (values.empty() || !loaded_.first_rank()) return;
   report_->evaluation(step, values);
   std::string sheet = cfg_.run.dir + fill("/images/step_{:08d}.png", {step});
-  write_png(sheet, sheet_of(e, e.views[0].score.scene, cfg_.data));
-  report_->picture(step, "held-out views", sheet);
+  try {
+    write_png(sheet, sheet_of(e, e.views[0].score.scene, cfg_.data));
+    report_->picture(step, "held-out views", sheet);
+  } catch (const Error& why) {  // worth no run
+    log::warning("step {}: {}", step, why.what());
+  }
   log::info("step {}: held-out PSNR {:.2f} dB (nearest input {:.2f}, mean colour {:.2f}), SSIM {:.3f}", step,
             values[0].second, values[4].second, values[5].second, values[2].second);
 }
@@ -284,9 +243,11 @@ void Trainer::save(std::int64_t step) {
                     .optimizer_steps = learner_.optimizer().steps(),
                     .skipped_in_a_row = learner_.skipped_in_a_row(),
                     .config = to_yaml(Fields::of(cfg_))});
-  if (loaded_.first_rank()) remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints);
+  if (loaded_.first_rank())
+    remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints, learner_.skipped_in_a_row());
   saved_step_ = step;
   saving_ = false;
+  damage_.tell(*source_, loaded_.mesh->world());
 }
 
 void Trainer::tell_where() {
@@ -305,11 +266,11 @@ void Trainer::tell_where() {
 
 Ended Trainer::run(const std::atomic<bool>& stop) {
   std::int64_t steps = cfg_.train.steps;
-  if (first_step_ >= steps) {
-    log::info("{}: already at step {} of {}", cfg_.run.dir, first_step_, steps);
-    return Ended::finished;
-  }
-  draw(first_step_, 0);  // a picture that cannot be decoded is an error before anything is written
+  const bool owed = evaluation_is_owed();
+  if (first_step_ >= steps) log::info("{}: already at step {} of {}", cfg_.run.dir, first_step_, steps);
+  if (first_step_ >= steps && !owed) return Ended::finished;
+  if (first_step_ < steps)
+    draw(first_step_, 0);  // pictures that give no sample are an error before anything is written
   if (loaded_.first_rank()) begin_folder();
   peak_flops_ = measured_product_rate(*loaded_.device, cfg_.train.activations());
   tell_where();
@@ -321,15 +282,26 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
     log::info("no view is held out (data.held_out), so nothing is evaluated");
   Progress progress(first_step_, steps);
   try {
+    if (owed) evaluate_now(first_step_);
     return loop(stop, progress);
-  } catch (const Error&) {  // bad data, a full disk: what was learned until here is kept where that is possible
+  } catch (
+      const std::exception&) {  // bad data, a full disk: what was learned until here is kept where that is possible
     try {
       while (!untold_.empty() && !saving_) tell(progress);
       if (done_ > first_step_ && !saving_ && alone()) save(done_);  // others may not come to a save
-    } catch (const Error&) {
+    } catch (const std::exception&) {
     }
     throw;
   }
+}
+
+// Whether the run ended between a checkpoint and the evaluation that belongs to it.
+bool Trainer::evaluation_is_owed() {
+  const std::int64_t every = cfg_.train.eval_every;
+  const bool due = first_step_ > 0 && (first_step_ == cfg_.train.steps || (every > 0 && first_step_ % every == 0));
+  if (!due || evaluation_choices(*source_, cfg_.data).empty()) return false;
+  const bool made = loaded_.first_rank() && has_evaluation(cfg_.run.dir, first_step_);
+  return gathered(loaded_.mesh->world(), made ? "made" : "").front().empty();
 }
 
 Ended Trainer::loop(const std::atomic<bool>& stop, Progress& progress) {
@@ -351,9 +323,8 @@ Ended Trainer::loop(const std::atomic<bool>& stop, Progress& progress) {
     const bool evaluates = due(cfg_.train.eval_every), saves = due(cfg_.train.checkpoint_every);
     if (evaluates || saves || agreed.stop || agreed.save)
       while (!untold_.empty()) hear();
-    // before the checkpoint of the same step, so that a kill in between repeats the step with its evaluation
-    if (evaluates) evaluate_now(done_);
-    if (saves || agreed.stop || agreed.save) {
+    // first, for whatever goes wrong in an evaluation should not cost the steps before it
+    if (evaluates || saves || agreed.stop || agreed.save) {
       double begin = steady_seconds();
       save(done_);
       saved_at = steady_seconds();
@@ -364,6 +335,7 @@ Ended Trainer::loop(const std::atomic<bool>& stop, Progress& progress) {
       log::info("stopped at step {} of {}; the same command goes on from here", done_, steps);
       return Ended::stopped;
     }
+    if (evaluates) evaluate_now(done_);
   }
   return Ended::finished;
 }

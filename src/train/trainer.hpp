@@ -8,7 +8,9 @@
 #include "io/checkpoint.hpp"
 #include "io/report.hpp"
 #include "train/config.hpp"
+#include "train/damage.hpp"
 #include "train/evaluate.hpp"
+#include "train/run_folder.hpp"
 
 namespace lact {
 
@@ -62,11 +64,13 @@ class Trainer {
   bool step_may_wait() const;                 // to be told: until the next one has begun
   StepReport tell(class Progress& progress);  // of the first step that is untold
   void write_row(const StepReport& r, double seconds, const Untold& step, class Progress& progress);
+  bool evaluation_is_owed();
   void evaluate_now(std::int64_t step);
   void save(std::int64_t step);
 
   RunConfig cfg_;
-  std::unique_ptr<ViewSource> source_;
+  std::unique_ptr<WatchedViews> source_;
+  DamageReport damage_;
   LoadedModel loaded_;
   Learner learner_;
   Loader loader_;
@@ -88,10 +92,9 @@ void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
 // see docs/conventions.md.
 Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop);
 
-// The config stored with a run, with key=value applied; an error if the folder holds no run.
-RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});
 // Loads the newest checkpoint of a run into the store: the newest that loads, warning about damaged ones.
-// `step` < 0 when there is none. An error if there are some and none loads.
-TrainState load_newest(const std::string& run_folder, LoadedModel& s);
+// `step` < 0 when there is none. An error if there are some and none loads. `samples_per_step`: of a run that goes on,
+// whose checkpoints say how many samples they have seen; 0 takes any.
+TrainState load_newest(const std::string& run_folder, LoadedModel& s, std::int64_t samples_per_step = 0);
 
 }  // namespace lact

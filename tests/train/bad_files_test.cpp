@@ -118,6 +118,58 @@ TEST_F(BadFiles, NamesThatATerminalWouldObeyAreShownInMessagesAndReports) {
   EXPECT_EQ(run_lact({"inspect", "a", "b\x1b[31m"}).err.find('\x1b'), std::string::npos);
 }
 
+TEST_F(BadFiles, NonsenseInACheckpointIsDamage) {
+  ASSERT_EQ(train(run_, {"train.steps=4", "train.constant_lr=true", "train.checkpoint_every=2"}).status, 0);
+  const std::string newest = newest_checkpoint(run_), older = checkpoint_path(run_, 2);
+  LoadedModel loaded(config_of_run(run_));
+  loaded.store.add_moments();
+  const TrainState right = read_checkpoint(newest, loaded.store, *loaded.mesh);
+  std::vector<TrainState> wrong(9, right);
+  wrong[0].step = -5, wrong[1].optimizer_steps = -1, wrong[2].optimizer_steps = 5, wrong[3].sample = -8;
+  wrong[4].sample = 12, wrong[5].skipped_in_a_row = -1, wrong[6].skipped_in_a_row = 1;
+  wrong[7].step = 8, wrong[7].sample = 16, wrong[8].step = std::int64_t(1) << 60, wrong[8].sample = 0;
+  for (const TrainState& state : wrong) {
+    write_checkpoint(newest, loaded.store, *loaded.mesh, state);
+    const Outcome o = train(run_, {"train.steps=4", "train.constant_lr=true"});
+    EXPECT_EQ(o.status, 0) << o.err;
+    EXPECT_NE(o.err.find(newest + ": is damaged"), std::string::npos) << o.err;
+    EXPECT_NE(o.err.find("going on at step 2 of 4"), std::string::npos) << o.err;
+    EXPECT_EQ(checkpoint_state(newest).sample, right.sample);
+  }
+  fs::remove(older);
+  write_checkpoint(newest, loaded.store, *loaded.mesh, wrong[1]);
+  expect_refused(folder_.path(), {"train", config_, "run.dir=" + run_, "train.constant_lr=true"},
+                 {newest, "is damaged", "-1"});
+  expect_refused(folder_.path(), {"inspect", newest}, {newest, "-1"});
+}
+
+TEST_F(BadFiles, ModelFilesInYamlAndJson) {
+  const std::string file = folder_ / "model.json";
+  const std::string json =
+      "{\n\t\"patch_size\": 8,\t\"dim\": 16, \"layers\": 1,\n\t\"block_config\": [{\"type\": "
+      "\"model.\\u0053elfAttention\", \"length_dim\": \"l\", \"params\": {\"head_dim\": 16}}]}\n";
+  write_whole(file, json);
+  const Outcome o = train(run_, {"model.file=" + file, "train.steps=1"});
+  EXPECT_EQ(o.status, 0) << o.err;
+  EXPECT_NE(read_text(run_ + "/config.yaml", 1 << 20).find("file: " + file), std::string::npos);
+  auto refused = [&](const std::string& text, Words words) {
+    write_whole(file, text);
+    words.push_back(file);
+    expect_refused(folder_.path(), {"train", config_, "run.dir=" + folder_ / "new", "model.file=" + file}, words);
+  };
+  auto with = [&](const std::string& type) {
+    return "{\"dim\": 16, \"block_config\": [{\"type\": \"" + type + "\"}]}";
+  };
+  refused(with("\\ud83d\\ude00"), {"unknown type '\U0001f600'"});  // a pair of surrogates
+  refused(with("\\ud83d"), {"line 1"});
+  for (const std::string text : {"", "  \n", "# nothing\n", "---\n", "null"}) refused(text, {"is empty"});
+  for (const std::string text : {"{} {}", "{\"dim\": 16} x", "{\"dim\": 16,}", "{\"dim\": 16, \"dim\": 16}"})
+    refused(text, {});
+  refused("dim: 16\n---\ndim: 32\n", {"second YAML document"});
+  refused("dim: 0\n", {"model.dim=0"});  // values, too, are told with their file
+  refused("patch_size: 7\n", {"model.patch_size=7"});
+}
+
 TEST_F(BadFiles, ARunWithoutACheckpointOrWithABrokenConfig) {
   ASSERT_EQ(train(run_).status, 0);
   fs::remove(newest_checkpoint(run_));

@@ -1,6 +1,9 @@
 // lact plan as a user types it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "files/whole_file.hpp"
 #include "support/command.hpp"
 #include "support/tiny_run.hpp"
 
@@ -73,6 +76,15 @@ TEST(PlanCommand, ARunIsMeasuredBesideItsPlan) {
     }
   }
   EXPECT_EQ(run_lact({"plan", "--check", run}).status, 0);
+  const std::string rows = read_text(run + "/metrics.jsonl", 1 << 20);
+  write_whole(run + "/metrics.jsonl", rows + rows.substr(0, 60));  // torn by a kill
+  const Outcome torn = run_lact({"plan", "--check", run, "--json"});
+  EXPECT_EQ(torn.status, 0) << torn.err;
+  write_whole(run + "/metrics.jsonl", rows + "{\"step\"; 3}\n" + rows);
+  const Outcome damaged = run_lact({"plan", "--check", run, "--json"});
+  EXPECT_EQ(damaged.status, 0) << damaged.err;
+  EXPECT_NE(damaged.err.find(fill("metrics.jsonl:{}: ", {std::ranges::count(rows, '\n') + 1})), std::string::npos)
+      << damaged.err;
 }
 
 TEST(PlanCommand, WhatItCannotPlanForIsRefused) {
@@ -80,7 +92,7 @@ TEST(PlanCommand, WhatItCannotPlanForIsRefused) {
   const std::string config = folder.write("tiny.yaml", tiny_config());
   expect_refused(folder.path(), {"plan", config}, {"machine=FILE", "machine=here"});
   expect_refused(folder.path(), {"plan", config, "machine=here", "ranks=0"}, {"ranks=0"});
-  expect_refused(folder.path(), {"plan", config, "machine=here", "ranks=many"}, {"dp", "many"});
+  expect_refused(folder.path(), {"plan", config, "machine=here", "ranks=many"}, {"ranks=many"});
   expect_refused(folder.path(), {"plan", config, "machine=" + folder.path() + "/none.yaml"}, {"none.yaml"});
   expect_refused(folder.path(), {"plan", "--check", folder.path()}, {"holds no run"});
   EXPECT_EQ(run_lact({"plan"}).status, 2);

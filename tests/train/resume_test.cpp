@@ -237,21 +237,5 @@ TEST_F(DamagedCheckpoint, RowsBehindTheCheckpointAreCut) {
   EXPECT_EQ(told_by(run_), right);
 }
 
-TEST_F(Resume, APictureFoundDamagedLaterCostsNoStep) {
-  const Outcome made = run_lact({"convert", "synthetic", folder_ / "scenes", "data.synthetic.scenes=1",
-                                 "data.synthetic.views=8", "data.synthetic.resolution=16"});
-  ASSERT_EQ(made.status, 0) << made.err;
-  const std::string picture = folder_ / "scenes/scene_0000/renderings/00000006_rgba.png";  // held out
-  const std::string whole = read_text(picture, 1 << 20);
-  std::string damaged = whole;
-  damaged[damaged.size() / 2] = char(damaged[damaged.size() / 2] ^ 1);  // ends as it should: found when it is decoded
-  folder_.write("scenes/scene_0000/renderings/00000006_rgba.png", damaged);
-  const Words on_disk = {"data.path=" + folder_ / "scenes/index.json"};
-  const Outcome o = run_lact(command("run", on_disk));
-  EXPECT_EQ(o.status, 1);
-  EXPECT_NE(o.err.find("lact: " + picture), std::string::npos) << o.err;
-  EXPECT_EQ(steps_done(folder_ / "run"), 12);
-}
-
 }  // namespace
 }  // namespace lact

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <set>
 
 #include "support/temporary_folder.hpp"
 
@@ -20,6 +21,7 @@ class Flat : public ViewSource {
     ++loads[std::size_t(10 * s + v)];
     if (delay.count() > 0) std::this_thread::sleep_for(delay);
     check(v != broken.load(), "picture {} is broken", v);
+    if (damaged.contains(v)) throw DamagedPicture("picture " + std::to_string(v) + " is damaged", "");
     PosedView view;
     view.rgb.assign(std::size_t(3 * h * w), float(100 * s + v));
     view.intrinsics = {1, 2, 3, float(v)};
@@ -32,6 +34,7 @@ class Flat : public ViewSource {
 
   mutable std::array<std::atomic<int>, 30> loads{};
   std::atomic<std::int64_t> broken{-1};
+  std::set<std::int64_t> damaged;
   std::chrono::milliseconds delay{0};
 };
 
@@ -121,6 +124,70 @@ TEST_P(LoaderTest, AnErrorReachesTheCallerAndPasses) {
   EXPECT_EQ(l.batch(0, 2).images.dim(0), 2);
 }
 
+// The picture in each place of a sample is that of a view: which one.
+std::vector<std::int64_t> views_shown(const Batch& b) {
+  const auto numbers = b.intrinsics.to_floats();
+  std::vector<std::int64_t> views;
+  for (std::size_t i = 3; i < numbers.size(); i += 4) views.push_back(std::int64_t(numbers[i]));
+  return views;
+}
+
+TEST_P(LoaderTest, OthersStandInForDamagedViewsWhoeverLooks) {
+  config.scene_pose_normalize = true;
+  Loader good(source, config, 5, *device);
+  std::vector<std::vector<std::int64_t>> before, after;
+  std::vector<std::vector<float>> poses;
+  for (std::int64_t n = 0; n < 12; ++n) {
+    const Batch b = good.batch(n, 1);
+    before.push_back(views_shown(b)), poses.push_back(b.poses.to_floats());
+  }
+  source.damaged = {2, 5};
+  for (std::int64_t n = 0; n < 12; ++n) after.push_back(views_shown(loader().batch(n, 1)));
+  for (std::int64_t n = 11; n >= 0; --n) {
+    const auto at = std::size_t(n);
+    const std::vector<float> now = loader().batch(n, 1).poses.to_floats();
+    for (std::size_t v = 0; v < 6; ++v) {
+      EXPECT_FALSE(source.damaged.contains(after[at][v]) || after[at][v] == 0 || after[at][v] == 9);
+      if (source.damaged.contains(before[at][v])) continue;
+      EXPECT_EQ(after[at][v], before[at][v]);
+      for (std::size_t i = 16 * v; i < 16 * (v + 1); ++i) EXPECT_EQ(now[i], poses[at][i]);
+    }
+    for (std::size_t v = 0; v < 6; ++v) {  // a rank that looks at one view alone
+      std::vector<bool> seen(6, false);
+      seen[v] = true;
+      Loader one(source, config, 5, *device, seen);
+      const Batch b = one.batch(n, 1);
+      EXPECT_EQ(views_shown(b)[v], after[at][v]);
+      const std::vector<float> p = b.poses.to_floats();
+      EXPECT_TRUE(std::equal(p.begin() + std::ptrdiff_t(16 * v), p.begin() + std::ptrdiff_t(16 * (v + 1)),
+                             now.begin() + std::ptrdiff_t(16 * v)));
+    }
+  }
+}
+
+TEST_P(LoaderTest, DamageIsRefusedWhereItMayNotBeSkippedOrNothingIsLeft) {
+  source.damaged = {1, 2, 3, 4, 5, 6, 7, 8};
+  EXPECT_NE(sentence_of([&] { loader().batch(0, 1); }).find("all pictures of its 8 views to train on are damaged"),
+            std::string::npos);
+  source.damaged = {loader().choice(0).inputs[0]};
+  config.damaged = "refuse";
+  EXPECT_EQ(sentence_of([&] { loader().batch(0, 1); }),
+            "picture " + std::to_string(*source.damaged.begin()) + " is damaged");
+}
+
+TEST_P(LoaderTest, AnEvaluationGoesWithoutDamagedViews) {
+  const ViewChoice asked = given_views(0, {2, 8}, {0, 9});
+  source.damaged = {8, 9};
+  const ViewChoice left = readable(source, asked, config);
+  EXPECT_EQ(left.inputs, (std::vector<std::int64_t>{2, 1}));  // behind 8 it begins anew
+  EXPECT_EQ(left.targets, (std::vector<std::int64_t>{0}));
+  EXPECT_EQ(left.drawn, asked.drawn);  // whose poses are normalised together
+  source.damaged = {1, 2, 3, 4, 5, 6, 7};
+  EXPECT_TRUE(readable(source, asked, config).targets.empty());
+  config.damaged = "refuse";
+  EXPECT_EQ(sentence_of([&] { readable(source, asked, config); }), "picture 2 is damaged");
+}
+
 TEST_P(LoaderTest, EndsQuicklyWhileThreadsWork) {
   source.delay = std::chrono::milliseconds(20);
   config.num_all_views = config.num_target_views = 8;
@@ -194,8 +261,9 @@ TEST(OpenViews, GeneratesWhereNoPathIsGiven) {
   DataConfig config{.image_size = {8, 8}};
   config.synthetic = {.scenes = 2, .views = 3};
   EXPECT_EQ(open_views(config)->scenes(), 2);
-  config.path = "/nowhere/none";
-  EXPECT_NE(sentence_of([&] { open_views(config); }).find("/nowhere/none: no such file or folder; data.path takes"),
+  const TemporaryFolder folder;
+  config.path = folder / "none";
+  EXPECT_NE(sentence_of([&] { open_views(config); }).find("/none: no such file or folder; data.path takes"),
             std::string::npos);
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "support/small_plan.hpp"
+#include "support/temporary_folder.hpp"
 #include "tensor/out_of_memory.hpp"
 #include "train/plan.hpp"
 
@@ -45,6 +46,12 @@ TEST(MemoryAdvice, GoesOverToMoreRanksAndSaysWhenNothingFits) {
   EXPECT_TRUE(holds(more, "cp=4 tp=1 on 4 ranks") || holds(more, "cp=2 tp=1 on 2 ranks")) << more;
   EXPECT_TRUE(holds(what_fits(cfg, 1, 1000), "no near setting fits"));
   EXPECT_TRUE(holds(what_fits(cfg, 1, 1e12), "other programs"));
+}
+
+TEST(MemoryAdvice, NamesWhatFillsTheMemoryOfTheHost) {
+  const std::string said = sentence_of([] { with_memory_advice(config(), 1, [] { throw std::bad_alloc(); }); });
+  for (const std::string word : {"memory of this host", "train.batch_size=4", "train.accumulate=1", "data.cache_mb="})
+    EXPECT_TRUE(holds(said, word)) << said;
 }
 
 TEST(MemoryAdvice, StandsBehindTheSentenceOfTheDevice) {

@@ -6,10 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "support/temporary_folder.hpp"
 
 namespace lact {
 namespace {
+
+namespace fs = std::filesystem;
 
 // The system refuses to let any file grow beyond `bytes`: the same path through the program as a full disk.
 class FileSizeLimit {
@@ -79,8 +83,8 @@ TEST(WholeFile, AMissingFolderIsNamed) {
 }
 
 TEST(WholeFile, AFullDeviceIsOneSentence) {
-  FileWriter out("/dev/full", "shown.bin");
-  EXPECT_EQ(sentence_of([&] { out.write("x"); }), "shown.bin: cannot be written (No space left on device)");
+  FileWriter out = FileWriter::at_end("/dev/full");
+  EXPECT_EQ(sentence_of([&] { out.write("x"); }), "/dev/full: cannot be written (No space left on device)");
 }
 
 TEST(WholeFile, AFailedReplacementLeavesTheOldFile) {
@@ -118,6 +122,24 @@ TEST(WholeFile, LeftoversOfAKilledProcessAreReplaced) {
   std::filesystem::create_symlink(elsewhere, folder / "a.partial");
   write_whole(folder / "a", "newer");
   EXPECT_EQ(folder.read("elsewhere"), "untouched");  // a link in the place of the temporary is not followed
+}
+
+TEST(WholeFile, ALinkThatSomebodyPutThereMeanwhileIsNotFollowed) {
+  TemporaryFolder folder;
+  const std::string victim = folder.write("victim", "precious");
+  for (const bool there : {true, false}) {
+    Replacement r(folder / "a");
+    fs::create_symlink(there ? victim : folder / "none", r.temporary());
+    EXPECT_TRUE(sentence_of([&] { FileWriter(r.temporary(), folder / "a").write("x"); }).starts_with(folder / "a"));
+    EXPECT_TRUE(
+        sentence_of([&] { PlaceWriter(r.temporary(), folder / "a").write("x", 1, 0); }).starts_with(folder / "a"));
+  }
+  EXPECT_EQ(folder.read("victim"), "precious");
+  EXPECT_FALSE(fs::exists(folder / "none"));
+  fs::create_symlink(victim, folder / "a.partial");  // before: it goes, and its target stays
+  write_whole(folder / "a", "new");
+  EXPECT_EQ(folder.read("victim"), "precious");
+  EXPECT_EQ(folder.read("a"), "new");
 }
 
 TEST(WholeFile, CommitWithoutAFileIsAnError) {
