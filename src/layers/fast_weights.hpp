@@ -54,7 +54,8 @@ struct FastWeightCut {               // how the work of a layer lies on ranks; b
 FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
                                const FastWeightRule& rule, const FastWeightCut& cut = {});
 // Mode heads: q, k, v and rates travel to the ranks that own their heads, the outputs travel back, and nothing is
-// summed. Less to move where chunks are short: token rows instead of matrices.
+// summed. Less to move where chunks are short: token rows instead of matrices. Any number of heads: the shares differ
+// by at most one, and a rank may own none.
 FastWeightRun run_fast_weights_by_heads(Ctx& c, const FastWeights& initial, const FastWeightTokens& x,
                                         const TttPlan& plan, const FastWeightRule& rule, const FastWeightCut& cut);
 

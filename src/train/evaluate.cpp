@@ -129,7 +129,9 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
   Ctx plain = c.on(nullptr);
   auto plane = std::size_t(cfg.height() * cfg.width());
   Communicator& dp = c.mesh.along(Axis::dp);
-  for (const ViewChoice& choice : part_of(evaluation_choices(source, cfg), dp.rank(), dp.size())) {
+  const bool shared = dp.size() > 1 && !dp.in_step();
+  for (const ViewChoice& choice :
+       part_of(evaluation_choices(source, cfg), shared ? dp.rank() : 0, shared ? dp.size() : 1)) {
     Batch b = assemble(source, choice, cfg, c.device);
     ViewSynthesis::States states = model.reconstruct(plain, inputs_of(b));
     Range targets{b.input_views, b.input_views + b.target_views};
@@ -150,7 +152,7 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
       e.views.push_back(std::move(v));
     }
   }
-  if (dp.size() > 1) e.views = gathered(dp, e.views, 3 * plane);
+  if (shared) e.views = gathered(dp, e.views, 3 * plane);
   return e;
 }
 

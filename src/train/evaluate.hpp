@@ -29,7 +29,7 @@ struct Evaluation {
 
 // What is evaluated: the input and target views of each scene. Empty when nothing is held out.
 std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataConfig& cfg);
-// The ranks of dp share the target views; all of them get all. Collective.
+// The ranks of dp share the target views, unless all must keep in step; all of them get all. Collective.
 Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, const DataConfig& cfg);
 
 // The views of one scene as a sheet a person can look at.
