@@ -87,10 +87,12 @@ struct CommandLine {
     golden->add_option("path", words,
                        "files or folders (default tests/golden); data=DIR says where the scenes' folders are, "
                        "compute.device=cuda computes on a GPU");
-    layouts = command(*verify, "layouts", "loss and gradients of many layouts against one rank",
-                      "lact verify layouts configs/nvs/character_64.yaml ranks=8 steps=3");
+    layouts = command(*verify, "layouts",
+                      "whole runs in many layouts (train, evaluate, save, go on under another) against one rank",
+                      "lact verify layouts configs/nvs/character_64.yaml ranks=8 steps=2");
     layouts->add_option("config", config, "YAML file")->required();
-    layouts->add_option("pairs", words, pairs);
+    layouts->add_option("pairs", words,
+                        "ranks=8 (at most), steps=2 (before the save, and after it); all others win over the file");
     layouts->add_flag("--json", json, "one JSON object on stdout");
     layout = verify->add_subcommand("layout", "one layout, as `verify layouts` starts it")->group("");
     layout->add_option("config", config)->required();

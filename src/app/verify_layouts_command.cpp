@@ -1,17 +1,23 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <atomic>
 #include <filesystem>
 #include <iostream>
+#include <map>
+#include <sstream>
+#include <utility>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "files/json.hpp"
+#include "files/whole_file.hpp"
 #include "parallel/starter.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
+#include "train/run_differences.hpp"
 #include "train/step_record.hpp"
 #include "train/trainer.hpp"
 
@@ -20,37 +26,80 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr double least_bound = 1e-5;       // of the largest value of a tensor
-constexpr double of_rounding = 10;         // times what f32 itself differs from f64 on one rank
-constexpr double loss_bound = 1e-5;        // of the loss
+constexpr double of_rounding = 10;         // times what the precision itself costs on one rank
+constexpr double f32_bound = 1e-5;         // of losses and evaluations
 constexpr std::size_t most_per_count = 6;  // layouts tried of each number of ranks
 
-std::vector<std::string> layout_keys(const Grid& g) {
-  std::vector<std::string> keys;
-  for (std::size_t a = 0; a < 4; ++a)
-    keys.push_back(sentence("parallel.{}={}", name_of(Axis(a)), std::int64_t(g.size[a])));
-  return keys;
-}
+struct Layout {
+  Grid grid;
+  std::string cp_mode;  // parallel.cp_mode
+  bool bits = false;    // train.deterministic: promises the bits of one rank
+  std::string text() const {
+    return text_of(grid) + (grid.size[std::size_t(Axis::cp)] > 1 && cp_mode != "auto" ? " by " + cp_mode : "");
+  }
+  std::vector<std::string> keys() const {
+    std::vector<std::string> keys{"parallel.cp_mode=" + cp_mode};
+    for (std::size_t a = 0; a < 4; ++a)
+      keys.push_back(sentence("parallel.{}={}", name_of(Axis(a)), std::int64_t(grid.size[a])));
+    return keys;
+  }
+};
 
 int axes_used(const Grid& g) {
   return int(std::ranges::count_if(g.size, [](int n) { return n > 1; }));
 }
 
-// Every axis alone first, then products.
-std::vector<Grid> chosen(std::vector<Grid> possible) {
+// Every axis alone first, then products; cp alone in both of its modes where neither was asked for.
+std::vector<Layout> chosen(const RunConfig& cfg, int ranks) {
+  std::vector<Grid> possible = possible_layouts(cfg, ranks);
   std::ranges::stable_sort(possible, {}, axes_used);
   possible.resize(std::min(possible.size(), most_per_count));
-  return possible;
+  std::vector<Layout> out;
+  for (const Grid& g : possible) {
+    const bool bits = cfg.train.deterministic && g.size[std::size_t(Axis::tp)] == 1 && repeats_bits(cfg, g);
+    const bool both = cfg.parallel.cp_mode == "auto" && g.size[std::size_t(Axis::cp)] > 1 && axes_used(g) == 1 && !bits;
+    for (const std::string& mode :
+         both ? std::vector<std::string>{"tokens", "heads"} : std::vector{cfg.parallel.cp_mode})
+      out.push_back({g, mode, bits});
+  }
+  return out;
 }
+
+// What this program said on stderr; else the first line that says anything, as of an mpirun that starts nothing.
+std::string reason_in(const std::string& errors) {
+  std::string first = "nothing was said";
+  std::istringstream lines(errors);
+  for (std::string line; std::getline(lines, line);) {
+    if (const std::size_t at = line.find("lact: "); at != line.npos) return line.substr(at);
+    if (first == "nothing was said" && line.find_first_not_of("- ") != line.npos) first = line;
+  }
+  return first;
+}
+
+// The worst of each kind, weights as a share of their bound, and the first of all that is beyond its bound.
+struct Judged {
+  double gradient = 0, gradient_bound = 0, loss = 0, evaluation = 0, weights = 0;
+  std::string worst_gradient, first;
+  void take(double Judged::*kind, const std::vector<RunDifference>& parts, const std::string& where) {
+    for (const RunDifference& d : parts) {
+      const double shown = kind == &Judged::weights && d.bound > 0 ? d.value / d.bound : d.value;
+      if (!(shown <= this->*kind)) this->*kind = shown;
+      if (first.empty() && !d.ok()) first = sentence("{}{} differs by {} (bound {})", d.part, where, d.value, d.bound);
+    }
+  }
+};
 
 class Layouts {
  public:
   Layouts(std::string config, Arguments args)
       : config_(std::move(config)),
         most_(args.take_number("ranks", "8")),
-        steps_(args.take_number("steps", "3")),
+        steps_(args.take_number("steps", "2")),
         overrides_(args.overrides),
         cfg_(RunConfig::load(config_, overrides_)),
+        low_(cfg_.train.activations() == DType::bf16),
         folder_((fs::temp_directory_path() / ("lact-layouts-" + std::to_string(::getpid()))).string()) {
+    check(steps_ > 0, "steps=0: a run has steps");
     fs::create_directories(folder_);
   }
   ~Layouts() {
@@ -59,14 +108,11 @@ class Layouts {
   }
 
   Json run() {
-    one_ = losses_of({}, "one", false);
-    losses_of({}, "f64", true);
-    for (const GradientDifference& d : gradient_differences(cfg_, file("one"), file("f64")))
-      bounds_[d.name] = std::max(least_bound, of_rounding * d.value);
+    refer();
     Json rows = Json::array(), forbidden = Json::array();
     for (int ranks : {1, 2, 3, 4, 6, 8}) {
       if (ranks > most_) continue;
-      for (const Grid& g : chosen(possible_layouts(cfg_, ranks))) rows.push(tried(g));
+      for (const Layout& l : chosen(cfg_, ranks)) rows.push(tried(l));
       for (const std::string axis : {"pp", "dp", "cp", "tp"}) {
         Grid g;
         for (std::size_t a = 0; a < 4; ++a) g.size[a] = axis == name_of(Axis(a)) ? ranks : 1;
@@ -80,75 +126,135 @@ class Layouts {
   std::int64_t failed() const { return failed_; }
 
  private:
-  std::string file(const std::string& name) const { return folder_ + "/" + name + ".h5"; }
+  std::string file(const std::string& name) const { return folder_ + "/" + name; }
 
-  std::vector<double> losses_of(const std::optional<Grid>& g, const std::string& name, bool f64, bool bits = false) {
-    std::vector<std::string> words{"verify", "layout", config_};
-    words.insert(words.end(), overrides_.begin(), overrides_.end());
-    for (const std::string& key : layout_keys(g.value_or(Grid{}))) words.push_back(key);
-    words.insert(words.end(), {"compute.threads=1", "gradients=" + file(name), "steps=" + std::to_string(steps_),
-                               std::string("f64=") + (f64 ? "1" : "0")});
-    if (cfg_.train.deterministic && g && !bits) words.push_back("train.deterministic=false");
-    if (f64) words.push_back("train.deterministic=false");
-    const Finished f = run_ranks(g ? g->ranks() : 1, words);
-    check(f.status == 0, "the layout {} ended with status {}", text_of(g.value_or(Grid{})), std::int64_t(f.status));
-    std::vector<double> losses;
-    const Json said = Json::parse(f.out, "verify layout");
-    for (const Json& l : said["losses"].items()) losses.push_back(l.number());
-    return losses;
+  using Words = std::vector<std::string>;
+  // One process per rank of the layout; an error in its words where it fails. The last of equal keys holds.
+  void start(const std::string& what, const Layout& l, Words words, const Words& keys) const {
+    words.push_back(config_);
+    for (const Words& more : {overrides_, l.keys(), keys}) words.insert(words.end(), more.begin(), more.end());
+    words.insert(words.end(), {"compute.threads=1", "train.eval_every=0", "train.checkpoint_every=0",
+                               "train.checkpoint_seconds=0", "train.keep_checkpoints=2"});
+    if (cfg_.train.deterministic && !l.bits) words.push_back("train.deterministic=false");
+    const Finished f = run_ranks(l.grid.ranks(), words, file("errors"));
+    if (f.status != 0)
+      fail("{} under {} ended with status {}: {}", what, l.text(), f.status,
+           reason_in(read_text(file("errors"), 1 << 24)));
+  }
+  // Gradients of the first step, then a run of `steps_` steps: trained, evaluated, saved.
+  void begin(const Layout& l, const std::string& name, Words keys = {}) const {
+    keys.insert(keys.end(),
+                {"gradients=" + file(name + ".h5"), "run.dir=" + file(name), "train.steps=" + std::to_string(steps_)});
+    start("the run", l, {"verify", "layout"}, keys);
+  }
+  void go_on(const Layout& l, const std::string& name, Words keys = {}) const {
+    keys.insert(keys.end(), {"run.dir=" + file(name), "train.steps=" + std::to_string(2 * steps_)});
+    start("going on", l, {"train"}, keys);
   }
 
-  Json tried(const Grid& g) {
-    const bool bits = cfg_.train.deterministic && g.size[std::size_t(Axis::tp)] == 1 && repeats_bits(cfg_, g);
-    const std::vector<double> losses = losses_of(g, "layout", false, bits);
-    double loss = 0;
-    for (std::size_t i = 0; i < one_.size(); ++i)
-      loss = std::max(loss, std::abs(losses[i] - one_[i]) / std::max(std::abs(one_[i]), 1e-30));
-    GradientDifference worst;
-    double worst_share = -1;
-    std::string first;
-    for (const GradientDifference& d : gradient_differences(cfg_, file("layout"), file("one"))) {
-      const double bound = bits ? 0 : bounds_.at(d.name);
-      if (first.empty() && !(d.value <= bound)) first = d.name;
-      const double share = d.value / bounds_.at(d.name);
-      if (!(share <= worst_share)) worst = d, worst_share = share;
+  // The run of one rank, and what its precision costs.
+  void refer() {
+    before_[true] = before_[false] = {{}, cfg_.parallel.cp_mode, cfg_.train.deterministic};
+    const Layout one = before_[true];
+    begin(one, "one"), go_on(one, "one");
+    RunConfig c = cfg_;
+    c.train.steps = steps_;
+    for (std::int64_t n = 0; n < steps_; ++n) rates_[0] += c.train.rate_at(n);
+    c.train.steps = 2 * steps_, rates_[1] = rates_[0];
+    for (std::int64_t n = steps_; n < 2 * steps_; ++n) rates_[1] += c.train.rate_at(n);
+    Layout judge = one;
+    judge.bits = false, before_[false] = judge;
+    if (low_)  // bf16 is judged by f32, and costs what its run differs
+      begin(judge, "judge", {"train.precision=fp32"}), go_on(judge, "judge", {"train.precision=fp32"});
+    else
+      begin(judge, "judge", {"f64=1"});
+    for (const GradientDifference& d : gradient_differences(cfg_, file("one.h5"), file("judge.h5")))
+      bounds_.gradient[d.name] = std::max(least_bound, of_rounding * d.value);
+    bounds_.loss = bounds_.evaluation = f32_bound;
+    for (int leg = 0; low_ && leg < 2; ++leg) {
+      for (const RunDifference& d : loss_differences(file("one"), file("judge"), legs(leg), {}))
+        bounds_.loss = std::max(bounds_.loss, of_rounding * d.value);
+      for (const RunDifference& d : evaluation_differences(file("one"), file("judge"), legs(leg), {}))
+        bounds_.evaluation = std::max(bounds_.evaluation, of_rounding * d.value);
     }
-    const bool ok = first.empty() && loss <= (bits ? 0 : loss_bound);
+    if (evaluation_differences(file("one"), file("one"), legs(0), {}).empty())
+      log::warning("no view is held out (data.held_out), so no evaluation is compared");
+  }
+  RunLeg legs(int leg) const { return {{leg * steps_, (leg + 1) * steps_}, rates_[std::size_t(leg)], file("one.h5")}; }
+
+  void judge_gradients(Judged& j, const Layout& l) const {
+    double worst_share = -1;
+    for (const GradientDifference& d : gradient_differences(cfg_, file("layout.h5"), file("one.h5"))) {
+      const double bound = l.bits ? 0 : bounds_.gradient.at(d.name), share = d.value / bounds_.gradient.at(d.name);
+      if (!(share <= worst_share))
+        worst_share = share, j.gradient = d.value, j.gradient_bound = bound, j.worst_gradient = d.name;
+      if (j.first.empty() && !(d.value <= bound))
+        j.first = sentence("gradient of {} differs by {} (bound {})", d.name, d.value, bound);
+    }
+  }
+  void judge_leg(Judged& j, int leg, const Layout& l, const std::string& where) const {
+    const RunBounds exact{.gradient = bounds_.gradient, .bits = true};
+    const RunBounds& bounds = l.bits ? exact : bounds_;
+    j.take(&Judged::loss, loss_differences(file("layout"), file("one"), legs(leg), bounds), where);
+    j.take(&Judged::evaluation, evaluation_differences(file("layout"), file("one"), legs(leg), bounds), where);
+    j.take(&Judged::weights, checkpoint_differences(cfg_, file("layout"), file("one"), legs(leg), bounds), where);
+  }
+
+  Json tried(const Layout& l) {
+    // the layout tried before goes on with this one's run, so each of them begins one and takes one up
+    const Layout next = std::exchange(before_[l.bits], l);
+    Judged j;
+    try {
+      begin(l, "layout");
+      judge_gradients(j, l);
+      judge_leg(j, 0, l, "");
+      go_on(next, "layout");
+      judge_leg(j, 1, l, ", going on under " + next.text());
+    } catch (const Error& e) {
+      if (j.first.empty()) j.first = e.what();
+    }
+    fs::remove_all(file("layout"));
+    const bool ok = j.first.empty();
     failed_ += !ok;
-    Json row = Json::object({{"layout", text_of(g)},
-                             {"ranks", std::int64_t(g.ranks())},
-                             {"same_bits_promised", bits},
-                             {"loss_difference", loss},
-                             {"worst_gradient", worst.name},
-                             {"gradient_difference", worst.value},
-                             {"bound", bits ? 0 : bounds_.at(worst.name)},
-                             {"first_beyond_its_bound", first},
-                             {"ok", ok}});
-    log::info("{}: loss differs by {:.1e}, gradient of {} by {:.1e} (bound {:.1e}): {}", text_of(g), loss, worst.name,
-              worst.value, bits ? 0 : bounds_.at(worst.name), ok ? "ok" : "FAILED");
-    return row;
+    log::info("{}, going on under {}: {}", l.text(), next.text(), ok ? "ok" : "FAILED: " + j.first);
+    return Json::object({{"layout", l.text()},
+                         {"ranks", std::int64_t(l.grid.ranks())},
+                         {"goes_on_under", next.text()},
+                         {"same_bits_promised", l.bits},
+                         {"worst_gradient", j.worst_gradient},
+                         {"gradient_difference", j.gradient},
+                         {"bound", j.gradient_bound},
+                         {"loss_difference", j.loss},
+                         {"evaluation_difference", j.evaluation},
+                         {"weights_of_bound", j.weights},
+                         {"first_beyond_its_bound", j.first},
+                         {"ok", ok}});
   }
 
   std::string config_;
   std::int64_t most_, steps_;
   std::vector<std::string> overrides_;
   RunConfig cfg_;
+  bool low_;
   std::string folder_;
-  std::vector<double> one_;
-  std::map<std::string, double> bounds_;
+  std::array<double, 2> rates_{};  // summed until the end of each leg
+  RunBounds bounds_;
+  std::map<bool, Layout> before_;  // that promise bits, and others
   std::int64_t failed_ = 0;
 };
 
 void print(const Json& all) {
-  std::cout << fill("{:<26} {:>5} {:>9} {:>9} {:>9}  {}\n",
-                    {"layout", "ranks", "loss", "gradient", "bound", "worst gradient, and the first beyond its bound"});
+  std::cout << fill("{:<30} {:>5} {:>9} {:>9} {:>9} {:>11} {:>8}  {:<30} {}\n",
+                    {"layout", "ranks", "gradient", "bound", "loss", "evaluation", "weights", "goes on under", ""});
   for (const Json& r : all["layouts"].items()) {
-    const std::string first = r["first_beyond_its_bound"].text();
-    std::cout << fill("{:<26} {:>5} {:>9.1e} {:>9.1e} {:>9.1e}  {}{} {}\n",
-                      {r["layout"].text(), r["ranks"].integer(), r["loss_difference"].number(),
-                       r["gradient_difference"].number(), r["bound"].number(), r["worst_gradient"].text(),
-                       first.empty() ? std::string() : ", " + first, r["ok"].boolean() ? "ok" : "FAILED"});
+    std::cout << fill("{:<30} {:>5} {:>9.1e} {:>9.1e} {:>9.1e} {:>11.1e} {:>8.2f}  {:<30} {}\n",
+                      {r["layout"].text(), r["ranks"].integer(), r["gradient_difference"].number(), r["bound"].number(),
+                       r["loss_difference"].number(), r["evaluation_difference"].number(),
+                       r["weights_of_bound"].number(), r["goes_on_under"].text(), r["ok"].boolean() ? "ok" : "FAILED"});
   }
+  for (const Json& r : all["layouts"].items())
+    if (!r["ok"].boolean())
+      std::cout << r["layout"].text() << " FAILED: " << r["first_beyond_its_bound"].text() << "\n";
   for (const Json& f : all["forbidden"].items())
     std::cout << f["layout"].text() << " is not possible: " << f["why"].text() << "\n";
   std::cout << fill("{} layouts, {} failed\n", {std::int64_t(all["layouts"].items().size()), all["failed"].integer()});
@@ -168,15 +274,14 @@ int verify_layouts_command(const std::string& config, Arguments args, bool json)
 
 int verify_layout_command(const std::string& config, Arguments args) {
   const std::string gradients = args.take_path("gradients", "gradients.h5");
-  const std::int64_t steps = args.take_number("steps", "1");
-  const DType t = args.take("f64", "0") == "1" ? DType::f64 : DType::f32;
+  const bool f64 = args.take("f64", "0") == "1";
   const RunConfig cfg = RunConfig::load(config, args.overrides);
-  on_ranks(cfg, open_world(double(cfg.parallel.timeout)), [&](const RunConfig& c, std::unique_ptr<Communicator> world) {
-    const bool first = world->rank() == 0;
-    Json losses = Json::array();
-    for (double l : record_steps(c, std::move(world), steps, gradients, t)) losses.push(l);
-    if (first) std::cout << Json::object({{"losses", losses}}).dump() << "\n";
+  auto world = open_world(double(cfg.parallel.timeout));
+  on_ranks(cfg, world->split(0, world->rank(), "world"), [&](const RunConfig& c, std::unique_ptr<Communicator> ranks) {
+    record_gradients(c, std::move(ranks), gradients, f64 ? DType::f64 : c.train.activations());
   });
+  const std::atomic<bool> never = false;
+  if (!f64) train(cfg, std::move(world), never);
   return exit_done;
 }
 

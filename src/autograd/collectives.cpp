@@ -1,10 +1,12 @@
 #include "autograd/collectives.hpp"
 
+#include <array>
 #include <functional>
 #include <numeric>
 #include <utility>
 
 #include "autograd/broadcast.hpp"
+#include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
 #include "kernels/pointwise.hpp"
@@ -210,8 +212,7 @@ InFlight begin_exchange(const Var& place, std::span<const Sent> sent, std::span<
   for (const Wanted& w : wanted) size += count_of(w.shape);
   const Tensor arriving = like(place.value(), {size});
   for (const Sent& s : sent) {
-    check(s.body.value().dtype() == place.value().dtype(), "an exchange of {} and {} numbers",
-          name_of(s.body.value().dtype()), name_of(place.value().dtype()));
+    one_type("exchange", std::array{place, s.body});
     messages.push_back({dense(s.body.value()), s.to, true});
     in.push_back(s.body);
     returned.push_back({s.body.shape(), s.to});

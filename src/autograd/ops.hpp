@@ -8,10 +8,10 @@
 
 namespace lact {
 
-// -- element-wise
+// -- element-wise; values of different types are refused, except where an op says what becomes of them
 Var add(const Var& a, const Var& b);
 Var sub(const Var& a, const Var& b);
-Var mul(const Var& a, const Var& b);
+Var mul(const Var& a, const Var& b);  // bf16 activations may be weighed by f32 rates, which gives bf16
 Var scale(const Var& x, double c);
 Var shift(const Var& x, double c);  // x + c
 Var square(const Var& x);

@@ -82,13 +82,26 @@ Var matmul_add(const Var& c, double beta, const Var& a, const Var& b, double alp
   });
 }
 
+namespace {
+
+// The bias of bf16 rows is f32 like all weights, and so is its gradient, a sum over rows.
+Var with_bias(const Var& x, const Var& bias) {
+  const Tensor y = like(x.value());
+  kernels::binary(kernels::Binary::add, y, x.value(), bias.value().expand(x.shape()));
+  return op("bias", y, {x, bias}, [s = bias.shape(), t = bias.value().dtype()](const Var& dy) {
+    return Grads{dy, sum_to(dy, s, t)};
+  });
+}
+
+}  // namespace
+
 Var linear(const Var& x, const Var& w, const Var& bias) {
   Shape s = x.shape();
   check(s.back() == w.dim(1), "a linear layer of {} inputs was given {}", w.dim(1), s.back());
   Var y = matmul(view(x, {x.value().count() / std::max<std::int64_t>(s.back(), 1), s.back()}), w, Orient::nt);
   s.back() = w.dim(0);
   y = view(y, s);
-  return bias ? add(y, bias) : y;
+  return bias ? with_bias(y, bias) : y;
 }
 
 }  // namespace lact

@@ -1,3 +1,4 @@
+#include <array>
 #include <limits>
 
 #include "autograd/broadcast.hpp"
@@ -12,6 +13,7 @@ namespace lact {
 namespace {
 
 Var softmax_grad(const Var& dy, const Var& y, double c) {
+  one_type("softmax_grad", std::array{dy, y});
   Tensor dx = like(y.value());
   kernels::softmax_grad(dx, dense(dy.value()), y.value(), c);
   return fused("softmax_grad", dx, {dy, y}, {}, [c](std::span<const Var> in) {
@@ -33,6 +35,7 @@ Var softmax(const Var& x, double c, Mask mask) {
 Var attention(const Var& q, const Var& k, const Var& v, double c, Mask mask) {
   check(q.shape().size() == 4 && q.dim(3) == k.dim(3) && k.dim(2) == v.dim(2) && q.dim(1) == k.dim(1),
         "attention of queries {}, keys {} and values {}", text_of(q.shape()), text_of(k.shape()), text_of(v.shape()));
+  one_type("attention", std::array{q, k, v});
   const Tensor qv = dense_rows(q.value()), kv = dense_rows(k.value()), vv = dense_rows(v.value());
   // results lie as [b, t, h, d], so that joining the heads is free
   Tensor o = like(qv, {q.dim(0), q.dim(2), q.dim(1), v.dim(3)}).permute({0, 2, 1, 3});

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "autograd/broadcast.hpp"
 #include "autograd/operands.hpp"
@@ -62,6 +63,7 @@ Var layer_norm(const Var& x, const Var& w, double eps) {
 
 std::vector<Var> add_layer_norm(const Var& x, const Var& y, const Var& w, double eps) {
   check(!y || y.shape() == x.shape(), "a sum of shapes {} and {}", text_of(x.shape()), y ? text_of(y.shape()) : "");
+  if (y) one_type("add_layer_norm", std::array{x, y});
   const Tensor wv = w ? dense(w.value()) : Tensor(), xv = dense_rows(x.value()), s = y ? like(xv) : xv, n = like(xv),
                mean = per_row(xv), r = like(mean);
   if (y)
@@ -142,6 +144,7 @@ Var column_norm(const Var& w) {
 }
 
 Var keep_column_norm(const Var& w, const Var& target, double eps) {
+  one_type("keep_column_norm", std::array{w, target});
   Tensor wv = dense(w.value()), tv = dense(target.value()), y = like(wv), norm = like(tv);
   kernels::keep_column_norm(y, norm, wv, tv, eps);
   auto fast = [wv, tv, norm, eps, wants = target.tape() != nullptr](const Var& dy) {

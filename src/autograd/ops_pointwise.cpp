@@ -1,7 +1,9 @@
+#include <array>
 #include <cmath>
 #include <numbers>
 
 #include "autograd/broadcast.hpp"
+#include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
 #include "kernels/pointwise.hpp"
@@ -48,19 +50,22 @@ Tensor combined(Binary f, const Var& a, const Var& b) {
 }  // namespace
 
 Var add(const Var& a, const Var& b) {
-  return op("add", combined(Binary::add, a, b), {a, b},
-            [sa = a.shape(), sb = b.shape(), tb = b.value().dtype()](const Var& dy) {
-              return Grads{sum_to(dy, sa), sum_to(dy, sb, tb)};
-            });
+  one_type("add", std::array{a, b});
+  return op("add", combined(Binary::add, a, b), {a, b}, [sa = a.shape(), sb = b.shape()](const Var& dy) {
+    return Grads{sum_to(dy, sa), sum_to(dy, sb)};
+  });
 }
 
 Var sub(const Var& a, const Var& b) {
+  one_type("sub", std::array{a, b});
   return op("sub", combined(Binary::subtract, a, b), {a, b}, [sa = a.shape(), sb = b.shape()](const Var& dy) {
     return Grads{sum_to(dy, sa), scale(sum_to(dy, sb), -1)};
   });
 }
 
 Var mul(const Var& a, const Var& b) {
+  const bool weighed = a.value().dtype() == DType::bf16 && b.value().dtype() == DType::f32;
+  if (!weighed) one_type("mul", std::array{a, b});
   return op("mul", combined(Binary::multiply, a, b), {a, b}, [a, b](const Var& dy) {
     return Grads{a.tape() ? sum_to(mul(dy, b), a.shape()) : Var(),
                  b.tape() ? sum_to(mul(dy, a), b.shape(), b.value().dtype()) : Var()};
@@ -134,6 +139,7 @@ Var gelu_slope(const Var& x) {  // Phi(x) + x phi(x)
 }  // namespace
 
 Var silu_grad(const Var& x, const Var& dy) {
+  one_type("silu_grad", std::array{x, dy});
   return fused("silu_grad", combined(Binary::silu_grad, x, dy), {x, dy}, {},
                [](std::span<const Var> in) { return mul(in[1], silu_slope(in[0])); });
 }
@@ -143,17 +149,20 @@ Var gelu(const Var& x) {
 }
 
 Var gelu_grad(const Var& x, const Var& dy) {
+  one_type("gelu_grad", std::array{x, dy});
   return fused("gelu_grad", combined(Binary::gelu_grad, x, dy), {x, dy}, {},
                [](std::span<const Var> in) { return mul(in[1], gelu_slope(in[0])); });
 }
 
 Var swiglu(const Var& g, const Var& h) {
+  one_type("swiglu", std::array{g, h});
   Tensor m = like(g.value());
   kernels::swiglu(m, dense(g.value()), dense(h.value()));
   return op("swiglu", m, {g, h}, [g, h](const Var& dm) { return swiglu_grad(g, h, dm); });
 }
 
 std::vector<Var> swiglu_grad(const Var& g, const Var& h, const Var& dm) {
+  one_type("swiglu_grad", std::array{g, h, dm});
   Tensor dg = like(g.value()), dh = like(h.value());
   Tensor gv = dense(g.value()), hv = dense(h.value()), dmv = dense(dm.value());
   kernels::swiglu_grad(dg, dh, gv, hv, dmv);
@@ -165,6 +174,8 @@ std::vector<Var> swiglu_grad(const Var& g, const Var& h, const Var& dm) {
 
 std::vector<Var> rated_gates(const Var& g, const Var& h, const Var& dm, const Var& rate0, const Var& rate1,
                              const Var& rate2) {
+  one_type("rated_gates", std::array{g, h, dm});
+  one_type("rates", std::array{rate0, rate1, rate2});
   const Tensor gv = dense(g.value()), hv = dense(h.value()), dmv = dense(dm.value()), r0 = dense(rate0.value()),
                r1 = dense(rate1.value()), r2 = dense(rate2.value());
   const Tensor m = like(gv), dg = like(gv), dh = like(gv);

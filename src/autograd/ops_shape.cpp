@@ -9,6 +9,14 @@
 
 namespace lact {
 
+DType one_type(std::string_view op, std::span<const Var> xs) {
+  const DType first = xs.front().value().dtype();
+  for (const Var& x : xs)
+    check(x.value().dtype() == first, "{} of {} and {} numbers: cast one of them", op, name_of(first),
+          name_of(x.value().dtype()));
+  return first;
+}
+
 Var view(const Var& x, Shape s) {
   if (x.shape() == s) return x;
   return op("view", dense(x.value()).view(std::move(s)), {x},
@@ -42,6 +50,7 @@ Var pad(const Var& x, int dim, Range r, std::int64_t size) {
 
 Var join(const std::vector<Var>& xs, int dim) {
   check(!xs.empty(), "join() of nothing");
+  one_type("join", xs);
   if (xs.size() == 1) return xs[0];
   Shape s = xs[0].shape();
   auto d = std::size_t(dim < 0 ? dim + int(s.size()) : dim);
@@ -108,6 +117,7 @@ std::vector<Var> split_heads(const Var& x, int parts, std::int64_t heads) {
 }
 
 Var join_heads(const std::vector<Var>& xs) {
+  one_type("join_heads", xs);
   const Shape& s = xs[0].shape();  // b, heads, t, d
   auto parts = std::int64_t(xs.size());
   Tensor y = like(xs[0].value(), {s[0], s[2], parts, s[1], s[3]});

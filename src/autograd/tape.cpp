@@ -54,6 +54,7 @@ struct Tape::Gradients {
       if (ys[i].tape_ != &tape || !dys[i]) continue;
       check(dys[i].shape() == ys[i].shape(), "a cotangent of shape {} for a value of shape {}", text_of(dys[i].shape()),
             text_of(ys[i].shape()));
+      tape.check_type(ys[i].id_, dys[i], "the caller");
       add(std::size_t(ys[i].id_), differentiable ? dys[i] : Var(dys[i].value()), differentiable);
     }
   }
@@ -132,7 +133,14 @@ Var Tape::track(Tensor value) {
   v.tape_ = this;
   v.id_ = int(producer_.size());
   producer_.push_back(int(nodes_.size()));
+  types_.push_back(v.value().defined() ? std::optional(v.value().dtype()) : std::nullopt);
   return v;
+}
+
+void Tape::check_type(int id, const Var& gradient, std::string_view giver) const {
+  const std::optional<DType> type = types_[std::size_t(id)];
+  check(!gradient || !type || gradient.value().dtype() == *type, "{} gives a {} gradient of {} numbers", giver,
+        gradient ? name_of(gradient.value().dtype()) : "", type ? name_of(*type) : "");
 }
 
 Var Tape::leaf(Tensor value, Sink on_gradient) {
@@ -163,8 +171,12 @@ void Tape::pull(Node& node, Gradients& g, bool differentiable, bool free_closure
     Grads grads = node.back(dys);
     check(grads.size() == node.inputs.size(), "the pullback of {} gave {} gradients for {} inputs", node.name,
           grads.size(), node.inputs.size());
-    for (std::size_t i = 0; i < grads.size(); ++i)
-      if (node.inputs[i] >= 0) g.add(std::size_t(node.inputs[i]), grads[i], differentiable);
+    for (std::size_t i = 0; i < grads.size(); ++i) {
+      if (node.inputs[i] < 0) continue;
+      // a sum of bf16 numbers travels in f32, from finish to begin
+      if (node.rule != Rule::collective) check_type(node.inputs[i], grads[i], node.name);
+      g.add(std::size_t(node.inputs[i]), grads[i], differentiable);
+    }
   }
   if (free_closure) node.back = nullptr, node.blanks.clear();
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -106,11 +107,14 @@ class Tape {  // program order is the order; reverse program order is the backwa
   };
   struct Gradients;  // cotangents by value id while a pass runs
   Var track(Tensor value);
+  // A gradient has the type of what it belongs to, so sums of gradients never mix types.
+  void check_type(int id, const Var& gradient, std::string_view giver) const;
   void pull(Node& node, Gradients& g, bool differentiable, bool free_closure);
 
   std::string name_;
-  std::deque<Node> nodes_;     // a deque: pullbacks may record while a node is being read
-  std::vector<int> producer_;  // value id -> node
+  std::deque<Node> nodes_;                   // a deque: pullbacks may record while a node is being read
+  std::vector<int> producer_;                // value id -> node
+  std::vector<std::optional<DType>> types_;  // value id -> type; none for a value without numbers
   bool recording_ = true;
 };
 

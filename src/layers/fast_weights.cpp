@@ -36,6 +36,28 @@ FastWeights stepped(const FastWeights& w, const FastWeights& g, const FastWeight
 
 }  // namespace
 
+FastWeightTokens travelled(const FastWeightTokens& x, const std::function<Var(const Var&)>& travel) {
+  FastWeightTokens there = x;
+  std::vector<Var*> left{&there.q, &there.k, &there.v, &there.rate0, &there.rate1, &there.rate2};
+  if (x.momentum) left.push_back(&there.momentum);
+  while (!left.empty()) {
+    const auto others = std::stable_partition(left.begin(), left.end(), [type = left[0]->value().dtype()](Var* part) {
+      return part->value().dtype() == type;
+    });
+    std::vector<Var> together;
+    std::for_each(left.begin(), others, [&](Var* part) { together.push_back(*part); });
+    const Var all = travel(join(together, 2));
+    std::int64_t at = 0;
+    std::for_each(left.begin(), others, [&](Var* part) {
+      const std::int64_t width = part->dim(2);
+      *part = cut(all, 2, {at, at + width});
+      at += width;
+    });
+    left.erase(left.begin(), others);
+  }
+  return there;
+}
+
 Flops fast_weight_flops(double updated, double applied, double orthogonalised, double d, double dh, double steps) {
   const double small = std::min(d, dh), large = std::max(d, dh);
   Flops f;

@@ -1,6 +1,7 @@
 // The fast-weight network f_W(x) = (silu(x W0) * (x W2)) W1, its inner gradient step, and the machine that runs a plan
 // of events. Formulas: golden/lact README sections 2 and 7. B = batch x heads, d = head dim, dh = hidden width.
 #pragma once
+#include <functional>
 #include <optional>
 
 #include "layers/model.hpp"
@@ -19,6 +20,11 @@ struct FastWeightTokens {
   Var rate0, rate1, rate2;  // [B, L, 1]: learned rate of each token for W0, W1, W2
   Var momentum;             // [B, L, 1] in (0, 1), or empty
 };
+
+// All that tokens bring, through `travel` ([B, rows, width] -> [., ., width]): side by side, in as few pieces as there
+// are types. In f32 that is one; bf16 q, k and v are one and their f32 rates another, since neither may take the
+// other's.
+FastWeightTokens travelled(const FastWeightTokens& x, const std::function<Var(const Var&)>& travel);
 
 struct FastWeightRule {
   std::optional<NewtonSchulz> orthogonalise;  // none: the raw gradient is added
@@ -54,7 +60,8 @@ struct FastWeightCut {               // how the work of a layer lies on ranks; b
 FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
                                const FastWeightRule& rule, const FastWeightCut& cut = {});
 // Mode heads: q, k, v and rates travel to the ranks that own their heads, the outputs travel back, and nothing is
-// summed. Less to move where chunks are short: token rows instead of matrices.
+// summed. Less to move where chunks are short: token rows instead of matrices. Any number of heads: the shares differ
+// by at most one, and a rank may own none.
 FastWeightRun run_fast_weights_by_heads(Ctx& c, const FastWeights& initial, const FastWeightTokens& x,
                                         const TttPlan& plan, const FastWeightRule& rule, const FastWeightCut& cut);
 

@@ -21,23 +21,6 @@ Var in_order(std::vector<Block> blocks) {
   return join(rows, 1);
 }
 
-// All that a token brings, side by side.
-Var together(const FastWeightTokens& x) {
-  std::vector<Var> parts{x.q, x.k, x.v, x.rate0, x.rate1, x.rate2};
-  if (x.momentum) parts.push_back(x.momentum);
-  return join(parts, 2);
-}
-FastWeightTokens apart(const Var& all, std::int64_t d, bool momentum) {
-  auto part = [&](std::int64_t at, std::int64_t width) { return cut(all, 2, {at, at + width}); };
-  return {.q = part(0, d),
-          .k = part(d, d),
-          .v = part(2 * d, d),
-          .rate0 = part(3 * d, 1),
-          .rate1 = part(3 * d + 1, 1),
-          .rate2 = part(3 * d + 2, 1),
-          .momentum = momentum ? part(3 * d + 3, 1) : Var()};
-}
-
 // Where the applied tokens of each rank stand in the output of the whole plan.
 std::vector<std::vector<Range>> output_rows(const TttPlan& plan, const TokenCut& cut) {
   std::vector<std::vector<Range>> out(cut.of_rank.size());
@@ -60,34 +43,36 @@ FastWeightRun run_fast_weights_by_heads(Ctx& c, const FastWeights& initial, cons
                                         const TttPlan& plan, const FastWeightRule& rule, const FastWeightCut& how) {
   const TokenCut& tokens = *how.tokens;
   Communicator& cp = c.mesh.along(Axis::cp);
-  const auto ranks = std::int64_t(cp.size());
-  const std::int64_t batch = x.q.dim(0), d = x.q.dim(2), part = batch / ranks;
-  check(batch % ranks == 0, "{} fast-weight heads do not divide over {} ranks of cp (parallel.cp_mode=heads)", batch,
-        ranks);
-  auto of = [part](const Var& all, std::int64_t r) { return cut(all, 0, {r * part, (r + 1) * part}); };
+  const std::int64_t batch = x.q.dim(0);
+  // An evaluation takes a sample at a time, so there may be fewer heads than ranks: some then own none of them.
+  const std::vector<std::int64_t> heads = even_counts(batch, cp.size());
+  const Range own = even_part(batch, cp.rank(), cp.size());
+  auto of_own = [own](const Var& all) { return cut(all, 0, own); };
 
   std::vector<std::int64_t> held;  // tokens of each rank
   for (const auto& ranges : tokens.of_rank) held.push_back(total(ranges));
-  Var came = all_to_all(together(x), 0, 1, cp, {}, held);
-  std::vector<Block> blocks;
-  std::int64_t row = 0;
-  for (const auto& ranges : tokens.of_rank)
-    for (const Range& r : ranges) blocks.push_back({r.begin, cut(came, 1, {row, row + r.size()})}), row += r.size();
-
-  FastWeights own{of(initial.w0, cp.rank()), of(initial.w1, cp.rank()), of(initial.w2, cp.rank())};
-  FastWeightRun run = run_fast_weights(c, own, apart(in_order(std::exchange(blocks, {})), d, bool(x.momentum)), plan,
-                                       rule, {.hidden = how.hidden});
+  auto to_owners = [&](const Var& mine) {
+    const Var came = all_to_all(mine, 0, 1, cp, heads, held);
+    std::vector<Block> blocks{{0, cut(came, 1, {0, 0})}};  // a sequence may be empty
+    std::int64_t row = 0;
+    for (const auto& ranges : tokens.of_rank)
+      for (const Range& r : ranges) blocks.push_back({r.begin, cut(came, 1, {row, row + r.size()})}), row += r.size();
+    return in_order(std::move(blocks));
+  };
+  const FastWeights weights{of_own(initial.w0), of_own(initial.w1), of_own(initial.w2)};
+  FastWeightRun run = run_fast_weights(c, weights, travelled(x, to_owners), plan, rule, {.hidden = how.hidden});
   FastWeightRun result;
-  result.state = {gather(run.state.w0, 0, cp), gather(run.state.w1, 0, cp), gather(run.state.w2, 0, cp)};
+  result.state = {gather(run.state.w0, 0, cp, heads), gather(run.state.w1, 0, cp, heads),
+                  gather(run.state.w2, 0, cp, heads)};
   if (!run.out) return result;
 
-  std::vector<Var> leaving;
+  std::vector<Var> leaving{cut(run.out, 1, {0, 0})};
   std::vector<std::int64_t> counts;
   for (const auto& ranges : output_rows(clipped(plan, tokens.tokens), tokens)) {
     for (const Range& range : ranges) leaving.push_back(cut(run.out, 1, range));
     counts.push_back(total(ranges));
   }
-  result.out = all_to_all(join(leaving, 1), 1, 0, cp, counts);
+  result.out = all_to_all(join(leaving, 1), 1, 0, cp, counts, heads);
   return result;
 }
 

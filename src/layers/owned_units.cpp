@@ -139,6 +139,8 @@ FastWeights OwnedUnits::publish(const FastWeights& own) const {
   Reader reader(everything);
   std::array<std::vector<Var>, 3> items_in_order;
   for (auto& list : items_in_order) list.resize(std::size_t(batch_));
+  if (batch_ == 0)
+    for (std::size_t k = 0; k < 3; ++k) items_in_order[k].push_back(reader.next(with_items(piece_[k], 0)));
   for (const Kinds& owned : items_)
     for (std::size_t k = 0; k < 3; ++k)
       for (std::int64_t i : owned[k]) items_in_order[k][std::size_t(i)] = reader.next(piece_[k]);

@@ -85,15 +85,6 @@ FastWeightTokens Ttt::project(Ctx& c, const Var& x, std::int64_t updating) const
 
 namespace {
 
-// The tokens of all ranks of tp, in one exchange.
-FastWeightTokens gathered(Ctx& c, const FastWeightTokens& x, std::int64_t tokens) {
-  if (c.mesh.along(Axis::tp).size() == 1) return x;
-  const std::int64_t d = x.q.dim(2);
-  Var all = gather_tokens(c, join({x.q, x.k, x.v, x.rate0, x.rate1, x.rate2}, 2), tokens);
-  auto part = [&](std::int64_t at, std::int64_t width) { return cut(all, 2, {at, at + width}); };
-  return {part(0, d), part(d, d), part(2 * d, d), part(3 * d, 1), part(3 * d + 1, 1), part(3 * d + 2, 1), {}};
-}
-
 // The tokens of this rank up to the last that updates.
 std::int64_t updating(const TttPlan& plan, const TokenCut& cut) {
   std::int64_t end = 0;
@@ -109,10 +100,10 @@ Ttt::Result Ttt::operator()(Ctx& c, const Var& rows, const TttPlan& plan, const 
   const std::int64_t batch = rows.dim(0);
   const FastWeightCut how{.tokens = &cut, .by_heads = mode_ == CpMode::heads, .hidden = hidden_cut_};
   FastWeights w = initial ? *initial : learned(c, batch);
-  FastWeightTokens x =  // where tokens travel, all that they bring travels together
-      hidden_cut_
-          ? gathered(c, project(c, rows, rows.dim(1)), cut.held())
-          : project(c, gather_tokens(c, rows, cut.held()), mode_ == CpMode::heads ? cut.held() : updating(plan, cut));
+  FastWeightTokens x = hidden_cut_ ? travelled(project(c, rows, rows.dim(1)),
+                                               [&](const Var& part) { return gather_tokens(c, part, cut.held()); })
+                                   : project(c, gather_tokens(c, rows, cut.held()),
+                                             mode_ == CpMode::heads ? cut.held() : updating(plan, cut));
   FastWeightRun run = run_fast_weights(c, w, x, plan, rule_, how);
   if (!run.out) return {{}, run.state};
   if (hidden_cut_) run.out = scatter_tokens(c, run.out);

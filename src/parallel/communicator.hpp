@@ -55,6 +55,9 @@ class Communicator {
   virtual int size() const = 0;
   virtual const char* transport() const = 0;  // "self", "window", "messages", ...
   virtual bool sums_along_tree() const { return true; }
+  // Whether all ranks of the world must make the same calls, also those along lines they are not on: then nothing may
+  // be shared out among them that takes more calls on one than on another.
+  virtual bool in_step() const { return false; }
 
   // Sums and maxima are of f32, f64 and i32; everything else carries any type.
   Work all_reduce(Tensor inout, Reduce op = Reduce::sum);

@@ -12,7 +12,7 @@
 
 namespace lact {
 
-Finished run_ranks(int ranks, const std::vector<std::string>& arguments) {
+Finished run_ranks(int ranks, const std::vector<std::string>& arguments, const std::string& errors) {
   check(!started_as_a_rank(), "a rank cannot start others: run this without mpirun");
   std::vector<std::string> words;
   if (ranks > 1) words = {"mpirun", "--oversubscribe", "-n", std::to_string(ranks)};
@@ -23,13 +23,17 @@ Finished run_ranks(int ranks, const std::vector<std::string>& arguments) {
   pointers.push_back(nullptr);
   std::array<int, 2> ends{};
   check(::pipe2(ends.data(), O_CLOEXEC) == 0, "no pipe for the output of {}", words.front());
+  const int err =
+      errors.empty() ? STDERR_FILENO : ::open(errors.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  check(err >= 0, "{} cannot be written", errors);
   const pid_t child = ::fork();
   check(child >= 0, "no process for {}", words.front());
   if (child == 0) {
-    if (::dup2(ends[1], STDOUT_FILENO) >= 0) ::execvp(pointers[0], pointers.data());
+    if (::dup2(ends[1], STDOUT_FILENO) >= 0 && ::dup2(err, STDERR_FILENO) >= 0) ::execvp(pointers[0], pointers.data());
     ::_exit(127);
   }
   ::close(ends[1]);
+  if (!errors.empty()) ::close(err);
   Finished f;
   std::array<char, 4096> buffer{};
   for (ssize_t n = 0; (n = ::read(ends[0], buffer.data(), buffer.size())) > 0;)

@@ -9,7 +9,8 @@ struct Finished {
   int status = 0;  // exit status; 128 + its number where a signal ended it
   std::string out;
 };
-// `lact ARGUMENTS` on so many ranks, with mpirun if there are several; stderr goes where this program's goes.
-Finished run_ranks(int ranks, const std::vector<std::string>& arguments);
+// `lact ARGUMENTS` on so many ranks, with mpirun if there are several; stderr goes into the file `errors`, or where
+// this program's goes.
+Finished run_ranks(int ranks, const std::vector<std::string>& arguments, const std::string& errors = {});
 
 }  // namespace lact

@@ -89,6 +89,7 @@ class Virtual final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return int(members_.size()); }
   const char* transport() const override { return "threads"; }
+  bool in_step() const override { return true; }
 
   std::unique_ptr<Communicator> split(int color, int key, const std::string& label) override {
     const int mine[2] = {color, key};

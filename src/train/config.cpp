@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "base/check.hpp"
-#include "files/kind.hpp"
 #include "files/config_file.hpp"
+#include "files/kind.hpp"
 #include "kernels/cudnn.hpp"
 
 namespace lact {

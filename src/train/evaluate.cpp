@@ -106,10 +106,12 @@ std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataC
 
 namespace {
 
-// What this rank renders. Ranks that work on the same samples read the same files, and so agree on what is damaged.
-std::vector<ViewChoice> readable_part(const ViewSource& source, const DataConfig& cfg, Mesh& mesh) {
+// What this rank renders; `shared`: of what the ranks of dp render together. Ranks that work on the same samples read
+// the same files, and so agree on what is damaged.
+std::vector<ViewChoice> readable_part(const ViewSource& source, const DataConfig& cfg, Mesh& mesh, bool shared) {
   Communicator& dp = mesh.along(Axis::dp);
-  std::vector<ViewChoice> mine = part_of(evaluation_choices(source, cfg), dp.rank(), dp.size());
+  std::vector<ViewChoice> mine =
+      part_of(evaluation_choices(source, cfg), shared ? dp.rank() : 0, shared ? dp.size() : 1);
   try {
     together(mesh.world(), [&] {
       for (ViewChoice& choice : mine) choice = readable(source, std::move(choice), cfg);
@@ -148,7 +150,8 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
   Ctx plain = c.on(nullptr);
   auto plane = std::size_t(cfg.height() * cfg.width());
   Communicator& dp = c.mesh.along(Axis::dp);
-  for (const ViewChoice& choice : readable_part(source, cfg, c.mesh)) {
+  const bool shared = dp.size() > 1 && !dp.in_step();
+  for (const ViewChoice& choice : readable_part(source, cfg, c.mesh, shared)) {
     Batch b = assemble(source, choice, cfg, c.device);
     ViewSynthesis::States states = model.reconstruct(plain, inputs_of(b));
     Range targets{b.input_views, b.input_views + b.target_views};
@@ -169,7 +172,7 @@ Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, cons
       e.views.push_back(std::move(v));
     }
   }
-  if (dp.size() > 1) e.views = gathered(dp, e.views, 3 * plane);
+  if (shared) e.views = gathered(dp, e.views, 3 * plane);
   return e;
 }
 

@@ -37,8 +37,8 @@ class Unreadable : public Error {
   using Error::Error;
 };
 
-// The ranks of dp share the target views; all of them get all. Damaged views are left out as readable() says, all
-// others that cannot be read are Unreadable. Collective.
+// The ranks of dp share the target views, unless all must keep in step; all of them get all. Damaged views are left out
+// as readable() says, all others that cannot be read are Unreadable. Collective.
 Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, const DataConfig& cfg);
 
 // The views of one scene as a sheet a person can look at.

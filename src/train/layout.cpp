@@ -28,7 +28,7 @@ std::string tensor_objection(const RunConfig& cfg, int tp) {
   return {};
 }
 
-// Context parallelism by heads needs as many of them, over all samples of a rank, for each rank of cp.
+// Whether context parallelism by heads gives each rank of cp as many of them, over all samples of a micro-batch.
 bool heads_divide(const RunConfig& cfg, const Grid& grid) {
   auto [pp, dp, cp, tp] = grid.size;
   std::int64_t samples = micro_batch_of(cfg).samples / dp;
@@ -82,9 +82,6 @@ std::string objection_to(const RunConfig& cfg, const Grid& grid) {
   if (cfg.parallel.interleave > 1 && cfg.train.accumulate % pp != 0)
     return sentence("parallel.interleave={} needs train.accumulate={} divisible by parallel.pp={}",
                     cfg.parallel.interleave, cfg.train.accumulate, pp);
-  if (cfg.parallel.cp_mode == "heads" && !heads_divide(cfg, grid))
-    return sentence("parallel.cp={} does not divide the fast-weight heads of a rank's samples (parallel.cp_mode=heads)",
-                    cp);
   return tensor_objection(cfg, tp);
 }
 

@@ -6,7 +6,8 @@
 namespace lact {
 
 // What does not divide, as the beginning of a sentence; empty when the model and the batch allow the grid. Context
-// parallelism is always possible: whole views first, then parts of views, and a rank may be left without tokens.
+// parallelism is always possible: whole views first, then parts of views, and a rank may be left without tokens or
+// heads.
 std::string objection_to(const RunConfig& cfg, const Grid& grid);
 std::vector<Grid> possible_layouts(const RunConfig& cfg, int ranks);
 // The grid of parallel.* over so many ranks. An impossible one is refused in one sentence that says what does not

@@ -7,6 +7,7 @@
 #include "base/check.hpp"
 #include "kernels/pointwise.hpp"
 #include "ops/op_table.hpp"
+#include "support/temporary_folder.hpp"
 
 namespace lact {
 namespace {
@@ -239,6 +240,40 @@ TEST(Ops, ImpossibleShapesAreOneSentence) {
   EXPECT_THROW(expand(z({2, 5}), {3, 5}), Error);
   EXPECT_THROW(keep_column_norm(z({2, 3, 5}), z({2, 1, 4}), 1e-5), Error);
   EXPECT_THROW(rms_norm(z({2, 5}), z({4}), 1e-5), Error);
+}
+
+// No op gives what it makes of two types the type of whatever came first: it names itself and both.
+TEST(Ops, MixedTypesAreOneSentence) {
+  auto z = [](DType t, Shape s = {2, 3, 4}) { return Var(Tensor::zeros(tested(), s, t)); };
+  using Mixed = std::function<void(const Var&, const Var&)>;
+  const std::vector<std::pair<std::string, Mixed>> ops{
+      {"join",
+       [](auto a, auto b) {
+         join({a, b}, 0);
+       }},
+      {"join_heads",
+       [&](auto a, auto b) {
+         join_heads({view(a, {1, 2, 3, 4}), view(b, {1, 2, 3, 4})});
+       }},
+      {"add", [](auto a, auto b) { add(a, b); }},
+      {"sub", [](auto a, auto b) { sub(a, b); }},
+      {"silu_grad", [](auto a, auto b) { silu_grad(a, b); }},
+      {"gelu_grad", [](auto a, auto b) { gelu_grad(a, b); }},
+      {"swiglu", [](auto a, auto b) { swiglu(a, b); }},
+      {"swiglu_grad", [](auto a, auto b) { swiglu_grad(a, a, b); }},
+      {"add_layer_norm", [](auto a, auto b) { add_layer_norm(a, b, {}, 1e-5); }},
+      {"attention", [](auto a, auto b) {
+         const Var q = view(a, {1, 2, 3, 4}), v = view(b, {1, 2, 3, 4});
+         attention(q, q, v, 1);
+       }}};
+  for (const auto& [name, f] : ops)
+    for (const auto& [a, b] : {std::pair{DType::bf16, DType::f32}, {DType::f32, DType::bf16}, {DType::f32, DType::f64}})
+      EXPECT_EQ(sentence_of([&] { f(z(a), z(b)); }),
+                sentence("{} of {} and {} numbers: cast one of them", name, name_of(a), name_of(b)));
+  for (const auto& [a, b] : {std::pair{DType::f32, DType::bf16}, {DType::f32, DType::f64}})
+    EXPECT_THROW(mul(z(a), z(b)), Error) << "only bf16 is weighed by another type";
+  EXPECT_THROW(keep_column_norm(z(DType::f32), z(DType::f64, {2, 1, 4}), 1e-5), Error);
+  EXPECT_THROW(linear(z(DType::f32), z(DType::f32, {5, 4}), z(DType::f64, {5})), Error);
 }
 
 }  // namespace

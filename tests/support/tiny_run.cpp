@@ -80,6 +80,12 @@ std::vector<Json> training_rows(const std::string& run) {
   return rows;
 }
 
+std::vector<Json> evaluation_rows(const std::string& run) {
+  std::vector<Json> rows = rows_of(run);
+  std::erase_if(rows, [](const Json& row) { return row.has("loss"); });
+  return rows;
+}
+
 std::string newest_checkpoint(const std::string& run) {
   const std::vector<std::string> all = checkpoints_in(run);
   return all.empty() ? "" : all.back();

@@ -17,7 +17,8 @@ std::string tiny_model();     // what stands below `model:` there
 std::vector<Json> rows_of(const std::string& run);  // metrics.jsonl
 // The rows as text, without what depends on the clock, on memory and on the number of ranks.
 std::vector<std::string> told_by(const std::string& run);
-std::vector<Json> training_rows(const std::string& run);  // without evaluations
+std::vector<Json> training_rows(const std::string& run);    // without evaluations
+std::vector<Json> evaluation_rows(const std::string& run);  // the others
 
 std::string newest_checkpoint(const std::string& run);  // "" when there is none
 std::int64_t steps_done(const std::string& run);        // of the newest checkpoint

@@ -29,6 +29,7 @@ data:
   num_all_views: 4
   num_input_views: 3
   num_target_views: 2
+  held_out: [6, 7]
   synthetic: {scenes: 2, views: 8, resolution: 16}
 train:
   {batch_size: 12, accumulate: 2, lr: 1.0e-3, warmup: 2, free_steps: -1, constant_lr: true, checkpoint_seconds: 0}
@@ -47,6 +48,7 @@ compute: {threads: 1, device: cpu}
   std::string config_ = folder_.write("small.yaml", config()), run_ = folder_ / "run";
 };
 
+// Each leg trains, evaluates and saves, and the next goes on under another layout.
 TEST_F(Layouts, EachLegOfARunHasItsOwn) {
   struct Leg {
     int ranks;
@@ -56,6 +58,7 @@ TEST_F(Layouts, EachLegOfARunHasItsOwn) {
                               {2, {"parallel.dp=2"}},
                               {4, {"parallel.cp=2", "parallel.tp=2"}},
                               {3, {"parallel.cp=3"}},
+                              {2, {"parallel.cp=2", "parallel.cp_mode=heads"}},
                               {6, {"parallel.pp=2", "parallel.dp=3", "parallel.compare_calls=true"}},
                               {2, {"parallel.tp=2"}},
                               {1, {}}};
@@ -69,16 +72,23 @@ TEST_F(Layouts, EachLegOfARunHasItsOwn) {
     EXPECT_EQ(s.sample, 12 * steps);
     EXPECT_EQ(s.optimizer_steps, steps);
   }
-  const std::vector<Json> cut = training_rows(run_);
+  const std::vector<Json> cut = training_rows(run_), judged = evaluation_rows(run_);
   run_ = folder_ / "whole";
-  ASSERT_EQ(train(1, steps, {}).status, 0);
-  const std::vector<Json> whole = training_rows(run_);
+  ASSERT_EQ(train(1, steps, {"train.eval_every=2"}).status, 0);
+  const std::vector<Json> whole = training_rows(run_), wanted = evaluation_rows(run_);
   ASSERT_EQ(cut.size(), whole.size());
   for (std::size_t i = 0; i < cut.size(); ++i) {
     EXPECT_EQ(cut[i]["step"].integer(), std::int64_t(i) + 1);
     EXPECT_EQ(cut[i]["tokens"].integer(), whole[i]["tokens"].integer());
     const double a = cut[i]["loss"].number(), b = whole[i]["loss"].number();
     EXPECT_LE(std::abs(a - b), b * double(i + 1) * 1.2e-7) << "one rounding of f32 per step, and it is step " << i + 1;
+  }
+  ASSERT_EQ(judged.size(), legs.size());
+  ASSERT_EQ(wanted.size(), legs.size());
+  for (std::size_t i = 0; i < judged.size(); ++i) {
+    EXPECT_EQ(judged[i]["step"].integer(), wanted[i]["step"].integer());
+    const double a = judged[i]["eval_loss"].number(), b = wanted[i]["eval_loss"].number();
+    EXPECT_LE(std::abs(a - b), b * double(wanted[i]["step"].integer() + 1) * 1.2e-7) << "evaluation of leg " << i;
   }
 }
 

@@ -93,6 +93,8 @@ TEST(Collectives, WhatDoesNotFitIsRefusedBeforeAnythingBegins) {
   EXPECT_THROW(scatter_sum(x, 1, two, three), Error);
   EXPECT_THROW(all_to_all(x, 1, 1, two), Error);
   EXPECT_THROW(all_to_all(x, 0, 1, two), Error);
+  const std::vector<Sent> low{{cast(x, DType::bf16), 1}};
+  EXPECT_EQ(sentence_of([&] { exchange(x, low, {}, two); }), "exchange of f32 and bf16 numbers: cast one of them");
   EXPECT_TRUE(sentence_of([&] { sum_over(cast(x, DType::bf16), two); }).ends_with("cast them to f32 first"));
   EXPECT_EQ(two.lines, Lines{});
 }

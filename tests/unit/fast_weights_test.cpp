@@ -96,6 +96,34 @@ TEST(InnerGradient, DerivativesMatchDifferences) {
   expect_second_gradient(f, x, u, "inner gradient");
 }
 
+// What travels between ranks keeps its type: f32 rates never ride in a tensor of bf16 queries.
+TEST(FastWeightTokens, TravelInOnePieceOfEachType) {
+  const Inputs in = Inputs::random(DType::f32);
+  for (const DType low : {DType::f32, DType::bf16})
+    for (const bool momentum : {false, true}) {
+      const FastWeightTokens x{cast(in.q, low),
+                               cast(in.k, low),
+                               cast(in.v, low),
+                               in.rate0,
+                               in.rate1,
+                               in.rate2,
+                               momentum ? Var(in.momentum) : Var()};
+      std::vector<DType> pieces;
+      const FastWeightTokens there = travelled(x, [&](const Var& piece) {
+        pieces.push_back(piece.value().dtype());
+        return piece;
+      });
+      EXPECT_EQ(pieces, low == DType::f32 ? std::vector{low} : std::vector({low, DType::f32}));
+      EXPECT_EQ(bool(there.momentum), momentum);
+      for (auto part : {&FastWeightTokens::q, &FastWeightTokens::k, &FastWeightTokens::v, &FastWeightTokens::rate0,
+                        &FastWeightTokens::rate1, &FastWeightTokens::rate2, &FastWeightTokens::momentum}) {
+        if (x.*part) {
+          EXPECT_TRUE(same_bits((there.*part).value(), (x.*part).value()));
+        }
+      }
+    }
+}
+
 TEST(FastWeightPlan, ApplyOnlyIsTheNetworkItself) {
   const Inputs in = Inputs::random();
   const FastWeightRun r = run(in, {apply(0, length)});

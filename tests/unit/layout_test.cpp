@@ -91,14 +91,16 @@ TEST(Layout, TensorRanksCutFastWeightsByHeadsOrByHiddenUnits) {
   EXPECT_TRUE(refusal(cfg, 2, {1, 1, 1, 2}).starts_with("parallel.tp=2 does not divide the hidden width 97 of"));
 }
 
-TEST(Layout, ContextByHeadsNeedsHeadsForEveryRank) {
-  RunConfig cfg = config();  // 3 samples of 2 heads
-  cfg.parallel.cp_mode = "heads";
-  for (int cp : {1, 2, 3, 6}) EXPECT_TRUE(holds(possible_layouts(cfg, cp), {1, 1, cp, 1})) << cp;
-  EXPECT_TRUE(holds(possible_layouts(cfg, 6), {1, 3, 2, 1}));
-  EXPECT_TRUE(refusal(cfg, 4, {1, 1, 4, 1})
-                  .starts_with("parallel.cp=4 does not divide the fast-weight heads of a rank's samples "
-                               "(parallel.cp_mode=heads); possible with 4 ranks near it: "));
+TEST(Layout, ContextByHeadsIsChosenWhereEveryRankGetsAsMany) {
+  RunConfig cfg = config();                                  // 3 samples of 2 heads
+  cfg.data.image_size = {16, 16}, cfg.model.patch_size = 8;  // few tokens: their rows are the fewer bytes
+  for (int cp : {2, 3, 6}) EXPECT_EQ(cp_choice(cfg, {{1, 1, cp, 1}}).mode, CpMode::heads) << cp;
+  for (int cp : {4, 5, 8}) EXPECT_EQ(cp_choice(cfg, {{1, 1, cp, 1}}).mode, CpMode::tokens) << cp;
+  cfg.parallel.cp_mode = "heads";  // asked for, it is done with any number of heads
+  for (int cp : {2, 4, 5, 8}) {
+    EXPECT_TRUE(holds(possible_layouts(cfg, cp), {1, 1, cp, 1})) << cp;
+    EXPECT_EQ(cp_choice(cfg, {{1, 1, cp, 1}}).mode, CpMode::heads) << cp;
+  }
 }
 
 TEST(Layout, AnInterleavedPipelineNeedsBlocksAndMicroBatches) {

@@ -193,6 +193,17 @@ TEST(Tape, ACotangentOfAnotherShapeIsRefused) {
   EXPECT_THROW(tape.backward(y, wrong), Error);
 }
 
+TEST(Tape, AGradientOfAnotherTypeIsRefused) {
+  Tape tape;
+  const Var x = tape.leaf(random_tensor({3}, "x", DType::f32)), wide = random_tensor({3}, "dy", DType::f64);
+  EXPECT_EQ(sentence_of([&] {
+              tape.grad(square(x), {&x, 1}, wide);
+            }),
+            "the caller gives a f64 gradient of f32 numbers");
+  const Var y = op("careless", x.value(), {x}, [&](const Var&) { return Grads{wide}; });
+  EXPECT_EQ(sentence_of([&] { tape.backward(y, ones_like(y)); }), "careless gives a f64 gradient of f32 numbers");
+}
+
 // What a caller hands in as a cotangent may itself be tracked; only a differentiable pass follows it.
 TEST(Tape, ATrackedCotangent) {
   const Tensor x0 = random_tensor({3}, "x"), z0 = random_tensor({3}, "z"), u0 = random_tensor({3}, "u");
