@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/commands.hpp"
+#include "app/version.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "parallel/launcher.hpp"
@@ -36,6 +37,7 @@ struct CommandLine {
 
   CommandLine() {
     app.require_subcommand(1);
+    app.set_version_flag("--version", lact::version_text, "version, commit, and what the program was built with");
     app.footer(
         "example: lact train configs/nvs/character_64.yaml\nexit status: 0 done, 1 error, 2 wrong command line, 75 "
         "stopped on request");
@@ -153,6 +155,7 @@ struct CommandLine {
       return lact::exit_done;
     }
     if (*train && config.empty()) throw CLI::RequiredError("config");
+    if (*train || *measure || *layouts || *layout) config = lact::config_file(config);
     if (*train) return lact::train_command(config, Arguments::split(words));
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));

@@ -96,7 +96,7 @@ void print_kernels(const PlannedLayout& p) {
 }  // namespace
 
 Machine machine_named(const std::string& file_or_here, const RunConfig& cfg, int ranks) {
-  if (file_or_here != "here") return Machine::load(file_or_here);
+  if (file_or_here != "here") return Machine::load(config_file(file_or_here));
   const auto device = Device::open(backend_named(cfg.compute.device));
   share_threads(int(cfg.compute.threads), ranks);
   return Machine::here(*device, cfg.train.activations(), ranks);
@@ -105,7 +105,7 @@ Machine machine_named(const std::string& file_or_here, const RunConfig& cfg, int
 int plan_command(Arguments args, bool json, bool kernels) {
   const std::string path = args.take("machine"), ranks = args.take("ranks", "1");
   check(!path.empty(), "machine=FILE says what to plan for (configs/machines holds some), machine=here this host");
-  const RunConfig cfg = RunConfig::load(args.plain.at(0), args.overrides);
+  const RunConfig cfg = RunConfig::load(config_file(args.plain.at(0)), args.overrides);
   RunConfig::Parallel asked;
   apply_override(Fields::of(asked), "dp=" + ranks);  // a number, as every key
   check(asked.dp > 0 && asked.dp <= 32768, "ranks={} is not a number of ranks", ranks);
