@@ -34,7 +34,7 @@ VENDORS = [
     (r"gif_lib\.h", ["src/data/animation.cpp", "tests/unit/animation_test.cpp"]),
     (r"xxhash\.h", ["src/io/*.cpp"]),
     (r"CLI/", ["src/app/*.cpp"]),
-    (r"dnnl|oneapi/", ["src/kernels/cpu/gemm*.cpp"]),
+    (r"dnnl|oneapi/", ["src/kernels/cpu/onednn.cpp"]),
     (r"mpi\.h", ["src/parallel/mpi*.cpp", "tests/support/mpi_main.cpp"]),
     (r"nccl\.h", ["src/parallel/nccl*.cpp", "tests/emulated/*"]),
     (r"cublas|cudnn", ["src/kernels/cuda/*", "tests/emulated/*", "tests/cudnn/*"]),

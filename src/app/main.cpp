@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <limits>
+#include <memory>
 #include <thread>
 
 #include "app/commands.hpp"
@@ -19,6 +20,18 @@ namespace {
 
 using lact::Arguments;
 constexpr const char* pairs = "key=value pairs win over the config file";
+
+// Help shows positional words as they are typed; CLI11 from 2.4 on takes no '=' and no blank in a name.
+class Typed : public CLI::Formatter {
+ public:
+  Typed() {
+    label("pairs", "key=value");
+    label("from", "from to");
+  }
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    return get_label(CLI::Formatter::make_option_name(option, is_positional));
+  }
+};
 
 struct CommandLine {
   CLI::App app{"lact: training of models with large-chunk fast weights (arXiv 2505.23884)"};
@@ -36,6 +49,7 @@ struct CommandLine {
       *fast_weights, *newton_schulz, *attention, *copy, *plan, *convert, *weights, *synthetic, *inspect;
 
   CommandLine() {
+    app.formatter(std::make_shared<Typed>());  // before the commands, which take it over
     app.require_subcommand(1);
     app.set_version_flag("--version", lact::version_text, "version, commit, and what the program was built with");
     app.footer(
@@ -44,7 +58,7 @@ struct CommandLine {
     train = command(app, "train", "trains, or goes on training, the run of a config",
                     "lact train configs/nvs/character_64.yaml train.seed=1 run.dir=runs/seed1");
     train->add_option("config", config, "YAML file; `lact train --help-config` prints every key");
-    train->add_option("key=value", words, pairs);
+    train->add_option("pairs", words, pairs);
     train->add_flag("--help-config", help_config, "print every key of a config with its default");
     eval =
         command(app, "eval", "PSNR and SSIM of the held-out views of one or more runs", "lact eval runs/character_64");
@@ -57,7 +71,7 @@ struct CommandLine {
     measure = command(app, "profile", "what each parallel axis costs, and where a step goes",
                       "launch/run -n 2 -- lact profile configs/nvs/character_64.yaml parallel.cp=2");
     measure->add_option("config", config, "YAML file")->required();
-    measure->add_option("key=value", words,
+    measure->add_option("pairs", words,
                         "pairs, alone, traced (steps of each kind), product, copied (what rates are measured with), "
                         "out=DIR, ranks=1,2,4 with scale=cp (starts ranks itself); all others win over the file");
     measure->add_flag("--json", json, "one JSON object on stdout");
@@ -71,11 +85,11 @@ struct CommandLine {
     layouts = command(*verify, "layouts", "loss and gradients of many layouts against one rank",
                       "lact verify layouts configs/nvs/character_64.yaml ranks=8 steps=3");
     layouts->add_option("config", config, "YAML file")->required();
-    layouts->add_option("key=value", words, pairs);
+    layouts->add_option("pairs", words, pairs);
     layouts->add_flag("--json", json, "one JSON object on stdout");
     layout = verify->add_subcommand("layout", "one layout, as `verify layouts` starts it")->group("");
     layout->add_option("config", config)->required();
-    layout->add_option("key=value", words);
+    layout->add_option("pairs", words);
     golden->add_flag("--json", json, "one JSON object on stdout");
     bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench train");
     bench->require_subcommand(1);
@@ -89,30 +103,30 @@ struct CommandLine {
     bench_train->add_flag("--json", json, "one JSON object on stdout");
     gemm = command(*bench, "gemm", "matrix products of a model of width 768, and their error",
                    "lact bench gemm compute.device=cuda precision=bf16");
-    gemm->add_option("key=value", words, "compute.device, precision (fp32, bf16), tokens");
+    gemm->add_option("pairs", words, "compute.device, precision (fp32, bf16), tokens");
     gemm->add_flag("--json", json, "one JSON object on stdout");
     fast_weights = command(*bench, "fast_weights", "update and apply with their backward: share of the product rate",
                            "lact bench fast_weights compute.device=cuda head_dim=768 tokens=131072");
-    fast_weights->add_option("key=value", words,
+    fast_weights->add_option("pairs", words,
                              "compute.device, precision, head_dim, inter_multi, heads, tokens, chunk, steps (of "
                              "Newton-Schulz), runs, product (side of the product that the rate is measured with)");
     fast_weights->add_flag("--json", json, "one JSON object on stdout");
     newton_schulz = command(*bench, "newton_schulz", "orthogonalising a batch of matrices, and back",
                             "lact bench newton_schulz compute.device=cuda m=768 n=1536 batch=3");
-    newton_schulz->add_option("key=value", words, "compute.device, precision, m, n, batch, steps, runs");
+    newton_schulz->add_option("pairs", words, "compute.device, precision, m, n, batch, steps, runs");
     newton_schulz->add_flag("--json", json, "one JSON object on stdout");
     attention = command(*bench, "attention", "softmax attention forward and backward, and which library computes it",
                         "lact bench attention compute.device=cuda items=32 tokens=1024 compute.cudnn=none");
-    attention->add_option("key=value", words,
+    attention->add_option("pairs", words,
                           "compute.device, compute.cudnn, precision, items, heads, head_dim, tokens, keys, causal, "
                           "window, runs");
     attention->add_flag("--json", json, "one JSON object on stdout");
     copy = command(*bench, "copy", "bytes per second of copies and of kernels that do little else", "lact bench copy");
-    copy->add_option("key=value", words, "compute.device, least, most (bytes), times (from size to size)");
+    copy->add_option("pairs", words, "compute.device, least, most (bytes), times (from size to size)");
     copy->add_flag("--json", json, "one JSON object on stdout");
     comm = command(*bench, "comm", "time and bus bandwidth of each collective on each transport between the ranks",
                    "mpirun -n 2 lact bench comm most=1048576");
-    comm->add_option("key=value", words, "least, most (bytes), times (from size to size), seconds (of each row)");
+    comm->add_option("pairs", words, "least, most (bytes), times (from size to size), seconds (of each row)");
     comm->add_flag("--json", json, "one JSON object on stdout");
     plan = command(app, "plan", "memory, bytes and time of every possible layout on a machine, before it is used",
                    "lact plan configs/nvs/objects_256.yaml machine=configs/machines/eight_gpus.yaml");
@@ -127,7 +141,7 @@ struct CommandLine {
     weights = command(*convert, "weights",
                       "a run's weights to safetensors with the published names, or safetensors to a new run",
                       "lact convert weights weights.safetensors runs/published model.file=lact_l24_d768_ttt2x.yaml");
-    weights->add_option("from to", words, "RUN OUT.safetensors, or IN.safetensors RUN and key=value pairs")->required();
+    weights->add_option("from", words, "RUN OUT.safetensors, or IN.safetensors RUN and key=value pairs")->required();
     synthetic = command(*convert, "synthetic", "writes generated scenes to disk",
                         "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
     synthetic->add_option("folder", words, "new folder, and key=value pairs of data.synthetic")->required();

@@ -46,7 +46,8 @@ struct ProductKeyHash {
 
 Product product_of(const Tensor& y, const Tensor& a, const Tensor& b, double alpha, double beta);
 
-// Products in bf16 through oneDNN. False where this processor has no instructions for them.
+// Through oneDNN. Of bf16: false where this processor has no instructions for them.
+void multiply_f32(const Product& p);
 bool multiply_bf16(const Product& p);
 
 }  // namespace lact::kernels

@@ -1,4 +1,6 @@
 // Element-wise kernels, sums, norms, rows of scores and the optimizer: f32 judged by f64.
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "kernels/table.hpp"
 #include "ops/pairs.hpp"

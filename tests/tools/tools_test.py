@@ -62,7 +62,7 @@ class CheckHouse(InAFolder):
 
     def test_outside_libraries_stay_in_their_file(self):
         self.assertEqual(self.include("src/files/hdf5.cpp", "<hdf5.h>"), [])
-        self.assertEqual(self.include("src/kernels/cpu/gemm_pool.cpp", "<oneapi/dnnl/dnnl.hpp>"), [])
+        self.assertEqual(self.include("src/kernels/cpu/onednn.cpp", "<oneapi/dnnl/dnnl.hpp>"), [])
         self.assertEqual(len(self.include("src/files/hdf5.hpp", "<hdf5.h>")), 1)
         self.assertEqual(len(self.include("src/layers/b.cpp", "<nlohmann/json.hpp>")), 1)
         self.assertEqual(len(self.include("src/layers/b.cpp", "<eigen3/Eigen/Dense>")), 1)

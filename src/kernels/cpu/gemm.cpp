@@ -1,15 +1,8 @@
-// Strided batched products. f32: one-thread calls of oneDNN's sgemm on pieces whose size depends on the shape only, so
-// the number of threads changes no bit, and many small products run side by side. f64: our own product in fixed order.
-#include <dnnl.h>
-#include <omp.h>
-
-#include <atomic>
-#include <cmath>
-
+// Strided batched products. f32 and bf16: oneDNN's, see onednn.cpp. f64: our own product in fixed order.
+#include "kernels/gemm.hpp"
 #include "kernels/cpu/cpu.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
-#include "kernels/gemm.hpp"
 #include "kernels/product.hpp"
 
 namespace lact::kernels {
@@ -24,48 +17,6 @@ void scale_rows(const Product& p) {
       T* row = p.y.data<T>() + item_at(p.items, i).y + r * p.y_row;
       for (std::int64_t j = 0; j < p.n; ++j) row[j] = p.beta == 0 ? T(0) : T(p.beta) * row[j];
     }
-}
-
-class OneThread {  // oneDNN asks OpenMP how many threads it may use
- public:
-  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_;
-};
-
-// Pieces of about 8 million multiplications and additions: 50 us, long against a call and short against a step. A piece
-// of few rows pays for packing all of b, so there are at most 8 or pieces of 128 rows; an even number suits an even
-// number of threads.
-void multiply_f32(const Product& p) {
-  const double work = 2.0 * double(p.m) * double(p.n) * double(p.k);
-  const bool tall = p.m >= p.n;
-  const std::int64_t length = tall ? p.m : p.n, unit = tall ? 16 : 48;  // sgemm works in steps of 8 rows and 48 columns
-  std::int64_t wanted = std::min<std::int64_t>(std::llround(work / 8e6), std::max<std::int64_t>(8, length / 128));
-  wanted = wanted > 1 ? (wanted + 1) / 2 * 2 : 1;
-  const std::int64_t items = p.items.count();
-  const std::int64_t piece = std::max(unit, (length + wanted * unit - 1) / (wanted * unit) * unit);
-  const std::int64_t pieces = (length + piece - 1) / piece;
-  const auto grain = std::int64_t(1e6 / (work / double(pieces))) + 1;
-  std::atomic<bool> refused = false;
-  split(items * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
-    const OneThread one;
-    for (std::int64_t i = begin; i < end; ++i) {
-      const ItemPlace at = item_at(p.items, i / pieces);
-      const std::int64_t first = i % pieces * piece, size = std::min(piece, length - first);
-      const float* a = p.a.data<float>() + at.a + (tall ? first * (p.left.transposed ? 1 : p.left.step) : 0);
-      const float* b = p.b.data<float>() + at.b + (tall ? 0 : first * (p.right.transposed ? p.right.step : 1));
-      float* y = p.y.data<float>() + at.y + (tall ? first * p.y_row : first);
-      const auto status = dnnl_sgemm(p.left.transposed ? 'T' : 'N', p.right.transposed ? 'T' : 'N', tall ? size : p.m,
-                                     tall ? p.n : size, p.k, float(p.alpha), a, p.left.step, b, p.right.step,
-                                     float(p.beta), y, p.y_row);
-      if (status != dnnl_success) refused = true;
-    }
-  });
-  check(!refused, "oneDNN refused a product of {} x {} x {}", p.m, p.n, p.k);
 }
 
 // Strips of 64 columns: b's strip is packed, sums of 48 rows are kept beside it.
@@ -127,10 +78,5 @@ void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, dou
 }
 
 }  // namespace cpu
-
-std::string product_library() {
-  const dnnl_version_t* v = dnnl_version();
-  return sentence("oneDNN {}.{}.{}", v->major, v->minor, v->patch);
-}
 
 }  // namespace lact::kernels
