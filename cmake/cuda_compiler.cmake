@@ -2,7 +2,7 @@
 # ones, and older ones do not know C++20. Sets LACT_HAS_CUDA; a CUDA without such a compiler ends the configuration with one sentence.
 set(LACT_OLDEST_CUDA 12.4)
 
-# Whether nvcc with this host compiler (empty: its own choice) compiles C++20; else the first line of what it says.
+# What nvcc with this host compiler (empty: its own choice) says against C++20; nothing where it compiles it.
 function(lact_nvcc_takes nvcc host said)
   set(tried ${CMAKE_BINARY_DIR}/CMakeFiles/tried_host_compiler)
   file(WRITE ${tried}.cu "#include <cuda_runtime.h>\n#include <algorithm>\n#include <concepts>\n#include <functional>\n#include <string>\n"
@@ -16,9 +16,13 @@ function(lact_nvcc_takes nvcc host said)
   if(status EQUAL 0)
     set(${said} "" PARENT_SCOPE)
   else()
-    string(REGEX MATCH "[^\n]*error[^\n]*" line "${text}")
-    string(STRIP "${line} (status ${status})" line)
-    set(${said} "${line}" PARENT_SCOPE)
+    string(REGEX MATCH "error[^\n]*" line "${text}")
+    if(NOT line)
+      string(REGEX REPLACE "\n.*" "" line "${text}")
+    endif()
+    string(REGEX REPLACE "! The nvcc flag.*" "!" line "${line}")  # how to do it all the same
+    string(REPLACE ";" "," line "${line}")
+    set(${said} "${line} (status ${status})" PARENT_SCOPE)
   endif()
 endfunction()
 
