@@ -2,6 +2,7 @@
 """The tools of the house on small made-up inputs: every rule finds what it is for, and nothing else."""
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -155,6 +156,32 @@ class CountTests(InAFolder):
         self.assertEqual(self.counted()[:2], (1, "0 passed, 0 failed"))
         status, out, _ = run("count_tests.py", self.folder / "missing.xml")
         self.assertEqual((status, out.splitlines()[-2]), (1, "0 passed, 1 failed"))
+
+
+class Bundle(InAFolder):
+    """Of a build whose programs are those of the system."""
+
+    def test_what_a_gpu_needs_is_packed(self):
+        house, build = self.folder / "house", self.folder / "build"
+        shutil.copytree(TOOLS, house / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+        for path in ("house/tests/a", "house/configs/b", "house/src/autograd/ops.hpp"):
+            self.write(path, "")
+        build.mkdir()
+        for program in ("lact", "a_test", "cpu_test"):
+            shutil.copy("/bin/true", build / program)
+        label = 'set_tests_properties([=[{}]=] PROPERTIES LABELS "small;{}")\n'
+        (build / "CTestTestfile.cmake").write_text(
+            f'add_test([=[a.cuda]=] "{build}/a_test")\n' + label.format("a.cuda", "cuda") +
+            f'add_test([=[b.cuda]=] "/usr/bin/mpiexec" "-n" "2" "{build}/b_test")\n' + label.format("b.cuda", "cuda") +
+            f'add_test([=[cpu]=] "{build}/cpu_test")\n' + label.format("cpu", "cpu"))
+        done = subprocess.run([house / "tools/bundle", build, self.folder / "out.tar.xz"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1 tests of GPUs are not built and not packed", done.stderr)
+        self.assertRegex(done.stdout, r"out\.tar\.xz: [0-9.]+[KM]iB; needs glibc 2\.[0-9]+ or newer, and of CUDA: nothing\n")
+        names = subprocess.run(["tar", "tf", self.folder / "out.tar.xz"], capture_output=True, text=True).stdout.split()
+        self.assertEqual(sorted(n for n in names if n.startswith("lact/bin/")), ["lact/bin/", "lact/bin/a_test", "lact/bin/lact"])
+        for name in ("lact/tests.json", "lact/tools/gpu_report", "lact/tools/gpu/bars.py", "lact/configs/b", "lact/src/autograd/ops.hpp"):
+            self.assertIn(name, names)
 
 
 if __name__ == "__main__":
