@@ -51,10 +51,10 @@ struct CommandLine {
   CommandLine() {
     app.formatter(std::make_shared<Typed>());  // before the commands, which take it over
     app.require_subcommand(1);
-    app.set_version_flag("--version", lact::version_text, "version, commit, and what the program was built with");
     app.footer(
         "example: lact train configs/nvs/character_64.yaml\nexit status: 0 done, 1 error, 2 wrong command line, 75 "
         "stopped on request");
+    app.set_version_flag("--version", lact::version_text, "version, commit, and what the program was built with");
     train = command(app, "train", "trains, or goes on training, the run of a config",
                     "lact train configs/nvs/character_64.yaml train.seed=1 run.dir=runs/seed1");
     train->add_option("config", config, "YAML file; `lact train --help-config` prints every key");
