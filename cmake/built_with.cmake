@@ -12,8 +12,9 @@ endfunction()
 
 set(with "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} (${CMAKE_BUILD_TYPE})")
 if(LACT_HAS_MPI)
-  string(REGEX REPLACE "[,;].*" "" library "${MPI_C_LIBRARY_VERSION_STRING}") # "Open MPI v4.1.4, package: ..."
-  string(STRIP "${library}" library)
+  # "Open MPI v4.1.4, package: ...", and before it whatever its transports complain of
+  string(REGEX MATCH "(Open MPI v|MPICH Version:[ \t]*|MVAPICH[^0-9]*|Intel\\(R\\) MPI Library )[0-9.]+" library
+    "${MPI_C_LIBRARY_VERSION_STRING}")
   if(NOT library)
     set(library "MPI ${MPI_C_VERSION}")
   endif()

@@ -89,6 +89,8 @@ macro(lact_cuda_compiler)
       set(LACT_TRIED_CUDA "${CMAKE_CUDA_COMPILER} ${CMAKE_CUDA_HOST_COMPILER}" CACHE INTERNAL "nvcc and C++ compiler that work together")
     endif()
     enable_language(CUDA)
+    # The program is linked by the C++ compiler with its own libraries, not with older ones of nvcc's.
+    list(FILTER CMAKE_CUDA_IMPLICIT_LINK_DIRECTORIES EXCLUDE REGEX "/gcc/")
     if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know that nvcc can
       set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
       set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
