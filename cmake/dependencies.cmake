@@ -20,6 +20,7 @@ target_include_directories(lact_random123 SYSTEM INTERFACE ${RANDOM123_INCLUDE})
 # HDF5 comes in a serial and an OpenMPI flavour; take the one that matches this build.
 set(LACT_HAS_MPI OFF)
 if(LACT_MPI)
+  set(MPI_DETERMINE_LIBRARY_VERSION ON)
   find_package(MPI COMPONENTS C QUIET)
   if(MPI_C_FOUND)
     set(LACT_HAS_MPI ON)
@@ -45,18 +46,8 @@ if(LACT_CUDA STREQUAL "emulated")  # the same sources on the CPU: tests/emulated
   add_library(CUDA::cudart_static ALIAS lact_emulated)
   add_library(CUDA::cublasLt ALIAS lact_emulated)
 elseif(LACT_CUDA)
-  find_package(CUDAToolkit QUIET)
-  if(CUDAToolkit_FOUND AND TARGET CUDA::cublasLt)
-    set(LACT_HAS_CUDA ON)
-    # Machine code for these, and PTX of the newest for GPUs to come.
-    set(CMAKE_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual" CACHE STRING "GPUs to build for")
-    set(CMAKE_CUDA_COMPILER "${CUDAToolkit_NVCC_EXECUTABLE}" CACHE FILEPATH "nvcc")
-    enable_language(CUDA)
-    if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake before 3.26 does not know that nvcc can
-      set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
-      set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
-    endif()
-  endif()
+  include(cuda_compiler)
+  lact_cuda_compiler()
 endif()
 # cuDNN: its headers and those of cudnn-frontend, which stand in .deps where tools/install_deps --cudnn-frontend put them.
 # Nothing is linked; the program opens the library when it runs.

@@ -20,6 +20,10 @@ struct Arguments {
   Path take_path(const std::string& key, const std::string& otherwise = "");       // "~" is the home directory
 };
 
+// A config or machine file as named, or the installed one of that name where the program is installed and no such file
+// is here: `configs/demo.yaml` works from any folder, as in the repository.
+std::string config_file(const std::string& named);
+
 int train_command(const std::string& config, const Arguments& args);
 std::string help_config();  // every key of a config, its default and its sentence
 int eval_command(Arguments args, double above_baselines, bool json);

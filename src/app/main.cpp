@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "app/commands.hpp"
+#include "app/version.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "parallel/launcher.hpp"
@@ -56,6 +57,7 @@ struct CommandLine {
     app.footer(
         "example: lact train configs/nvs/character_64.yaml\nexit status: 0 done, 1 error, 2 wrong command line, 75 "
         "stopped on request");
+    app.set_version_flag("--version", lact::version_text, "version, commit, and what the program was built with");
     train = command(app, "train", "trains, or goes on training, the run of a config",
                     "lact train configs/nvs/character_64.yaml train.seed=1 run.dir=runs/seed1");
     train->add_option("config", config, "YAML file; `lact train --help-config` prints every key");
@@ -177,6 +179,7 @@ struct CommandLine {
       return lact::exit_done;
     }
     if (*train && config.empty()) throw CLI::RequiredError("config");
+    if (*train || *measure || *layouts || *layout) config = lact::config_file(config);
     if (*train) return lact::train_command(config, Arguments::split(words));
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));

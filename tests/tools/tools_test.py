@@ -2,6 +2,7 @@
 """The tools of the house on small made-up inputs: every rule finds what it is for, and nothing else."""
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -157,80 +158,30 @@ class CountTests(InAFolder):
         self.assertEqual((status, out.splitlines()[-2]), (1, "0 passed, 1 failed"))
 
 
-class GpuReport(InAFolder):
-    """A bundle whose programs are scripts: what comes out of them must come out of the table."""
-    LACT = """#!/usr/bin/env python3
-import json, sys, time
-words = sys.argv[1:]
-step = dict(seconds=0.5, tokens=1024, tokens_per_second=2048.0, peak_bytes=7e9, utilisation=0.55, product_flops_per_second=6e14,
-            forward_seconds=0.1, backward_seconds=0.2, optimizer_seconds=0.1,
-            graph="compute.graphs=false" not in words)
-said = dict(gemm=dict(rows=[dict(m=1, n=2, k=3, seconds=1e-6, flops_per_second=6e14, error=1e-7)]),
-            copy=dict(rows=[dict(what="copy", bytes=8, seconds=1e-6, bytes_per_second=3e12, wrong=0)]),
-            newton_schulz=dict(forward_seconds=1.5e-4, backward_seconds=4e-4, error=0.02),
-            attention=dict(forward_seconds=1e-4, backward_seconds=3e-4, forward_flops_per_second=5e14, backward_flops_per_second=4e14,
-                           forward_by="own kernel" if "compute.cudnn=none" in words else "cuDNN 9.19.0", backward_by="own kernel", error=2e-3),
-            fast_weights=dict(step, error=0.03), train=step)
-if words[0] == "verify":
-    print("17 files, 0 failed")
-elif "tokens=131072" in words:
-    print("lact: out of memory | on a GPU")
-    sys.exit(1)
-elif any(w == "data.num_input_views=512" for w in words):
-    time.sleep(60)
-else:
-    print(json.dumps(said[words[1]]))
-sys.exit("copy" in words)
-"""
+class Bundle(InAFolder):
+    """Of a build whose programs are those of the system."""
 
-    def report(self, *arguments):
-        for name in ("gpu_report", "peer_step.py"):
-            self.write(f"tools/{name}", (TOOLS / name).read_text())
-        self.write("bin/lact", self.LACT).chmod(0o755)
-        self.write("bin/a_test", "#!/bin/sh\necho \"[       OK ] A.B on $LACT_TEST_DEVICE $ORDER\"\n").chmod(0o755)
-        self.write("bin/b_test", "#!/bin/sh\necho '[  FAILED  ] A.C (1 ms)'\necho '[  FAILED  ] A.C'\nexit 1\n").chmod(0o755)
-        entry = {"properties": [{"name": "LABELS", "value": ["cuda"]}, {"name": "ENVIRONMENT", "value": ["LACT_BINARY=/build/lact", "ORDER=1"]}]}
-        tests = [dict(entry, name="a.cuda", command=["/build/a_test"]), dict(entry, name="b.cuda", command=["/build/b_test"]),
-                 dict(entry, name="ranks.cuda", command=["/usr/bin/mpiexec", "-n", "2", "/build/a_test"]),
-                 {"name": "a", "command": ["/build/b_test"], "properties": []}, dict(entry, name="was not built")]
-        self.write("tests.json", json.dumps({"tests": tests}))
-        done = subprocess.run([sys.executable, str(self.folder / "tools/gpu_report"), *arguments], capture_output=True, text=True,
-                              env={"PATH": "/usr/bin:/bin"})
-        rows = [[c.strip() for c in line.strip("|").split(" | ")] for line in done.stdout.splitlines() if line.startswith("| ")]
-        self.assertTrue(all(len(r) == 3 for r in rows), done.stdout + done.stderr)
-        return done.returncode, {r[0]: r[2] for r in rows}, done.stdout
-
-    def row(self, rows, part):
-        found = [v for k, v in rows.items() if part in k]
-        self.assertEqual(len(found), 1, (part, rows))
-        return found[0]
-
-    def test_every_bar_has_a_row_whatever_happens(self):
-        status, rows, _ = self.report("--only", "bars,peer,golden,sanitizer", "--limit", "8")
-        self.assertEqual(status, 1)
-        self.assertIn("55.0 % of 600 TFLOP/s (met); 500.0 ms", self.row(rows, "bf16, 16,384 tokens, of"))
-        self.assertIn("as a CUDA graph", self.row(rows, "bf16, 16,384 tokens, of"))
-        self.assertNotIn("as a CUDA graph", self.row(rows, "without CUDA graphs"))
-        self.assertIn("(missed)", rows["the same at 65,536 tokens"])
-        self.assertIn("150 us (met), 400 us (missed)", self.row(rows, "Newton-Schulz"))
-        self.assertIn("100 us, 500 TFLOP/s (cuDNN 9.19.0); 300 us, 400 TFLOP/s", self.row(rows, "causal=true, through cuDNN"))
-        self.assertIn("500 TFLOP/s (own kernel)", self.row(rows, "causal=false, own kernels"))
-        self.assertIn("55.0 % of 600 TFLOP/s (missed)", self.row(rows, "32,768 tokens"))
-        self.assertIn("exit 1 after 0 s: lact: out of memory / on a GPU", self.row(rows, "131,072 tokens"))
-        self.assertIn("too slow", self.row(rows, "1,048,576 tokens"))
-        self.assertIn("3000 GB/s; exit 1: the numbers are WRONG", self.row(rows, "bytes read"))
-        self.assertIn("not run: no --peer", self.row(rows, "PyTorch"))
-        self.assertIn("no time is left", self.row(rows, "fp32, 16,384 tokens"))
-
-    def test_programs_of_several_ranks_run_where_mpirun_is(self):
-        status, rows, out = self.report("--only", "golden,tests")
-        self.assertIn("17 files, 0 failed", self.row(rows, "reference files"))
-        self.assertEqual(status, 1)
-        self.assertIn("exit 1", self.row(rows, "test b.cuda"))
-        self.assertIn("1 failed", self.row(rows, "tests on the GPU"))
-        self.write("mpi/bin/mpirun", '#!/bin/sh\nshift 2\n"$1" && "$1"\n').chmod(0o755)
-        status, rows, out = self.report("--only", "tests", "--tests", "^(a|ranks)")
-        self.assertEqual((status, self.row(rows, "tests on the GPU")), (0, "2 programs, 3 passed, 0 failed"), out)
+    def test_what_a_gpu_needs_is_packed(self):
+        house, build = self.folder / "house", self.folder / "build"
+        shutil.copytree(TOOLS, house / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+        for path in ("house/tests/a", "house/configs/b", "house/src/autograd/ops.hpp"):
+            self.write(path, "")
+        build.mkdir()
+        for program in ("lact", "a_test", "cpu_test"):
+            shutil.copy("/bin/true", build / program)
+        label = 'set_tests_properties([=[{}]=] PROPERTIES LABELS "small;{}")\n'
+        (build / "CTestTestfile.cmake").write_text(
+            f'add_test([=[a.cuda]=] "{build}/a_test")\n' + label.format("a.cuda", "cuda") +
+            f'add_test([=[b.cuda]=] "/usr/bin/mpiexec" "-n" "2" "{build}/b_test")\n' + label.format("b.cuda", "cuda") +
+            f'add_test([=[cpu]=] "{build}/cpu_test")\n' + label.format("cpu", "cpu"))
+        done = subprocess.run([house / "tools/bundle", build, self.folder / "out.tar.xz"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1 tests of GPUs are not built and not packed", done.stderr)
+        self.assertRegex(done.stdout, r"out\.tar\.xz: [0-9.]+[KM]iB; needs glibc 2\.[0-9]+ or newer, and of CUDA: nothing\n")
+        names = subprocess.run(["tar", "tf", self.folder / "out.tar.xz"], capture_output=True, text=True).stdout.split()
+        self.assertEqual(sorted(n for n in names if n.startswith("lact/bin/")), ["lact/bin/", "lact/bin/a_test", "lact/bin/lact"])
+        for name in ("lact/tests.json", "lact/tools/gpu_report", "lact/tools/gpu/bars.py", "lact/configs/b", "lact/src/autograd/ops.hpp"):
+            self.assertIn(name, names)
 
 
 if __name__ == "__main__":

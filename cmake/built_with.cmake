@@ -1,0 +1,53 @@
+# What `lact --version` says the program was built with, and the target that keeps its commit.
+function(lact_numbers_in header out) # of a library's header: the numbers that these macros have
+  set(numbers)
+  foreach(macro ${ARGN})
+    file(STRINGS ${header} line REGEX "^#define +${macro} +[0-9]+")
+    string(REGEX MATCH "${macro} +([0-9]+)" line "${line}")
+    list(APPEND numbers ${CMAKE_MATCH_1})
+  endforeach()
+  list(JOIN numbers . numbers)
+  set(${out} ${numbers} PARENT_SCOPE)
+endfunction()
+
+set(with "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} (${CMAKE_BUILD_TYPE})")
+if(LACT_HAS_MPI)
+  # "Open MPI v4.1.4, package: ...", and before it whatever its transports complain of
+  string(REGEX MATCH "(Open MPI v|MPICH Version:[ \t]*|MVAPICH[^0-9]*|Intel\\(R\\) MPI Library )[0-9.]+" library
+    "${MPI_C_LIBRARY_VERSION_STRING}")
+  if(NOT library)
+    set(library "MPI ${MPI_C_VERSION}")
+  endif()
+  string(APPEND with ", ${library}")
+else()
+  string(APPEND with ", no MPI")
+endif()
+string(APPEND with ", HDF5 ${hdf5_VERSION}, oneDNN ${dnnl_VERSION}")
+if(LACT_CUDA STREQUAL "emulated")
+  string(APPEND with ", emulated CUDA")
+elseif(LACT_HAS_CUDA)
+  string(APPEND with ", CUDA ${CUDAToolkit_VERSION}")
+  if(LACT_HAS_NCCL)
+    lact_numbers_in(${NCCL_INCLUDE}/nccl.h number NCCL_MAJOR NCCL_MINOR NCCL_PATCH)
+    string(APPEND with ", NCCL ${number}")
+  else()
+    string(APPEND with ", no NCCL")
+  endif()
+  if(LACT_HAS_CUDNN)
+    lact_numbers_in(${CUDNN_INCLUDE}/cudnn_version.h number CUDNN_MAJOR CUDNN_MINOR CUDNN_PATCHLEVEL)
+    string(APPEND with ", cuDNN ${number}")
+  else()
+    string(APPEND with ", no cuDNN")
+  endif()
+else()
+  string(APPEND with ", no CUDA")
+endif()
+if(LACT_SANITIZE)
+  string(APPEND with ", sanitizers ${LACT_SANITIZE}")
+endif()
+
+# One file of two lines, written anew where the commit is another one.
+set(LACT_VERSION_FILE ${CMAKE_BINARY_DIR}/version.cpp)
+add_custom_target(lact_commit BYPRODUCTS ${LACT_VERSION_FILE} VERBATIM
+  COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DFROM=${CMAKE_SOURCE_DIR}/src/app/version.cpp.in -DTO=${LACT_VERSION_FILE}
+    -DLACT_VERSION=${PROJECT_VERSION} -DLACT_BUILT_WITH=${with} -P ${CMAKE_SOURCE_DIR}/cmake/commit.cmake)
