@@ -1,6 +1,4 @@
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -73,20 +71,6 @@ TEST(Check, MissingMemoryNamesTheFileThatIsRead) {
   } catch (const Error& e) {
     EXPECT_STREQ(e.what(), "p.png: reading it takes more memory than there is");
   }
-}
-
-TEST(Config, APipeIsNotWaitedFor) {
-  const std::string path = testing::TempDir() + "/config_pipe";
-  unlink(path.c_str());
-  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
-  Outer c;
-  try {
-    read_config_file(Fields::of(c), path);
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_EQ(e.what(), path + ": is not a file");
-  }
-  unlink(path.c_str());
 }
 
 TEST(Config, ReadsNestedValuesAndLists) {
