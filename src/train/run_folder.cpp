@@ -182,6 +182,17 @@ void check_same_views(const RunConfig& now, const ViewSource& source, std::span<
         now.data.path, now.run.dir, before);
 }
 
+bool has_fingerprints_of(const std::string& run_folder, const ViewSource& source) {
+  const std::string path = run_folder + "/views.json";
+  if (!fs::exists(path)) return false;
+  const Json stored = Json::read(path, 1 << 28);
+  if (stored.size() != source.scenes()) return false;
+  const std::vector<std::string> prints = fingerprints(source);
+  for (std::int64_t s = 0; s < stored.size(); ++s)
+    if (!stored.at(s).has("fingerprint") || stored.at(s)["fingerprint"].text() != prints[std::size_t(s)]) return false;
+  return true;
+}
+
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides) {
   check(fs::exists(run_folder + "/config.yaml"), "{}: holds no run (there is no config.yaml in it)", run_folder);
   RunConfig c = stored_in(run_folder, overrides);

@@ -23,6 +23,8 @@ std::string views_text(const ViewSource& source, const DataConfig& cfg, std::spa
 // run that did not may begin anew where its data are repaired, but not with those of another place.
 void check_same_views(const RunConfig& now, const ViewSource& source, std::span<const SceneViews> training,
                       bool has_steps);
+// Whether these are all scenes of the run by their fingerprints, in their order and whatever their folders are called.
+bool has_fingerprints_of(const std::string& run_folder, const ViewSource& source);
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run. Its data are looked for
 // where the run found them and, where run and data moved together, at the same place beside the folder.

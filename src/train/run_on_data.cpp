@@ -49,7 +49,8 @@ RunOnData run_on_data(const std::string& run_folder, const std::vector<std::stri
   RunConfig cfg = config_of_run(run_folder, overrides);
   const bool same_path = cfg.data.path.place() == config_of_run(run_folder).data.path.place();
   auto source = same_path ? open_views_of_run(cfg) : open_views(cfg.data);
-  const Known known = same_path ? Known() : known_to(run_folder, *source);
+  const bool same = same_path || has_fingerprints_of(run_folder, *source);
+  const Known known = same ? Known() : known_to(run_folder, *source);
   auto forget = [&](const std::string& key, std::vector<std::int64_t>& list) {
     if (std::ranges::none_of(overrides, [&](const std::string& o) { return o.starts_with(key + "="); })) list.clear();
   };
