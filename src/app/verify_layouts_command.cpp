@@ -177,7 +177,7 @@ int verify_layout_command(const std::string& config, Arguments args) {
   const std::int64_t steps = number(args.take("steps", "1"), "steps");
   const DType t = args.take("f64", "0") == "1" ? DType::f64 : DType::f32;
   const RunConfig cfg = RunConfig::load(config, args.overrides);
-  on_ranks(cfg, open_world(double(cfg.parallel.timeout)), [&](const RunConfig& c, std::unique_ptr<Communicator> world) {
+  on_ranks(cfg, open_world(cfg.parallel.patience()), [&](const RunConfig& c, std::unique_ptr<Communicator> world) {
     const bool first = world->rank() == 0;
     Json losses = Json::array();
     for (double l : record_steps(c, std::move(world), steps, gradients, t)) losses.push(l);

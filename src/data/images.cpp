@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "base/check.hpp"
+#include "base/file_work.hpp"
 #include "files/whole_file.hpp"
 
 namespace lact {
@@ -28,6 +29,7 @@ constexpr std::uintmax_t largest_file = std::uintmax_t(1) << 32;
 
 // The first `limit` bytes.
 Bytes read_bytes(const std::string& path, std::uintmax_t limit = largest_file) {
+  const FileWork work("reading", path);
   std::error_code e;
   check(std::filesystem::exists(path, e), "{}: no such picture", path);
   check(std::filesystem::is_regular_file(path, e), "{}: not a file", path);

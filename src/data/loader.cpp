@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/file_work.hpp"
 #include "data/scene_folder.hpp"
 
 namespace lact {
 namespace {
 
 using Sample = Loader::Sample;
+
+std::string name_of(const DataConfig& config) { return config.path.empty() ? "generated scenes" : config.path; }
 
 // Poses of inputs and targets, normalised over all drawn views where asked.
 std::vector<Pose> poses_of(const ViewSource& source, const ViewChoice& choice, bool normalise) {
@@ -71,11 +74,13 @@ Batch batch_of(const std::vector<Sample>& samples, std::int64_t inputs, std::int
 
 std::unique_ptr<ViewSource> open_views(const DataConfig& config) {
   check_data(config);
+  const FileWork work("reading the scenes of", name_of(config));
   if (config.path.empty()) return std::make_unique<SyntheticScenes>(config.synthetic, config.cache_mb << 20);
   return std::make_unique<SceneFolder>(config.path, config.cache_mb << 20);
 }
 
 Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device) {
+  const FileWork work("reading pictures of", source.scene_name(choice.scene));
   const std::vector<bool> all(choice.inputs.size() + choice.targets.size(), true);
   return batch_of({gather(source, choice, config, all, {})}, std::int64_t(choice.inputs.size()),
                   std::int64_t(choice.targets.size()), config, device);
@@ -161,6 +166,7 @@ std::int64_t Loader::ready_bytes() {
 Loader::Prepared Loader::take() {
   std::unique_lock lock(mutex_);
   const std::int64_t place = taken_++;
+  const FileWork work("reading pictures of", name_of(config_));
   if (workers_.empty()) return prepare(plan_.sample(place), {});
   changed_.notify_all();
   changed_.wait(lock, [&] { return ready_.contains(place); });
@@ -176,6 +182,7 @@ Loader::Prepared Loader::prepare(std::int64_t sample, std::stop_token stop) cons
 }
 
 void Loader::work(std::stop_token stop) {
+  FileWork::leave_out_this_thread();  // whoever needs a sample tells that it waits for pictures
   std::unique_lock lock(mutex_);
   while (true) {
     // One batch ahead, another where it is sent ahead, and a sample for each thread, so that none idles at a batch's

@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "base/file_work.hpp"
 #include "base/log.hpp"
 #include "files/hdf5.hpp"
 #include "files/json.hpp"
@@ -52,6 +53,7 @@ std::string views_text(const ViewSource& source, const DataConfig& cfg, const Lo
 }
 
 void check_folder_is_usable(const std::string& dir) {
+  const FileWork work("opening", dir);
   if (!fs::exists(dir)) return;
   check(fs::is_directory(dir), "run.dir={} is a file", dir);
   if (fs::exists(dir + "/config.yaml")) return;
@@ -181,6 +183,7 @@ void Trainer::resume() {
 }
 
 void Trainer::begin_folder() {
+  const FileWork work("opening", cfg_.run.dir);
   auto make = [&](const std::string& folder) {
     std::error_code error;
     fs::create_directories(cfg_.run.dir + folder, error);
@@ -267,6 +270,7 @@ void Trainer::evaluate_now(std::int64_t step) {
   Evaluation e = evaluate(loaded_.model, c, *source_, cfg_.data);
   NamedValues values = e.values();
   if (values.empty() || !loaded_.first_rank()) return;
+  const FileWork work("writing an evaluation into", cfg_.run.dir);
   report_->evaluation(step, values);
   std::string sheet = cfg_.run.dir + fill("/images/step_{:08d}.png", {step});
   write_png(sheet, sheet_of(e, e.views[0].score.scene, cfg_.data));
