@@ -66,7 +66,7 @@ void show(const Json& all, const std::string& table, bool json) { std::cout << (
 int profile_layout(const RunConfig& cfg, const ProfileConfig& how, const std::string& out, const std::string& title,
                    bool json) {
   const auto source = open_views(cfg.data);
-  LoadedModel m(cfg, open_world(double(cfg.parallel.timeout)));
+  LoadedModel m(cfg, open_world(cfg.parallel.patience()));
   if (m.first_rank()) folder_made(out);
   const RankProfile mine = profile(m, *source, how);
   const std::vector<Json> ranks = gathered(m, as_json(mine, m)), spans = gathered(m, spans_json(mine));

@@ -54,8 +54,7 @@ int train_command(const std::string& config, const Arguments& args) {
   check(args.plain.empty(), "'{}' is not of the form key=value", args.plain.empty() ? "" : args.plain[0]);
   StopSignals signals;
   const RunConfig cfg = RunConfig::load(config, args.overrides);
-  return train(cfg, open_world(double(cfg.parallel.timeout)), signals.asked()) == Ended::finished ? exit_done
-                                                                                                  : exit_stopped;
+  return train(cfg, open_world(cfg.parallel.patience()), signals.asked()) == Ended::finished ? exit_done : exit_stopped;
 }
 
 std::string help_config() {

@@ -276,7 +276,7 @@ int verify_layout_command(const std::string& config, Arguments args) {
   const std::string gradients = args.take_path("gradients", "gradients.h5");
   const bool f64 = args.take("f64", "0") == "1";
   const RunConfig cfg = RunConfig::load(config, args.overrides);
-  auto world = open_world(double(cfg.parallel.timeout));
+  auto world = open_world(cfg.parallel.patience());
   on_ranks(cfg, world->split(0, world->rank(), "world"), [&](const RunConfig& c, std::unique_ptr<Communicator> ranks) {
     record_gradients(c, std::move(ranks), gradients, f64 ? DType::f64 : c.train.activations());
   });

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "base/check.hpp"
+#include "base/file_work.hpp"
 #include "files/whole_file.hpp"
 
 namespace lact {
@@ -27,6 +28,7 @@ constexpr std::int64_t largest_file = std::int64_t(1) << 32;
 
 // The first `limit` bytes.
 Bytes read_bytes(const FileReader& file, std::int64_t limit = largest_file) {
+  const FileWork work("reading", file.path());
   check(file.size() > 0, "{}: the file is empty", file.path());
   check(file.size() <= largest_file, "{}: a file of {} bytes is no sensible picture", file.path(), file.size());
   Bytes bytes(std::size_t(std::min(file.size(), limit)));

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/check.hpp"
+#include "base/file_work.hpp"
 #include "data/scene_folder.hpp"
 #include "parallel/world.hpp"
 
@@ -11,6 +12,8 @@ namespace lact {
 namespace {
 
 using Sample = Loader::Sample;
+
+std::string name_of(const DataConfig& config) { return config.path.empty() ? "generated scenes" : config.path; }
 
 // A view as a sample shows it: itself, or the one that stands in for it.
 struct Shown {
@@ -105,6 +108,7 @@ Batch batch_of(const std::vector<Sample>& samples, std::int64_t inputs, std::int
 
 std::unique_ptr<WatchedViews> open_views(const DataConfig& config) {
   check_data(config);
+  const FileWork work("reading the scenes of", name_of(config));
   std::unique_ptr<ViewSource> source;
   if (config.path.empty())
     source = std::make_unique<SyntheticScenes>(config.synthetic, config.cache_mb << 20);
@@ -133,6 +137,7 @@ ViewChoice readable(const ViewSource& source, ViewChoice choice, const DataConfi
 }
 
 Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device) {
+  const FileWork work("reading pictures of", source.scene_name(choice.scene));
   const std::vector<bool> all(choice.inputs.size() + choice.targets.size(), true);
   return batch_of({gather(source, choice, config, all, {})}, std::int64_t(choice.inputs.size()),
                   std::int64_t(choice.targets.size()), config, device);
@@ -218,6 +223,7 @@ std::int64_t Loader::ready_bytes() {
 Loader::Prepared Loader::take() {
   std::unique_lock lock(mutex_);
   const std::int64_t place = taken_++;
+  const FileWork work("reading pictures of", name_of(config_));
   if (workers_.empty()) return prepare(plan_.sample(place), {});
   changed_.notify_all();
   changed_.wait(lock, [&] { return ready_.contains(place); });
@@ -237,6 +243,7 @@ Loader::Prepared Loader::prepare(std::int64_t sample, std::stop_token stop) cons
 }
 
 void Loader::work(std::stop_token stop) {
+  FileWork::leave_out_this_thread();  // whoever needs a sample tells that it waits for pictures
   std::unique_lock lock(mutex_);
   while (true) {
     // One batch ahead, another where it is sent ahead, and a sample for each thread, so that none idles at a batch's

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/file_work.hpp"
 #include "files/hdf5_objects.hpp"
 #include "files/row_major.hpp"
 #include "files/whole_file.hpp"
@@ -241,6 +242,7 @@ std::string hdf5_version() {
 }
 
 Hdf5File Hdf5File::create(const std::string& path) {
+  const FileWork work("writing", path);
   Turn turn;
   Handle a = access();
   hid_t f = ok(H5Fcreate(path.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, a), path, "cannot be written");
@@ -248,6 +250,7 @@ Hdf5File Hdf5File::create(const std::string& path) {
 }
 
 Hdf5File Hdf5File::open(const std::string& path) {
+  const FileWork work("opening", path);
   FileReader readable(path);  // says it better when it is not
   Turn turn;
   Handle a = access();
@@ -262,6 +265,7 @@ Hdf5File::Handles& Hdf5File::opened() const {
 }
 
 void Hdf5File::close() {
+  const FileWork work("writing", path_);
   Turn turn;
   Handles& h = opened();
   herr_t flushed = H5Fflush(h.file, H5F_SCOPE_GLOBAL);

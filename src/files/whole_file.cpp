@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/file_work.hpp"
 
 namespace lact {
 namespace {
@@ -21,6 +22,11 @@ std::string reason() { return std::generic_category().message(errno); }
 std::string folder_of(const std::string& path) {
   std::string folder = std::filesystem::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
+}
+
+int opened(const std::string& path, int flags, mode_t mode = 0) {
+  const FileWork work("opening", path);
+  return ::open(path.c_str(), flags, mode);
 }
 
 void make_durable(const std::string& path, int flags, const std::string& shown) {
@@ -36,6 +42,7 @@ void make_durable(const std::string& path, int flags, const std::string& shown) 
 
 FileReader::FileReader(const std::string& path) : path_(path) {
   check(path.find('\0') == path.npos, "{}: cannot be read (no path holds a zero byte)", path);
+  const FileWork work("opening", path);
   int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not block the open
   if (fd < 0) fail("{}: cannot be read ({})", path, reason());
   descriptor_ = std::shared_ptr<const int>(new int(fd), [](const int* d) {
@@ -48,6 +55,7 @@ FileReader::FileReader(const std::string& path) : path_(path) {
 }
 
 std::int64_t FileReader::read(void* to, std::int64_t count, std::int64_t begin) const {
+  const FileWork work("reading", path_);
   std::int64_t done = 0;
   while (done < count) {
     ssize_t n = ::pread(*descriptor_, static_cast<std::byte*>(to) + done, std::size_t(count - done), begin + done);
@@ -82,6 +90,7 @@ std::string read_text(const std::string& path, std::int64_t max_bytes) {
 }
 
 void write_whole(const std::string& path, std::string_view bytes) {
+  const FileWork work("writing", path);
   Replacement replacement(path);
   FileWriter out(replacement.temporary(), path);
   out.write(bytes);
@@ -90,6 +99,7 @@ void write_whole(const std::string& path, std::string_view bytes) {
 }
 
 Replacement::Replacement(std::string path) : path_(std::move(path)), temporary_(path_ + ".partial") {
+  const FileWork work("writing", path_);
   struct stat s {};
   check(::stat(path_.c_str(), &s) != 0 || S_ISREG(s.st_mode), "{}: cannot be replaced: it is not a file", path_);
   if (::unlink(temporary_.c_str()) != 0 && errno != ENOENT) fail("{}: cannot be written ({})", path_, reason());
@@ -100,6 +110,7 @@ Replacement::~Replacement() {
 }
 
 void Replacement::commit() {
+  const FileWork work("writing", path_);
   make_durable(temporary_, O_RDONLY | O_NOFOLLOW, path_);
   if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("{}: cannot be replaced ({})", path_, reason());
   committed_ = true;
@@ -113,7 +124,7 @@ FileWriter::FileWriter(const std::string& path, std::string shown)
 FileWriter FileWriter::at_end(const std::string& path) { return {path, path, O_APPEND}; }
 
 FileWriter::FileWriter(const std::string& path, std::string shown, int mode)
-    : descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | mode, 0666)),  // as above
+    : descriptor_(opened(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | mode, 0666)),  // as above
       shown_(std::move(shown)) {
   if (descriptor_ < 0) fail("{}: cannot be written ({})", shown_, reason());
 }
@@ -123,6 +134,7 @@ FileWriter::~FileWriter() {
 }
 
 void FileWriter::write(std::string_view bytes) {
+  const FileWork work("writing", shown_);
   while (!bytes.empty()) {
     ssize_t n = ::write(descriptor_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
@@ -132,12 +144,13 @@ void FileWriter::write(std::string_view bytes) {
 }
 
 void FileWriter::close() {
+  const FileWork work("writing", shown_);
   int fd = std::exchange(descriptor_, -1);
   if (::close(fd) != 0) fail("{}: cannot be written ({})", shown_, reason());
 }
 
 PlaceWriter::PlaceWriter(const std::string& path, std::string shown)
-    : descriptor_(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)), shown_(std::move(shown)) {
+    : descriptor_(opened(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)), shown_(std::move(shown)) {
   if (descriptor_ < 0) fail("{}: cannot be written ({})", shown_, reason());
 }
 
@@ -146,6 +159,7 @@ PlaceWriter::~PlaceWriter() {
 }
 
 void PlaceWriter::write(const void* from, std::int64_t count, std::int64_t begin) {
+  const FileWork work("writing", shown_);
   for (std::int64_t done = 0; done < count;) {
     ssize_t n =
         ::pwrite(descriptor_, static_cast<const std::byte*>(from) + done, std::size_t(count - done), begin + done);
@@ -156,6 +170,7 @@ void PlaceWriter::write(const void* from, std::int64_t count, std::int64_t begin
 }
 
 void PlaceWriter::close() {
+  const FileWork work("writing", shown_);
   int fd = std::exchange(descriptor_, -1);
   bool durable = ::fsync(fd) == 0;
   std::string why = durable ? "" : reason();
@@ -163,9 +178,9 @@ void PlaceWriter::close() {
   check(why.empty(), "{}: cannot be written ({})", shown_, why);
 }
 
-FolderLock::FolderLock(const std::string& folder)
-    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+FolderLock::FolderLock(const std::string& folder) : descriptor_(opened(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
   check(descriptor_ >= 0, "{}: cannot be opened ({})", folder, reason());
+  const FileWork work("locking", folder);
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;  // some file systems have no locks
   ::close(descriptor_);
   fail("{}: another process is at work in this folder", folder);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/check.hpp"
+#include "base/file_work.hpp"
 #include "base/log.hpp"
 #include "files/hdf5.hpp"
 #include "files/whole_file.hpp"
@@ -61,7 +62,10 @@ std::string as_text(std::uint64_t checksum) { return fill("{:016x}", {std::int64
 std::vector<std::uint64_t> checksums(const std::string& path, const std::vector<GlobalTensor>& tensors,
                                      Communicator& world) {
   std::vector<std::uint64_t> sums;
-  together(world, [&] { sums = checksums_of_share(FileReader(path), tensors, world.rank(), world.size()); });
+  together(world, [&] {
+    const FileWork work("checking", path);
+    sums = checksums_of_share(FileReader(path), tensors, world.rank(), world.size());
+  });
   std::vector<std::uint64_t> all(tensors.size());
   for (const auto& share : gathered(world, sums))
     for (std::size_t i = 0; i < all.size(); ++i) all[i] += share[i];  // the others' are 0
@@ -71,6 +75,7 @@ std::vector<std::uint64_t> checksums(const std::string& path, const std::vector<
 std::vector<std::string> files_of_steps(const std::string& run_folder, std::string_view ending) {  // oldest first
   std::vector<std::string> out;
   fs::path folder = fs::path(run_folder) / "checkpoints";
+  const FileWork work("reading", folder.string());
   if (!fs::is_directory(folder)) return out;
   for (const auto& e : fs::directory_iterator(folder)) {
     std::string name = e.path().filename().string();
@@ -93,6 +98,7 @@ void write_checkpoint(const std::string& path, ParameterStore& store, Mesh& mesh
   std::vector<std::uint64_t> places(first ? tensors.size() : 0), sums;
   together(world, [&] {
     if (!first) return;
+    const FileWork work("writing", path);
     whole.emplace(path);
     file.emplace(Hdf5File::create(whole->temporary()));
     for (const GlobalTensor& t : tensors) file->create_dataset(t.name, t.shape, t.type);
@@ -102,6 +108,7 @@ void write_checkpoint(const std::string& path, ParameterStore& store, Mesh& mesh
   places = gathered(world, places).front();
   for (std::size_t i = 0; i < tensors.size(); ++i) tensors[i].place = std::int64_t(places[i]);
   together(world, [&] {
+    const FileWork work("writing", path);
     PlaceWriter out(temporary, path);
     write_owned(out, tensors, store, mesh);
     out.close();
@@ -109,6 +116,7 @@ void write_checkpoint(const std::string& path, ParameterStore& store, Mesh& mesh
   sums = checksums(temporary, tensors, world);
   together(world, [&] {
     if (!first) return;
+    const FileWork work("writing", path);
     for (std::size_t i = 0; i < tensors.size(); ++i) file->set_attribute("xxh3", as_text(sums[i]), tensors[i].name);
     file->set_attribute("lact_checkpoint", version);
     file->set_attribute("step", state.step);
@@ -128,6 +136,7 @@ TrainState read_checkpoint(const std::string& path, ParameterStore& store, Mesh&
   std::vector<std::string> wanted;
   const std::vector<GlobalTensor> model = tensors_of_all_ranks(store, mesh);
   together(world, [&] {
+    const FileWork work("reading", path);
     const Hdf5File file = Hdf5File::open(path);
     state = state_of(file);
     check_same_model(file, model);
@@ -142,7 +151,10 @@ TrainState read_checkpoint(const std::string& path, ParameterStore& store, Mesh&
   for (std::size_t i = 0; i < in_file.size(); ++i)
     check(as_text(found[i]) == wanted[i], "{}: is damaged: the checksum of '{}' does not match", path, in_file[i].name);
   std::vector<Tensor> numbers;
-  together(world, [&] { numbers = read_held(FileReader(path), in_file, store, mesh); });
+  together(world, [&] {
+    const FileWork work("reading", path);
+    numbers = read_held(FileReader(path), in_file, store, mesh);
+  });
   store.settle();
   put_held(store, numbers);
   return state;
@@ -167,6 +179,7 @@ void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, st
   }
   old.resize(old.size() - std::min(old.size(), std::size_t(keep)));
   remove.insert(remove.end(), old.begin(), old.end());
+  const FileWork work("removing old checkpoints of", run_folder);
   for (const std::string& path : remove) {
     std::error_code error;
     fs::remove(path, error);

@@ -47,7 +47,7 @@ std::vector<T> gathered(MPI_Comm comm, const T& mine) {
 // MPI of this process, from MPI_Init to MPI_Finalize, and the memory that the ranks of this host share.
 class Job {
  public:
-  Job(const Launch& launch, double timeout);
+  Job(const Launch& launch, Patience patience);
   ~Job();
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
@@ -82,7 +82,7 @@ class Job {
   Watchdog watchdog_;  // from before MPI until after it
 };
 
-Job::Job(const Launch& launch, double timeout) : watchdog_(launch, activity, timeout) {
+Job::Job(const Launch& launch, Patience patience) : watchdog_(launch, activity, patience) {
   int initialised = 0, level = 0;
   MPI_Initialized(&initialised);
   check(!initialised, "MPI can be started once per process, and was started before");
@@ -319,7 +319,7 @@ class MpiCommunicator final : public Communicator, public Progress::Source {
 
 }  // namespace
 
-std::unique_ptr<Communicator> open_world(double timeout) {
+std::unique_ptr<Communicator> open_world(Patience patience) {
   if (!started_as_a_rank()) {
     info().places = {place_of_this_process()};
     info().host = info().places.front().host.data();
@@ -327,7 +327,7 @@ std::unique_ptr<Communicator> open_world(double timeout) {
   }
   const Launch launch = launch_of();
   log::set_rank(launch.rank, launch.ranks);
-  auto job = std::make_shared<Job>(launch, timeout);
+  auto job = std::make_shared<Job>(launch, patience);
   MPI_Comm world = MPI_COMM_NULL;
   ok(MPI_Comm_dup(job->world(), &world), "MPI_Comm_dup");
   if (info().ranks > 1) return std::make_unique<MpiCommunicator>(job, world, "world", Transport::best);

@@ -11,7 +11,7 @@ WorldInfo& info() {
 }
 }  // namespace
 
-std::unique_ptr<Communicator> open_world(double) {
+std::unique_ptr<Communicator> open_world(Patience) {
   check(!started_as_a_rank(), "this program was built without MPI and cannot be one of several ranks");
   info().places = {place_of_this_process()};
   info().host = info().places.front().host.data();

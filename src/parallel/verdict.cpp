@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "base/check.hpp"
 
@@ -14,6 +15,13 @@ template <std::size_t n>
 void put(std::array<char, n>& into, const std::string& text) {
   into = {};
   std::memcpy(into.data(), text.data(), std::min(text.size(), n - 1));
+}
+
+// With its middle left out where it is longer: a path's end says more than its middle.
+std::string shortened(const std::string& text, std::size_t most) {
+  constexpr std::size_t begin = 40;
+  if (text.size() <= most) return text;
+  return text.substr(0, begin) + "..." + text.substr(text.size() - (most - begin - 3));
 }
 
 std::uint64_t key_of(const Activity::Line& line) {  // FNV-1a
@@ -31,6 +39,7 @@ std::string collective(const Sighting& s) {
 }
 
 std::string doing(const Sighting& s) {
+  if (s.files[0] != 0) return sentence("{} for {:.1f} s", s.files.data(), s.at_files);
   if (s.label[0] == 0) return "before its first collective";
   if (s.waiting) return sentence("waiting for {:.1f} s in {}", s.waited, collective(s));
   return "computing after " + collective(s);
@@ -73,9 +82,12 @@ std::string standing(const std::vector<Watched>& ranks, int gone) {
   return "it was last seen " + doing(g);
 }
 
-}  // namespace
+struct Wait {
+  int waiter = -1;  // -1: nobody waits for longer than the timeout
+  int blamed = -1;  // -1: all ranks of the line wait in the same collective
+};
 
-std::optional<Verdict> awaited(const std::vector<Watched>& ranks, double timeout) {
+Wait longest_wait(const std::vector<Watched>& ranks, double timeout) {
   int waiter = -1;
   for (int r = 0; r < int(ranks.size()); ++r) {
     const Watched& x = ranks[std::size_t(r)];
@@ -91,21 +103,65 @@ std::optional<Verdict> awaited(const std::vector<Watched>& ranks, double timeout
     if (next < 0) break;
     waiter = blamed, blamed = next;
   }
-  const Sighting& w = ranks[std::size_t(waiter)].last;
-  if (blamed < 0)
-    return Verdict{waiter, sentence("{} has waited for {:.1f} s in {}, to which all its ranks have come",
-                                    name_of(waiter, w), w.waited, collective(w))};
-  const Watched& b = ranks[std::size_t(blamed)];
-  const bool came = w.sequence > 0 && begun(b.last, w.line) >= w.sequence;
-  return Verdict{blamed,
-                 sentence("{} {} {}, where {} has waited for {:.1f} s; {}", name_of(blamed, b.last),
-                          came ? "does not finish" : "has not come to", collective(w), name_of(waiter, w), w.waited,
-                          b.state == State::left ? "it has left" : "it was last seen " + doing(b.last))};
+  return {waiter, blamed};
 }
 
-Observer::Observer(const Activity& activity, const std::string& host) : activity_(activity) { put(seen_.host, host); }
+bool at_a_file(const Watched& w) { return w.state == State::present && w.last.files[0] != 0; }
+bool in_time(const Sighting& s, double io_timeout) { return io_timeout <= 0 || s.at_files < io_timeout; }
+
+// Since any rank was at a file for which it still has time.
+double seconds_without_files(const std::vector<Watched>& ranks, double io_timeout) {
+  double least = std::numeric_limits<double>::infinity();
+  for (const Watched& w : ranks)
+    if (w.state == State::present && (!at_a_file(w) || in_time(w.last, io_timeout)))
+      least = std::min(least, w.last.since_files + w.silent);
+  return least;
+}
+
+}  // namespace
+
+std::optional<Verdict> excused(const std::vector<Watched>& ranks, const Patience& patience) {
+  const auto [waiter, blamed] = longest_wait(ranks, patience.timeout);
+  if (blamed < 0 || !at_a_file(ranks[std::size_t(blamed)])) return {};
+  const Sighting &w = ranks[std::size_t(waiter)].last, &b = ranks[std::size_t(blamed)].last;
+  if (!in_time(b, patience.io_timeout)) return {};
+  return Verdict{blamed, sentence("{} has been {} for {:.1f} s, and {} waits for it in {}; parallel.io_timeout={}{}",
+                                  name_of(blamed, b), b.files.data(), b.at_files, name_of(waiter, w), collective(w),
+                                  patience.io_timeout, patience.io_timeout > 0 ? " ends the job" : " waits for ever")};
+}
+
+std::optional<Verdict> awaited(const std::vector<Watched>& ranks, const Patience& patience) {
+  const auto [waiter, blamed] = longest_wait(ranks, patience.timeout);
+  if (waiter < 0 || seconds_without_files(ranks, patience.io_timeout) < patience.timeout) return {};
+  const Sighting& w = ranks[std::size_t(waiter)].last;
+  const std::string limit = sentence("; parallel.timeout={}", patience.timeout);
+  if (blamed < 0)
+    return Verdict{waiter, sentence("{} has waited for {:.1f} s in {}, to which all its ranks have come{}",
+                                    name_of(waiter, w), w.waited, collective(w), limit)};
+  const Watched& b = ranks[std::size_t(blamed)];
+  if (at_a_file(b))
+    return Verdict{blamed,
+                   sentence("{} has been {} for {:.1f} s, longer than parallel.io_timeout={}; {} waits for it in {}",
+                            name_of(blamed, b.last), b.last.files.data(), b.last.at_files, patience.io_timeout,
+                            name_of(waiter, w), collective(w))};
+  const bool came = w.sequence > 0 && begun(b.last, w.line) >= w.sequence;
+  return Verdict{blamed,
+                 sentence("{} {} {}, where {} has waited for {:.1f} s; {}{}", name_of(blamed, b.last),
+                          came ? "does not finish" : "has not come to", collective(w), name_of(waiter, w), w.waited,
+                          b.state == State::left ? "it has left" : "it was last seen " + doing(b.last), limit)};
+}
+
+Observer::Observer(const Activity& activity, const std::string& host, Files files)
+    : activity_(activity), files_(std::move(files)) {
+  put(seen_.host, host);
+}
 
 Sighting Observer::look(double now) {
+  const FileWork::Seen files = files_();
+  put(seen_.files, shortened(files.what, seen_.files.size() - 1));
+  const bool at_a_file = !files.what.empty();
+  seen_.at_files = at_a_file ? now - files.since : 0;
+  seen_.since_files = at_a_file ? 0 : files.ended < 0 ? std::numeric_limits<double>::infinity() : now - files.ended;
   const int lines = activity_.used.load(std::memory_order_acquire);
   for (; seen_.lines < lines; ++seen_.lines)
     seen_.begun[std::size_t(seen_.lines)].line = key_of(activity_.lines[std::size_t(seen_.lines)]);

@@ -74,9 +74,9 @@ std::string host_name() {
 
 class Post {  // what both ends share: who we are, and a clock that is not fooled when the whole host was asleep
  public:
-  Post(const Launch& l, const Activity& activity, double timeout, Watchdog::Ending ending,
+  Post(const Launch& l, const Activity& activity, Patience patience, Watchdog::Ending ending,
        const std::atomic<bool>& failed)
-      : launch_(l), timeout_(timeout), ending_(std::move(ending)), failed_(failed), observer_(activity, host_name()) {
+      : launch_(l), patience_(patience), ending_(std::move(ending)), failed_(failed), observer_(activity, host_name()) {
     std::memcpy(frame_.job.data(), l.job.data(), std::min(l.job.size(), frame_.job.size() - 1));
     frame_.rank = l.rank;
   }
@@ -108,7 +108,7 @@ class Post {  // what both ends share: who we are, and a clock that is not foole
   }
 
   const Launch launch_;
-  const double timeout_;
+  const Patience patience_;
   const Watchdog::Ending ending_;
   const std::atomic<bool>& failed_;
   Frame frame_;
@@ -131,9 +131,10 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
       if (steady_seconds() - reported_ >= between_reports) report();
       if (begun + seconds_to_meet < steady_seconds()) name_the_absent();
       if (end_what_failed()) return;
-      auto verdict = gone(ranks_, timeout_);
-      if (!verdict) verdict = awaited(ranks_, timeout_);
+      auto verdict = gone(ranks_, patience_.timeout);
+      if (!verdict) verdict = awaited(ranks_, patience_);
       if (stands(verdict, seconds_to_stand)) return pronounce(verdict->sentence);
+      remark_on_files();
     }
     send_all(farewell());
   }
@@ -214,6 +215,14 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
       if (ranks_[r].state == Watched::State::absent) who += (who.empty() ? "" : ", ") + std::to_string(r);
     if (!who.empty()) log::warning("the watchdog on {} was not reached by rank {}", host_name(), who);
   }
+  void remark_on_files() {  // once for each file
+    const auto wait = excused(ranks_, patience_);
+    if (!wait) return;
+    const Sighting& at = ranks_[std::size_t(wait->rank)].last;
+    if (at.at_files < 3 * between_reports) return;  // what the others say of their waits may be older than that
+    if (at.files != remarked_) ending_.remark(wait->sentence);
+    remarked_ = at.files;
+  }
   bool end_what_failed() {
     if (failed_at_ == 0 || steady_seconds() < failed_at_ + seconds_to_say_why) return false;
     pronounce("");
@@ -233,6 +242,7 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
   std::vector<Watched> ranks_;
   std::vector<double> heard_;
   double reported_ = 0, failed_at_ = 0;
+  decltype(Sighting::files) remarked_{};
   bool named_ = false;
 };
 
@@ -248,7 +258,7 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
         reported = steady_seconds();
       }
       if (!listen()) return;
-      const auto verdict = gone(ranks_, timeout_);
+      const auto verdict = gone(ranks_, patience_.timeout);
       if (!stands(verdict, patience())) continue;
       if (failed_at_ == 0) ending_.say(verdict->sentence);
       return ending_.end();
@@ -313,19 +323,20 @@ int Watchdog::port(const std::string& job, int attempt) {
 
 Watchdog::Ending Watchdog::end_process() {
   return {[](const std::string& sentence) { log::error("{}", sentence); },
-          [] { std::_Exit(1); }};  // nothing is cleaned up: other threads may hang for ever
+          [] { std::_Exit(1); },  // nothing is cleaned up: other threads may hang for ever
+          [](const std::string& sentence) { log::warning("{}", sentence); }};
 }
 
-Watchdog::Watchdog(const Launch& launch, const Activity& activity, double timeout, Ending ending) {
-  if (launch.ranks < 2 || timeout <= 0) return;
+Watchdog::Watchdog(const Launch& launch, const Activity& activity, Patience patience, Ending ending) {
+  if (launch.ranks < 2 || patience.timeout <= 0) return;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);  // signals are for the program's threads
-  thread_ = std::jthread([this, launch, &activity, timeout, ending = std::move(ending)](const std::stop_token& stop) {
+  thread_ = std::jthread([this, launch, &activity, patience, ending = std::move(ending)](const std::stop_token& stop) {
     if (launch.rank == 0)
-      Centre(launch, activity, timeout, ending, failed_).run(stop);
+      Centre(launch, activity, patience, ending, failed_).run(stop);
     else
-      Ray(launch, activity, timeout, ending, failed_).run(stop);
+      Ray(launch, activity, patience, ending, failed_).run(stop);
   });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

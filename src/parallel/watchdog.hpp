@@ -11,17 +11,17 @@ namespace lact {
 class Watchdog {
  public:
   struct Ending {
-    std::function<void(const std::string& sentence)> say;  // on one rank
-    std::function<void()> end;                             // on every rank
+    std::function<void(const std::string& sentence)> say;     // on one rank
+    std::function<void()> end;                                // on every rank
+    std::function<void(const std::string& sentence)> remark;  // while all goes on
   };
   // Where rank 0 of a job listens: the first of so many ports that is free.
   static constexpr int ports_tried = 8;
   static int port(const std::string& job, int attempt);
   static Ending end_process();  // prints the sentence; ends with status 1, whatever other threads do
 
-  // `timeout` in seconds: how long ranks wait in a collective for one that has not come; 0 watches nobody. The activity
-  // outlives the watchdog.
-  Watchdog(const Launch& launch, const Activity& activity, double timeout, Ending ending = end_process());
+  // The activity outlives the watchdog.
+  Watchdog(const Launch& launch, const Activity& activity, Patience patience, Ending ending = end_process());
   // Takes leave; on the way out of an error the others are told that this rank says why itself.
   ~Watchdog();
 

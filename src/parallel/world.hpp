@@ -5,6 +5,7 @@
 
 #include "parallel/communicator.hpp"
 #include "parallel/hosts.hpp"
+#include "parallel/verdict.hpp"
 
 namespace lact {
 
@@ -20,8 +21,8 @@ struct WorldInfo {
 
 // MPI if a launcher started this process as one of several ranks, else one rank; a program started by hand never
 // touches MPI. Once per process; MPI ends with the last of the communicators made of it. A watchdog ends the job when a
-// rank dies, stops, or makes others wait in a collective for longer than `timeout` seconds; 0 waits for ever.
-std::unique_ptr<Communicator> open_world(double timeout = 60);
+// rank dies, stops, or makes others wait in a collective for longer than it may.
+std::unique_ptr<Communicator> open_world(Patience patience = {});
 const WorldInfo& world_info();  // after open_world()
 
 // The GPUs of a host go to its ranks in turn; where there are fewer, ranks share them.

@@ -50,7 +50,8 @@ void RunConfig::Parallel::fields(Fields& f) {
     "the fewer bytes");
   f("tp", tp, "ranks along heads and hidden widths");
   f("interleave", interleave, "pieces of consecutive blocks per rank of the pipeline; more than 1 interleaves them");
-  f("timeout", timeout, "seconds after which a rank that does not answer ends the job");
+  f("timeout", timeout, "seconds after which a rank that does not answer ends the job; 0 watches nobody");
+  f("io_timeout", io_timeout, "seconds that the others wait for a rank that reads or writes a file; 0: for ever");
   f("compare_calls", compare_calls, "ranks compare each collective before it begins and name who differs; slower");
 }
 
@@ -88,6 +89,8 @@ void RunConfig::check_values() const {
         parallel.interleave);
   check(parallel.cp_mode == "auto" || parallel.cp_mode == "tokens" || parallel.cp_mode == "heads",
         "parallel.cp_mode={}: auto, tokens and heads are known", parallel.cp_mode);
+  check(parallel.timeout >= 0 && parallel.io_timeout >= 0,
+        "parallel.timeout={} and parallel.io_timeout={} must not be negative", parallel.timeout, parallel.io_timeout);
   for (std::int64_t size : {parallel.pp, parallel.dp, parallel.cp, parallel.tp})
     check(size >= 0 && size <= 32768, "parallel: an axis of {} ranks; between 1 and 32768 are possible", size);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "data/config.hpp"
 #include "models/view_synthesis.hpp"
+#include "parallel/verdict.hpp"
 #include "train/learner.hpp"
 
 namespace lact {
@@ -32,8 +33,9 @@ struct RunConfig {
   } compute;
   struct Parallel {
     std::string cp_mode = "auto";
-    std::int64_t pp = 1, dp = 0, cp = 1, tp = 1, interleave = 1, timeout = 60;
+    std::int64_t pp = 1, dp = 0, cp = 1, tp = 1, interleave = 1, timeout = 60, io_timeout = 1800;
     bool compare_calls = false;
+    Patience patience() const { return {.timeout = double(timeout), .io_timeout = double(io_timeout)}; }
     void fields(Fields& f);
   } parallel;
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/check.hpp"
+#include "base/file_work.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 
@@ -143,6 +144,7 @@ Path data_beside(const Path& data, const std::string& run_dir, const std::string
 }  // namespace
 
 void check_usable(const std::string& folder) {
+  const FileWork work("opening", folder);
   if (!fs::exists(folder)) return;
   check(fs::is_directory(folder), "run.dir={} is a file", folder);
   if (fs::exists(folder + "/config.yaml")) return;

@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "base/file_work.hpp"
 #include "base/log.hpp"
 #include "files/hdf5.hpp"
 #include "files/json.hpp"
@@ -129,6 +130,7 @@ void Trainer::resume() {
 }
 
 void Trainer::begin_folder() {
+  const FileWork work("opening", cfg_.run.dir);
   auto make = [&](const std::string& folder) {
     std::error_code error;
     std::filesystem::create_directories(cfg_.run.dir + folder, error);
@@ -222,6 +224,7 @@ void Trainer::evaluate_now(std::int64_t step) {
   damage_.tell(*source_, loaded_.mesh->world());
   NamedValues values = e.values();
   if (values.empty() || !loaded_.first_rank()) return;
+  const FileWork work("writing an evaluation into", cfg_.run.dir);
   report_->evaluation(step, values);
   std::string sheet = cfg_.run.dir + fill("/images/step_{:08d}.png", {step});
   try {

@@ -287,6 +287,39 @@ class Training(OfRanks):
         self.assert_one_line(err, "rank 0 on ", " has stopped", "waits for it in ", " of ")
         self.assert_nothing_stays()
 
+    def slow(self, *words):
+        """Training whose checkpoints take 4 seconds longer to become durable, on rank 1 alone, with a timeout of 2."""
+        slow = self.folder / "slow.so"
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", slow, HOUSE / "tests/launch/slow_fsync.c", "-ldl"], check=True)
+        return [*RUN, "-n", "2", "--", "env", f"LD_PRELOAD={slow}", *self.train("parallel.cp=1", "parallel.timeout=2", "train.checkpoint_every=2",
+                                                                                             *words)]
+
+    def test_a_slow_checkpoint_is_waited_for_and_named(self):
+        status, _, err = self.run_to_end(self.slow("train.steps=2"))
+        self.assertEqual(status, 0, err)
+        self.assertEqual(self.saved(), 1)
+        remarks = self.lines(err, "warning: rank 1 on ", f"has been writing {self.folder}/run/checkpoints/step_00000002.h5 for ",
+                             "rank 0 on ", " waits for it in all_gather ", "parallel.io_timeout=1800")
+        self.assertEqual(len(remarks), 1, err)
+
+    def test_a_checkpoint_that_takes_too_long_is_named_with_the_key_to_raise(self):
+        status, _, err = self.run_to_end(self.slow("train.steps=2", "parallel.io_timeout=3"))
+        self.assertEqual(status, 1, err)
+        self.assert_one_line(err, "rank 1 on ", f"has been writing {self.folder}/run/checkpoints/step_00000002.h5 for ",
+                             "longer than parallel.io_timeout=3")
+        self.assert_nothing_stays()
+
+    def test_a_rank_that_dies_or_stops_while_it_saves_is_found_in_time(self):
+        for misdeed, said in (signal.SIGKILL, " died"), (signal.SIGSTOP, " has stopped"):
+            run = self.start(self.slow("train.steps=2", f"run.dir={self.folder}/{misdeed}"))
+            partial = self.folder / f"{misdeed}/checkpoints/step_00000002.h5.partial"
+            self.assertTrue(comes_true(partial.exists), run.said())
+            os.kill(self.rank(1), misdeed)
+            status, _, err = run.wait(8)
+            self.assertNotIn(status, (0, 2, 75), err)
+            self.assert_one_line(err, "rank 1 on ", said)
+            self.assert_nothing_stays()
+
     def test_a_wrong_config_is_said_once_and_not_tried_again(self):
         for wrong, said in ("train.stepps=3", "did you mean 'train.steps'?"), ("parallel.cp=3", "possible with 2 ranks"):
             status, _, err = self.run_to_end([*RUN, "-n", "2", "--restarts", "3", "--", *self.train(wrong)])

@@ -33,7 +33,7 @@ void do_it(const std::string& what) {
 }
 
 int run(const std::string& folder, int steps, double timeout, const Misdeed& misdeed) {
-  const auto world = open_world(timeout);
+  const auto world = open_world({.timeout = timeout});
   const auto line = world->split(0, world->rank(), "cp");
   const auto device = Device::open(Backend::cpu);
   int done = 0;

@@ -311,7 +311,8 @@ TEST_F(BadInput, HelpIsEverywhereAndHasAnExample) {
   for (const std::string key :
        {"data.path", "run.dir", "train.steps", "train.seed", "train.precision", "train.deterministic",
         "train.eval_every", "train.checkpoint_every", "train.keep_checkpoints", "compute.device", "compute.threads",
-        "parallel.pp", "parallel.dp", "parallel.cp", "parallel.tp", "parallel.timeout", "model.file"})
+        "parallel.pp", "parallel.dp", "parallel.cp", "parallel.tp", "parallel.timeout", "parallel.io_timeout",
+        "model.file"})
     EXPECT_NE(keys.out.find(key + " "), std::string::npos) << key;
 }
 

@@ -17,6 +17,7 @@ namespace {
 
 using State = Watched::State;
 constexpr double timeout = 10;
+constexpr Patience patience{.timeout = timeout, .io_timeout = 100};
 
 // Ranks with a line "cp" of all of them; each has begun some collectives of it.
 class Ranks {
@@ -49,25 +50,36 @@ class Ranks {
   std::vector<Watched> watched_;
 };
 
+template <std::size_t n>
+void put_text(std::array<char, n>& into, const std::string& text) {
+  into = {};
+  std::ranges::copy(text, into.begin());
+}
+
+std::vector<Watched> with_silence(std::vector<Watched> ranks, int r, double seconds) {
+  ranks[std::size_t(r)].silent = seconds;
+  return ranks;
+}
+
 TEST(Verdict, RanksThatComputeForHoursAreNotBlamed) {
   Ranks ranks({5, 5, 5});
   EXPECT_FALSE(gone(ranks.now(), timeout));
-  EXPECT_FALSE(awaited(ranks.now(), timeout));
+  EXPECT_FALSE(awaited(ranks.now(), patience));
   ranks.waits(0, 5, 9);
   ranks.waits(1, 5, 1);
-  EXPECT_FALSE(awaited(ranks.now(), timeout)) << "nobody has waited for longer than the timeout";
+  EXPECT_FALSE(awaited(ranks.now(), patience)) << "nobody has waited for longer than the timeout";
 }
 
 TEST(Verdict, TheMemberWithTheLowestSequenceNumberIsNamed) {
   Ranks ranks({17, 16, 15, 17});
   for (int r : {0, 3}) ranks.waits(r, 17, 11);
   ranks.waits(2, 15, 12), ranks.computes(2);
-  const auto v = awaited(ranks.now(), timeout);
+  const auto v = awaited(ranks.now(), patience);
   ASSERT_TRUE(v);
   EXPECT_EQ(v->rank, 2);
   EXPECT_EQ(v->sentence,
             "rank 2 on h2 has not come to all_reduce 17 of cp, where rank 0 on h0 has waited for 11.0 s; it was last "
-            "seen computing after all_reduce 15 of cp");
+            "seen computing after all_reduce 15 of cp; parallel.timeout=10");
 }
 
 TEST(Verdict, WhoWaitsAlongAnotherLineIsNotToBlameButWhoItWaitsFor) {
@@ -78,43 +90,45 @@ TEST(Verdict, WhoWaitsAlongAnotherLineIsNotToBlameButWhoItWaitsFor) {
   ranks.activity(2).lines[std::size_t(line)].begun = 3;
   ranks.waits(0, 8, 12);
   ranks.waits(1, 4, 11, line, Op::all_gather);
-  const auto v = awaited(ranks.now(), timeout);
+  const auto v = awaited(ranks.now(), patience);
   ASSERT_TRUE(v);
   EXPECT_EQ(v->rank, 2);
   EXPECT_NE(v->sentence.find("rank 2 on h2 has not come to all_gather 4 of dp, where rank 1 on h1"), std::string::npos)
       << v->sentence;
   ranks.waits(1, 4, 0.5, line, Op::all_gather);  // it gets on, so it is late by itself
-  EXPECT_EQ(awaited(ranks.now(), timeout)->rank, 1);
+  EXPECT_EQ(awaited(ranks.now(), patience)->rank, 1);
 }
 
 TEST(Verdict, WhoHasLeftOrHasBegunWithoutFinishingIsNamed) {
   Ranks ranks({3, 2, 3});
   ranks.waits(0, 3, 11), ranks.waits(2, 3, 11);
   ranks.watched(1).state = State::left;
-  EXPECT_NE(awaited(ranks.now(), timeout)->sentence.find("rank 1 on h1 has not come to all_reduce 3 of cp"),
+  EXPECT_NE(awaited(ranks.now(), patience)->sentence.find("rank 1 on h1 has not come to all_reduce 3 of cp"),
             std::string::npos);
-  EXPECT_NE(awaited(ranks.now(), timeout)->sentence.find("it has left"), std::string::npos);
+  EXPECT_NE(awaited(ranks.now(), patience)->sentence.find("it has left"), std::string::npos);
   Ranks begun({3, 3, 3});
   begun.waits(0, 3, 11), begun.waits(2, 3, 11);
   EXPECT_EQ(
-      awaited(begun.now(), timeout)->sentence,
+      awaited(begun.now(), patience)->sentence,
       "rank 1 on h1 does not finish all_reduce 3 of cp, where rank 0 on h0 has waited for 11.0 s; it was last seen "
-      "before its first collective");
+      "before its first collective; parallel.timeout=10");
 }
 
 TEST(Verdict, ACollectiveToWhichAllHaveComeIsNamedWithItsRank) {
   Ranks ranks({3, 3});
   ranks.waits(0, 3, 11), ranks.waits(1, 3, 12);
-  const auto v = awaited(ranks.now(), timeout);
+  const auto v = awaited(ranks.now(), patience);
   ASSERT_TRUE(v);
-  EXPECT_EQ(v->sentence, "rank 1 on h1 has waited for 12.0 s in all_reduce 3 of cp, to which all its ranks have come");
+  EXPECT_EQ(v->sentence,
+            "rank 1 on h1 has waited for 12.0 s in all_reduce 3 of cp, to which all its ranks have come; "
+            "parallel.timeout=10");
 }
 
 TEST(Verdict, AMessageThatDoesNotComeNamesAMemberThatDoesNotWait) {
   Ranks ranks({0, 0, 0});
   ranks.waits(0, 0, 11, 0, Op::exchange), ranks.waits(2, 0, 3, 0, Op::exchange);
   ranks.activity(0).blocked.exchange = 17;
-  const auto v = awaited(ranks.now(), timeout);
+  const auto v = awaited(ranks.now(), patience);
   ASSERT_TRUE(v);
   EXPECT_EQ(v->rank, 1);
   EXPECT_NE(v->sentence.find("exchange 17 of cp"), std::string::npos) << v->sentence;
@@ -134,6 +148,76 @@ TEST(Verdict, ALostRankComesBeforeASilentOneAndTheLowestSequenceFirst) {
             "rank 2 on h2 died; it was last seen computing after all_reduce 7 of cp");
   for (int r : {1, 2, 3}) ranks.watched(r).state = State::left;
   EXPECT_FALSE(gone(ranks.now(), timeout)) << "ranks that have finished are silent for good";
+}
+
+TEST(Verdict, WhileARankIsAtAFileNobodysWaitCounts) {
+  Ranks ranks({3, 2, 3});
+  ranks.waits(0, 3, 60), ranks.waits(2, 3, 60);
+  std::vector<Watched> now = ranks.now();
+  put_text(now[1].last.files, "writing a/step_4.h5");
+  now[1].last.at_files = 50, now[1].last.since_files = 0;
+  EXPECT_FALSE(awaited(now, patience));
+  EXPECT_EQ(
+      excused(now, patience)->sentence,
+      "rank 1 on h1 has been writing a/step_4.h5 for 50.0 s, and rank 0 on h0 waits for it in all_reduce 3 of cp; "
+      "parallel.io_timeout=100 ends the job");
+  EXPECT_NE(gone(with_silence(now, 1, 6), timeout)->sentence.find("rank 1 on h1 has stopped"), std::string::npos)
+      << "a rank that is stopped or killed at a file is not excused";
+
+  now[1].last.at_files = 101;
+  EXPECT_FALSE(excused(now, patience));
+  EXPECT_EQ(awaited(now, patience)->sentence,
+            "rank 1 on h1 has been writing a/step_4.h5 for 101.0 s, longer than parallel.io_timeout=100; rank 0 on h0 "
+            "waits for it in all_reduce 3 of cp");
+  EXPECT_FALSE(awaited(now, {.timeout = timeout, .io_timeout = 0})) << "0 waits for ever";
+
+  now[1].last.files = {}, now[1].last.at_files = 0, now[1].last.since_files = 9;
+  EXPECT_FALSE(awaited(now, patience)) << "it has the timeout to come when it is done with the file";
+  now[1].last.since_files = 11;
+  EXPECT_EQ(awaited(now, patience)->rank, 1);
+}
+
+TEST(Verdict, WhoWaitsForARankThatWaitsForAFileWaitsForTheFile) {
+  Ranks ranks({8, 7, 7});
+  const int line = ranks.activity(1).line_of("dp", {1, 2});
+  ranks.activity(2).line_of("dp", {1, 2});
+  ranks.activity(1).lines[std::size_t(line)].begun = 4;
+  ranks.activity(2).lines[std::size_t(line)].begun = 3;
+  ranks.waits(0, 8, 40);
+  ranks.waits(1, 4, 30, line, Op::all_gather);
+  std::vector<Watched> now = ranks.now();
+  put_text(now[2].last.files, "reading pictures of /data");
+  now[2].last.at_files = 30, now[2].last.since_files = 0;
+  EXPECT_FALSE(awaited(now, patience));
+  EXPECT_EQ(excused(now, patience)->rank, 2);
+}
+
+TEST(Verdict, ALongPathKeepsItsEnd) {
+  const Activity activity;
+  const std::string path = "/shared" + std::string(300, 'x') + "/checkpoints/step_00000004.h5";
+  Observer observer(activity, "h", [&] { return FileWork::Seen{"writing " + path, 990, -1}; });
+  const Sighting s = observer.look(1000);
+  const std::string shown = s.files.data();
+  EXPECT_TRUE(shown.starts_with("writing /shared")) << shown;
+  EXPECT_TRUE(shown.ends_with("xx/checkpoints/step_00000004.h5")) << shown;
+  EXPECT_EQ(s.at_files, 10);
+  EXPECT_EQ(s.since_files, 0);
+}
+
+TEST(FileWork, TellsWhatBeganFirstAndWhenTheLastOneEnded) {
+  EXPECT_EQ(FileWork::seen().what, "");
+  {
+    const FileWork outer("reading the scenes of", "/data");
+    const FileWork inner("reading", "/data/a.png");
+    EXPECT_EQ(FileWork::seen().what, "reading the scenes of /data");
+    std::jthread([] {
+      FileWork::leave_out_this_thread();
+      const FileWork ahead("reading", "/data/b.png");
+      EXPECT_EQ(FileWork::seen().what, "reading the scenes of /data");
+    });
+  }
+  EXPECT_EQ(FileWork::seen().what, "");
+  EXPECT_NEAR(FileWork::seen().ended, steady_seconds(), 1);
 }
 
 TEST(Launch, RanksMeetWhereTheirLauncherSays) {
@@ -199,12 +283,17 @@ class Star : public testing::Test {
       const std::scoped_lock held(mutex_);
       said_.push_back(sentence);
     };
+    const auto remark = [this](const std::string& sentence) {
+      const std::scoped_lock held(mutex_);
+      remarked_.push_back(sentence);
+    };
     const auto end = [this, r] {
       const std::scoped_lock held(mutex_);
       ended_.insert(r);
     };
     auto& dog = dogs_[std::size_t(r)];
-    dog = std::make_unique<Watchdog>(launch, activities_[std::size_t(r)], 2, Watchdog::Ending{say, end});
+    dog = std::make_unique<Watchdog>(launch, activities_[std::size_t(r)], Patience{2, 4},
+                                     Watchdog::Ending{say, end, remark});
   }
   Activity& activity(int r) { return activities_[std::size_t(r)]; }
   void leave(int r) { dogs_[std::size_t(r)].reset(); }
@@ -223,11 +312,23 @@ class Star : public testing::Test {
     const std::scoped_lock held(mutex_);
     return said_;
   }
+  std::vector<std::string> remarked() {
+    const std::scoped_lock held(mutex_);
+    return remarked_;
+  }
+  void wait_in_the_first_collective(std::initializer_list<int> waiting) {
+    for (int r : waiting) {
+      activity(r).lines[0].begun = 1;
+      auto& b = activity(r).blocked;
+      b.sequence = 1, b.since = steady_seconds();
+      b.line = b.last = 0;
+    }
+  }
 
   const std::string job_ = "star" + std::to_string(::getpid());
   std::array<Activity, ranks> activities_;
   std::mutex mutex_;
-  std::vector<std::string> said_;
+  std::vector<std::string> said_, remarked_;
   std::set<int> ended_;
   std::array<std::unique_ptr<Watchdog>, ranks> dogs_;  // last: they end before what they use
 };
@@ -240,16 +341,38 @@ TEST_F(Star, RanksThatFinishOneAfterTheOtherLeaveInPeace) {
 }
 
 TEST_F(Star, ARankThatKeepsTheOthersWaitingEndsAllOfThemWithOneSentence) {
-  for (int r : {0, 2}) {
-    activity(r).lines[0].begun = 1;
-    auto& b = activity(r).blocked;
-    b.sequence = 1, b.since = steady_seconds();
-    b.line = b.last = 0;
-  }
+  wait_in_the_first_collective({0, 2});
   EXPECT_TRUE(comes_true([&] { return ended() == std::set{0, 1, 2}; }, 10));
   ASSERT_EQ(said().size(), 1u);
   EXPECT_TRUE(said()[0].starts_with("rank 1 on ")) << said()[0];
   EXPECT_NE(said()[0].find(" has not come to all_reduce 1 of cp"), std::string::npos) << said()[0];
+}
+
+TEST_F(Star, AFileIsWaitedForAndNamedOnceAndTimeBeginsAnewWhenItIsDone) {
+  wait_in_the_first_collective({0, 2});
+  {
+    const FileWork work("writing", "runs/a/checkpoints/step_00000004.h5");
+    pause_for(3);  // longer than the timeout of 2 seconds
+    EXPECT_TRUE(ended().empty());
+    ASSERT_EQ(remarked().size(), 1u);
+    EXPECT_NE(remarked()[0].find("has been writing runs/a/checkpoints/step_00000004.h5 for "), std::string::npos)
+        << remarked()[0];
+    EXPECT_NE(remarked()[0].find("parallel.io_timeout=4 ends the job"), std::string::npos) << remarked()[0];
+  }
+  pause_for(1);
+  EXPECT_TRUE(ended().empty()) << "who was at the file has its time to come";
+  EXPECT_TRUE(comes_true([&] { return ended() == std::set{0, 1, 2}; }, 10));
+  ASSERT_EQ(said().size(), 1u);
+  EXPECT_NE(said()[0].find(" has not come to all_reduce 1 of cp"), std::string::npos) << said()[0];
+}
+
+TEST_F(Star, AFileThatTakesTooLongEndsAllOfThem) {
+  wait_in_the_first_collective({0, 2});
+  const FileWork work("writing", "runs/a/checkpoints/step_00000004.h5");
+  EXPECT_TRUE(comes_true([&] { return ended() == std::set{0, 1, 2}; }, 12));
+  ASSERT_EQ(said().size(), 1u);
+  EXPECT_TRUE(said()[0].starts_with("rank 1 on ")) << said()[0];
+  EXPECT_NE(said()[0].find("longer than parallel.io_timeout=4; rank "), std::string::npos) << said()[0];
 }
 
 TEST_F(Star, ARankThatFailsSpeaksForItself) {
