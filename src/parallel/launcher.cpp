@@ -1,7 +1,6 @@
 #include "parallel/launcher.hpp"
 
 #include <algorithm>
-#include <iterator>
 
 #include "base/check.hpp"
 
@@ -21,30 +20,6 @@ int number_of(const Environment& env, std::initializer_list<const char*> names, 
   return is_number ? std::stoi(text) : otherwise;
 }
 
-// The addresses in mpirun's "1213464576.0;tcp://10.99.0.1,192.168.0.1:59343;tcp6://...": of the host it runs on, which
-// is rank 0's unless other hosts were asked for.
-std::vector<std::string> addresses_in(const std::string& uri) {
-  std::vector<std::string> found;
-  const std::string scheme = ";tcp://";
-  std::size_t at = uri.find(scheme);
-  if (at == std::string::npos) return found;
-  at += scheme.size();
-  const std::size_t end = std::min(uri.find(':', at), uri.size());
-  for (std::size_t comma = at; at < end; at = comma + 1) {
-    comma = std::min(uri.find(',', at), end);
-    found.push_back(uri.substr(at, comma - at));
-  }
-  return found;
-}
-
-// The first of Slurm's "node[007-012,20],other": node007.
-std::string first_node(const std::string& list) {
-  const std::size_t bracket = list.find_first_of("[,");
-  if (bracket == std::string::npos || list[bracket] == ',') return list.substr(0, bracket);
-  const std::size_t end = list.find_first_of("-,]", bracket);
-  return list.substr(0, bracket) + list.substr(bracket + 1, end - bracket - 1);
-}
-
 }  // namespace
 
 bool started_as_a_rank(const Environment& env) {
@@ -62,18 +37,7 @@ Launch launch_of(const Environment& env) {
   Launch l;
   l.rank = number_of(env, {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}, 0);
   l.ranks = number_of(env, {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1);
-  l.job = first_of(env, {"PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "PMI_JOBID"});
-  const std::string asked = first_of(env, {"LACT_STATUS_ADDRESS"});
-  const bool one_host = number_of(env, {"OMPI_COMM_WORLD_LOCAL_SIZE"}, 0) == l.ranks ||
-                        first_of(env, {"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_NODES"}) == "1";
-  if (!asked.empty()) l.meeting.push_back(asked);
-  // mpirun puts rank 0 on the first host of its list, but on its own if that is in the list, too.
-  if (one_host)
-    l.meeting.push_back("127.0.0.1");
-  else if (env("OMPI_MCA_orte_hnp_uri") != nullptr)
-    std::ranges::copy(addresses_in(env("OMPI_MCA_orte_hnp_uri")), std::back_inserter(l.meeting));
-  else if (env("SLURM_STEP_NODELIST") != nullptr)
-    l.meeting.push_back(first_node(env("SLURM_STEP_NODELIST")));
+  l.status_address = first_of(env, {"LACT_STATUS_ADDRESS"});
   return l;
 }
 

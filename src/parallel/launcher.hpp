@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <functional>
 #include <string>
-#include <vector>
 
 namespace lact {
 
@@ -15,9 +14,7 @@ bool started_as_a_rank(const Environment& env = std::getenv);
 
 struct Launch {
   int rank = 0, ranks = 1;
-  std::string job;  // the same on all ranks of a job, and on those of no other
-  // Where rank 0 may be, in the order to try: names or addresses. Empty where the launcher does not say.
-  std::vector<std::string> meeting;
+  std::string status_address;  // LACT_STATUS_ADDRESS: of rank 0's host, where its routes do not tell which is right
 };
 Launch launch_of(const Environment& env = std::getenv);
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <exception>
 #include <list>
+#include <optional>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
@@ -69,6 +70,7 @@ class Job {
 
  private:
   void share_memory();
+  Meeting meet(const Launch& launch);
   struct Free {
     int arena;
     std::vector<std::byte*> others;
@@ -79,10 +81,10 @@ class Job {
   int host_number_ = 0, local_rank_ = 0;
   std::vector<std::byte*> bases_;  // by local rank
   std::list<Free> free_;
-  Watchdog watchdog_;  // from before MPI until after it
+  std::optional<Watchdog> watchdog_;  // until after MPI
 };
 
-Job::Job(const Launch& launch, Patience patience) : watchdog_(launch, activity, patience) {
+Job::Job(const Launch& launch, Patience patience) {
   int initialised = 0, level = 0;
   MPI_Initialized(&initialised);
   check(!initialised, "MPI can be started once per process, and was started before");
@@ -102,6 +104,7 @@ Job::Job(const Launch& launch, Patience patience) : watchdog_(launch, activity, 
   const auto hosts = gathered(world_, host_number_);
   w.hosts = 0;
   for (std::size_t r = 0; r < hosts.size(); ++r) w.hosts += hosts[r] == int(r);
+  watchdog_.emplace(launch, meet(launch), activity, patience);
   char text[MPI_MAX_LIBRARY_VERSION_STRING];
   int length = 0;
   MPI_Get_library_version(text, &length);
@@ -115,6 +118,17 @@ Job::Job(const Launch& launch, Patience patience) : watchdog_(launch, activity, 
   w.places = gathered(world_, place_of_this_process());
   w.activity = &activity;
   share_memory();
+}
+
+// Where the watchdogs meet: on the loopback of the one host, or on the interfaces that lead to the others.
+Meeting Job::meet(const Launch& launch) {
+  const bool one_host = info().hosts == 1;
+  const auto hosts = gathered(world_, one_host ? HostAddresses{} : addresses_of_this_host());
+  Meeting m;
+  if (info().rank == 0)
+    m = Meeting::open(one_host ? std::vector{loopback()} : addresses_towards(hosts, launch.status_address));
+  ok(MPI_Bcast(&m.invitation, sizeof m.invitation, MPI_BYTE, 0, world_), "MPI_Bcast");
+  return m;
 }
 
 // How many arenas per rank fit into the memory that the host shares; containers often have little. Asked before, since

@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -287,6 +288,31 @@ class Training(OfRanks):
             self.assertNotIn(status, (0, 2, 75), err)
             self.assert_one_line(err, "rank 1 on ", said)
             self.assert_nothing_stays()
+
+    def test_strangers_at_the_watchdogs_port_are_cut_off_and_harm_nobody(self):
+        run = self.start_ranks("parallel.timeout=4")
+        [(address, port)] = self.watchdogs_doors()
+        self.assertEqual(address, "127.0.0.1")
+        memory = pathlib.Path(f"/proc/{self.rank(0)}/statm")
+        before, rows = int(memory.read_text().split()[1]), len(self.rows())
+        idle = [socket.create_connection((address, port), 5) for _ in range(100)]
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            try:
+                with socket.create_connection((address, port), 5) as stranger:
+                    stranger.sendall(bytes(1 << 20))
+            except OSError:
+                pass  # cut off
+        for stranger in idle:
+            stranger.settimeout(5)
+            self.assertEqual(stranger.recv(1), b"")
+            stranger.close()
+        self.assertGreater(len(self.rows()), rows)
+        self.assertLess((int(memory.read_text().split()[1]) - before) * os.sysconf("SC_PAGE_SIZE"), 32 << 20)
+        run.send(signal.SIGTERM)
+        status, _, err = run.wait()
+        self.assertEqual(status, 75, err)
+        self.assertEqual(self.lines(err, "lact: "), [], err)
 
     def test_a_wrong_config_is_said_once_and_not_tried_again(self):
         for wrong, said in ("train.stepps=3", "did you mean 'train.steps'?"), ("parallel.cp=3", "possible with 2 ranks"):
