@@ -45,6 +45,14 @@ std::vector<T> gathered(MPI_Comm comm, const T& mine) {
   return all;
 }
 
+std::string library_version() {  // "Open MPI v4.1.4": what comes before the packager's words
+  char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  const std::string all(text, std::size_t(length));
+  return all.substr(0, all.find_first_of(",\n"));
+}
+
 // MPI of this process, from MPI_Init to MPI_Finalize, and the memory that the ranks of this host share.
 class Job {
  public:
@@ -94,6 +102,8 @@ Job::Job(const Launch& launch, Patience patience) {
   WorldInfo& w = info();
   MPI_Comm_rank(world_, &w.rank);
   MPI_Comm_size(world_, &w.ranks);
+  w.library = library_version();
+  check_that_mpi_knows(launch, w.ranks, w.library);
   ok(MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, w.rank, MPI_INFO_NULL, &host_), "MPI_Comm_split_type");
   MPI_Comm_set_errhandler(host_, MPI_ERRORS_RETURN);
   MPI_Comm_rank(host_, &w.local_rank);
@@ -104,14 +114,11 @@ Job::Job(const Launch& launch, Patience patience) {
   const auto hosts = gathered(world_, host_number_);
   w.hosts = 0;
   for (std::size_t r = 0; r < hosts.size(); ++r) w.hosts += hosts[r] == int(r);
-  watchdog_.emplace(launch, meet(launch), activity, patience);
-  char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  watchdog_.emplace(w.rank, w.ranks, meet(launch), activity, patience);
+  char name[MPI_MAX_PROCESSOR_NAME];
   int length = 0;
-  MPI_Get_library_version(text, &length);
-  w.library = std::string(text, std::size_t(length));
-  w.library = w.library.substr(0, w.library.find(','));
-  MPI_Get_processor_name(text, &length);
-  w.host = std::string(text, std::size_t(length));
+  MPI_Get_processor_name(name, &length);
+  w.host = std::string(name, std::size_t(length));
   w.thread_level = level == MPI_THREAD_MULTIPLE     ? "multiple"
                    : level == MPI_THREAD_SERIALIZED ? "serialized"
                                                     : "funneled";

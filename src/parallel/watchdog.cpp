@@ -31,16 +31,17 @@ std::string host_name() {
 
 class Post {  // what both ends share: who we are, and a clock that is not fooled when the whole host was asleep
  public:
-  Post(const Launch& l, Meeting meeting, const Activity& activity, Patience patience, Watchdog::Ending ending,
+  Post(int rank, int ranks, Meeting meeting, const Activity& activity, Patience patience, Watchdog::Ending ending,
        const std::atomic<bool>& failed)
-      : launch_(l),
+      : rank_(rank),
+        count_(ranks),
         meeting_(std::move(meeting)),
         patience_(patience),
         ending_(std::move(ending)),
         failed_(failed),
         observer_(activity, host_name()) {
     frame_.secret = meeting_.invitation.secret;
-    frame_.rank = l.rank;
+    frame_.rank = rank;
   }
 
  protected:
@@ -71,7 +72,7 @@ class Post {  // what both ends share: who we are, and a clock that is not foole
 
   Link link_to(Socket s) const { return {std::move(s), meeting_.invitation.secret}; }
 
-  const Launch launch_;
+  const int rank_, count_;
   const Meeting meeting_;
   const Patience patience_;
   const Watchdog::Ending ending_;
@@ -106,7 +107,7 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
 
  private:
   bool open() {
-    ranks_.resize(std::size_t(launch_.ranks));
+    ranks_.resize(std::size_t(count_));
     links_.resize(ranks_.size());
     heard_.resize(ranks_.size(), 0);
     if (meeting_.doors.empty())
@@ -291,11 +292,11 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
   // When rank 0 cannot speak, rank 1 does; the others only when they still live long after that.
   double patience() const {
     if (failed_at_ > 0) return seconds_to_say_why;
-    return launch_.rank == 1 ? 5 * tick : seconds_of_silence;
+    return rank_ == 1 ? 5 * tick : seconds_of_silence;
   }
 
   Link link_;
-  std::vector<Watched> ranks_ = std::vector<Watched>(std::size_t(launch_.rank) + 1);  // rank 0 and this one
+  std::vector<Watched> ranks_ = std::vector<Watched>(std::size_t(rank_) + 1);  // rank 0 and this one
   double heard_ = 0, failed_at_ = 0;
 };
 
@@ -307,17 +308,17 @@ Watchdog::Ending Watchdog::end_process() {
           [](const std::string& sentence) { log::warning("{}", sentence); }};
 }
 
-Watchdog::Watchdog(const Launch& launch, Meeting meeting, const Activity& activity, Patience patience, Ending ending) {
-  if (launch.ranks < 2 || patience.timeout <= 0) return;
+Watchdog::Watchdog(int rank, int ranks, Meeting meeting, const Activity& activity, Patience patience, Ending ending) {
+  if (ranks < 2 || patience.timeout <= 0) return;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);  // signals are for the program's threads
-  thread_ = std::jthread([this, launch, meeting = std::move(meeting), &activity, patience,
+  thread_ = std::jthread([this, rank, ranks, meeting = std::move(meeting), &activity, patience,
                           ending = std::move(ending)](const std::stop_token& stop) mutable {
-    if (launch.rank == 0)
-      Centre(launch, std::move(meeting), activity, patience, ending, failed_).run(stop);
+    if (rank == 0)
+      Centre(rank, ranks, std::move(meeting), activity, patience, ending, failed_).run(stop);
     else
-      Ray(launch, std::move(meeting), activity, patience, ending, failed_).run(stop);
+      Ray(rank, ranks, std::move(meeting), activity, patience, ending, failed_).run(stop);
   });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

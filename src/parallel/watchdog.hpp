@@ -3,7 +3,6 @@
 #pragma once
 #include <thread>
 
-#include "parallel/launcher.hpp"
 #include "parallel/meeting.hpp"
 #include "parallel/verdict.hpp"
 
@@ -19,7 +18,7 @@ class Watchdog {
   static Ending end_process();  // prints the sentence; ends with status 1, whatever other threads do
 
   // The activity outlives the watchdog.
-  Watchdog(const Launch& launch, Meeting meeting, const Activity& activity, Patience patience,
+  Watchdog(int rank, int ranks, Meeting meeting, const Activity& activity, Patience patience,
            Ending ending = end_process());
   // Takes leave; on the way out of an error the others are told that this rank says why itself.
   ~Watchdog();

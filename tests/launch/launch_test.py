@@ -49,6 +49,22 @@ class Command(OfRanks):
         self.assertEqual(len(self.lines(err, "--allow-root")), int(os.geteuid() == 0), err)
 
 
+class AnotherMpi(OfRanks):
+    def test_its_mpirun_is_refused(self):
+        (self.folder / "mpirun").write_text("#!/bin/sh\necho 'HYDRA build details:'\n")
+        (self.folder / "mpirun").chmod(0o755)
+        status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "true"], PATH=f"{self.folder}:{os.environ['PATH']}")
+        self.assertEqual((status, err), (1, f"launch/run: {self.folder}/mpirun is not the mpirun of Open MPI; put that before it in PATH\n"))
+
+    def test_a_rank_that_mpi_does_not_know_says_so_and_writes_nothing(self):
+        for size, rank in ("PMI_SIZE", "PMI_RANK"), ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"):
+            status, out, err = self.run_to_end(self.train("train.steps=2"), **{size: "2", rank: "0"})
+            self.assertEqual((status, out), (1, ""))
+            self.assertRegex(err, rf"^\[rank 0\] lact: started as rank 0 of 2 \({size}\), but MPI \(Open MPI v\S+\) knows of 1 rank: "
+                                  r"mpirun belongs to another MPI; .*\n$")
+            self.assertFalse((self.folder / "run").exists())
+
+
 class Share(OfRanks):
     def test_the_cores_are_split_over_the_ranks(self):
         status, out, err = self.run_to_end([*RUN, "-n", str(CORES), "--", "sh", "-c", "grep Cpus_allowed_list /proc/self/status"])

@@ -4,39 +4,15 @@
 
 #include <array>
 #include <fstream>
-#include <map>
 #include <mutex>
 #include <set>
 
-#include "base/check.hpp"
 #include "parallel/watch_link.hpp"
 #include "parallel/watchdog.hpp"
 #include "support/waiting.hpp"
 
 namespace lact {
 namespace {
-
-TEST(Launch, IsReadFromWhatTheLauncherSays) {
-  std::map<std::string, std::string> words;
-  const Environment env = [&](const char* name) {
-    const auto found = words.find(name);
-    return found == words.end() ? nullptr : found->second.c_str();
-  };
-  EXPECT_EQ(launch_of(env).ranks, 1);
-  EXPECT_FALSE(started_as_a_rank(env));
-
-  words = {{"OMPI_COMM_WORLD_RANK", "2"}, {"OMPI_COMM_WORLD_SIZE", "4"}, {"LACT_STATUS_ADDRESS", "head"}};
-  EXPECT_TRUE(started_as_a_rank(env));
-  EXPECT_EQ(launch_of(env).rank, 2);
-  EXPECT_EQ(launch_of(env).ranks, 4);
-  EXPECT_EQ(launch_of(env).status_address, "head");
-
-  words = {{"PMIX_RANK", "5"}, {"SLURM_STEP_NUM_TASKS", "8"}};
-  EXPECT_EQ(launch_of(env).rank, 5);
-  EXPECT_EQ(launch_of(env).ranks, 8);
-  words = {{"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_TASKS", "2"}};
-  EXPECT_THROW(started_as_a_rank(env), Error);
-}
 
 TEST(Meeting, SecretsDifferAndAreComparedWhole) {
   const Secret a = new_secret();
@@ -83,7 +59,6 @@ class Star : public testing::Test {
     }
   }
   void start(int r, Meeting meeting) {
-    const Launch launch{r, ranks, ""};
     const auto say = [this](const std::string& sentence) {
       const std::scoped_lock held(mutex_);
       said_.push_back(sentence);
@@ -97,7 +72,7 @@ class Star : public testing::Test {
       ended_.insert(r);
     };
     auto& dog = dogs_[std::size_t(r)];
-    dog = std::make_unique<Watchdog>(launch, std::move(meeting), activities_[std::size_t(r)], Patience{2, 4},
+    dog = std::make_unique<Watchdog>(r, ranks, std::move(meeting), activities_[std::size_t(r)], Patience{2, 4},
                                      Watchdog::Ending{say, end, remark});
   }
   Activity& activity(int r) { return activities_[std::size_t(r)]; }
