@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <functional>
 #include <string>
-#include <vector>
 
 namespace lact {
 
@@ -14,11 +13,15 @@ using Environment = std::function<const char*(const char* name)>;  // null where
 bool started_as_a_rank(const Environment& env = std::getenv);
 
 struct Launch {
-  int rank = 0, ranks = 1;
-  std::string job;  // the same on all ranks of a job, and on those of no other
-  // Where rank 0 may be, in the order to try: names or addresses. Empty where the launcher does not say.
-  std::vector<std::string> meeting;
+  int rank = 0, ranks = 1;     // 1 also where the launcher says only which rank this is
+  std::string told_by;         // the variable that says so
+  bool in_slurm = false;       // a step of a Slurm job
+  std::string status_address;  // LACT_STATUS_ADDRESS: of rank 0's host, where its routes do not tell which is right
 };
 Launch launch_of(const Environment& env = std::getenv);
+
+std::string how_started(const Launch& l);  // "started as rank 1 of 2 (PMI_SIZE)"
+// Refuses one of several ranks of which MPI knows this one alone: each of them would do all the work, in one folder.
+void check_that_mpi_knows(const Launch& l, int ranks, const std::string& library);
 
 }  // namespace lact

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <exception>
 #include <list>
+#include <optional>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
@@ -44,6 +45,14 @@ std::vector<T> gathered(MPI_Comm comm, const T& mine) {
   return all;
 }
 
+std::string library_version() {  // "Open MPI v4.1.4": what comes before the packager's words
+  char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  int length = 0;
+  MPI_Get_library_version(text, &length);
+  const std::string all(text, std::size_t(length));
+  return all.substr(0, all.find_first_of(",\n"));
+}
+
 // MPI of this process, from MPI_Init to MPI_Finalize, and the memory that the ranks of this host share.
 class Job {
  public:
@@ -69,6 +78,7 @@ class Job {
 
  private:
   void share_memory();
+  Meeting meet(const Launch& launch);
   struct Free {
     int arena;
     std::vector<std::byte*> others;
@@ -79,10 +89,10 @@ class Job {
   int host_number_ = 0, local_rank_ = 0;
   std::vector<std::byte*> bases_;  // by local rank
   std::list<Free> free_;
-  Watchdog watchdog_;  // from before MPI until after it
+  std::optional<Watchdog> watchdog_;  // until after MPI
 };
 
-Job::Job(const Launch& launch, Patience patience) : watchdog_(launch, activity, patience) {
+Job::Job(const Launch& launch, Patience patience) {
   int initialised = 0, level = 0;
   MPI_Initialized(&initialised);
   check(!initialised, "MPI can be started once per process, and was started before");
@@ -92,6 +102,8 @@ Job::Job(const Launch& launch, Patience patience) : watchdog_(launch, activity, 
   WorldInfo& w = info();
   MPI_Comm_rank(world_, &w.rank);
   MPI_Comm_size(world_, &w.ranks);
+  w.library = library_version();
+  check_that_mpi_knows(launch, w.ranks, w.library);
   ok(MPI_Comm_split_type(world_, MPI_COMM_TYPE_SHARED, w.rank, MPI_INFO_NULL, &host_), "MPI_Comm_split_type");
   MPI_Comm_set_errhandler(host_, MPI_ERRORS_RETURN);
   MPI_Comm_rank(host_, &w.local_rank);
@@ -102,19 +114,28 @@ Job::Job(const Launch& launch, Patience patience) : watchdog_(launch, activity, 
   const auto hosts = gathered(world_, host_number_);
   w.hosts = 0;
   for (std::size_t r = 0; r < hosts.size(); ++r) w.hosts += hosts[r] == int(r);
-  char text[MPI_MAX_LIBRARY_VERSION_STRING];
+  watchdog_.emplace(w.rank, w.ranks, meet(launch), activity, patience);
+  char name[MPI_MAX_PROCESSOR_NAME];
   int length = 0;
-  MPI_Get_library_version(text, &length);
-  w.library = std::string(text, std::size_t(length));
-  w.library = w.library.substr(0, w.library.find(','));
-  MPI_Get_processor_name(text, &length);
-  w.host = std::string(text, std::size_t(length));
+  MPI_Get_processor_name(name, &length);
+  w.host = std::string(name, std::size_t(length));
   w.thread_level = level == MPI_THREAD_MULTIPLE     ? "multiple"
                    : level == MPI_THREAD_SERIALIZED ? "serialized"
                                                     : "funneled";
   w.places = gathered(world_, place_of_this_process());
   w.activity = &activity;
   share_memory();
+}
+
+// Where the watchdogs meet: on the loopback of the one host, or on the interfaces that lead to the others.
+Meeting Job::meet(const Launch& launch) {
+  const bool one_host = info().hosts == 1;
+  const auto hosts = gathered(world_, one_host ? HostAddresses{} : addresses_of_this_host());
+  Meeting m;
+  if (info().rank == 0)
+    m = Meeting::open(one_host ? std::vector{loopback()} : addresses_towards(hosts, launch.status_address));
+  ok(MPI_Bcast(&m.invitation, sizeof m.invitation, MPI_BYTE, 0, world_), "MPI_Bcast");
+  return m;
 }
 
 // How many arenas per rank fit into the memory that the host shares; containers often have little. Asked before, since

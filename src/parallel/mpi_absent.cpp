@@ -12,7 +12,8 @@ WorldInfo& info() {
 }  // namespace
 
 std::unique_ptr<Communicator> open_world(Patience) {
-  check(!started_as_a_rank(), "this program was built without MPI and cannot be one of several ranks");
+  check(!started_as_a_rank(), "{}, but this program was built without MPI and cannot be one of several ranks",
+        how_started(launch_of()));
   info().places = {place_of_this_process()};
   info().host = info().places.front().host.data();
   return self_communicator("world");

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -17,13 +18,22 @@ namespace {
 
 using Addresses = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
-Addresses addresses_of(const std::string& host, int port) {
+Addresses addresses_of(const std::string& host) {
   addrinfo wanted{}, *found = nullptr;
   wanted.ai_family = AF_INET;
   wanted.ai_socktype = SOCK_STREAM;
-  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wanted, &found) != 0) found = nullptr;
+  if (getaddrinfo(host.c_str(), nullptr, &wanted, &found) != 0) found = nullptr;
   return {found, &freeaddrinfo};
 }
+
+sockaddr_in as_system(const Address& a) {
+  sockaddr_in s{};
+  s.sin_family = AF_INET;
+  s.sin_port = htons(a.port);
+  s.sin_addr.s_addr = a.ip;
+  return s;
+}
+const sockaddr* pointer(const sockaddr_in& s) { return reinterpret_cast<const sockaddr*>(&s); }
 
 int tcp() { return ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); }
 
@@ -33,6 +43,9 @@ bool ready(int fd, short events, double seconds) {
 }
 
 }  // namespace
+
+bool is_loopback(Ip ip) { return (ntohl(ip) >> 24) == 127; }
+Ip loopback() { return htonl(INADDR_LOOPBACK); }
 
 Socket& Socket::operator=(Socket&& other) noexcept {
   if (this != &other) {
@@ -47,36 +60,31 @@ void Socket::close() {
   fd_ = -1;
 }
 
-Socket Socket::listen(int port, bool this_host_only) {
+Socket Socket::listen(const Address& at) {
   Socket s(tcp());
   const int yes = 1;
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(std::uint16_t(port));
-  address.sin_addr.s_addr = htonl(this_host_only ? INADDR_LOOPBACK : INADDR_ANY);
+  const sockaddr_in address = as_system(at);
   if (!s.open()) return s;
   ::setsockopt(s.fd_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);  // a port that an earlier job has just left
-  const bool listens =
-      ::bind(s.fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && ::listen(s.fd_, 1024) == 0;
-  if (!listens) s.close();
+  if (::bind(s.fd_, pointer(address), sizeof address) != 0 || ::listen(s.fd_, 1024) != 0) s.close();
   return s;
 }
 
-Socket Socket::connect(const std::string& host, int port, double seconds) {
-  const Addresses found = addresses_of(host, port);
-  for (const addrinfo* a = found.get(); a; a = a->ai_next) {
-    Socket s(tcp());
-    if (!s.open()) return s;
-    int error = 0;
-    socklen_t size = sizeof error;
-    if (::connect(s.fd_, a->ai_addr, a->ai_addrlen) != 0 && errno != EINPROGRESS) continue;
-    if (!ready(s.fd_, POLLOUT, seconds)) continue;
-    if (::getsockopt(s.fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) continue;
-    const int yes = 1;
-    ::setsockopt(s.fd_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+Socket Socket::connect(const Address& to, double seconds) {
+  Socket s(tcp());
+  if (!s.open()) return s;
+  const sockaddr_in address = as_system(to);
+  int error = 0;
+  socklen_t size = sizeof error;
+  const bool begun = ::connect(s.fd_, pointer(address), sizeof address) == 0 || errno == EINPROGRESS;
+  if (!begun || !ready(s.fd_, POLLOUT, seconds) || ::getsockopt(s.fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0 ||
+      error != 0) {
+    s.close();
     return s;
   }
-  return {};
+  const int yes = 1;
+  ::setsockopt(s.fd_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  return s;
 }
 
 Socket Socket::accept() const { return Socket(::accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)); }
@@ -91,10 +99,10 @@ void Socket::send(std::span<const std::byte> bytes, double seconds) {
   }
 }
 
-void Socket::receive(std::vector<std::byte>& into) {
+void Socket::receive(std::vector<std::byte>& into, std::size_t most) {
   std::array<std::byte, 8192> some;
-  while (open()) {
-    const ssize_t n = ::recv(fd_, some.data(), some.size(), 0);
+  while (open() && into.size() < most) {
+    const ssize_t n = ::recv(fd_, some.data(), std::min(some.size(), most - into.size()), 0);
     if (n > 0) {
       into.insert(into.end(), some.begin(), some.begin() + n);
     } else if (n == 0 || errno != EINTR) {
@@ -110,13 +118,23 @@ void wait_readable(std::span<const int> fds, double seconds) {
   ::poll(all.data(), all.size(), int(seconds * 1000));
 }
 
-bool Socket::is_this_host(const std::string& host) {
-  const Addresses found = addresses_of(host, 0);
+Ip Socket::ip_of_this_host(const std::string& name) {
+  const Addresses found = addresses_of(name);
   for (const addrinfo* a = found.get(); a; a = a->ai_next) {
     const Socket s(tcp());
-    if (s.open() && ::bind(s.fd_, a->ai_addr, a->ai_addrlen) == 0) return true;
+    if (s.open() && ::bind(s.fd_, a->ai_addr, a->ai_addrlen) == 0)
+      return reinterpret_cast<const sockaddr_in*>(a->ai_addr)->sin_addr.s_addr;
   }
-  return false;
+  return 0;
+}
+
+Ip Socket::ip_towards(Ip other) {
+  const Socket s(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));  // its connect() sends nothing
+  const sockaddr_in address = as_system({other, 9});
+  sockaddr_in mine{};
+  socklen_t size = sizeof mine;
+  if (!s.open() || ::connect(s.fd_, pointer(address), sizeof address) != 0) return 0;
+  return ::getsockname(s.fd_, reinterpret_cast<sockaddr*>(&mine), &size) == 0 ? mine.sin_addr.s_addr : 0;
 }
 
 }  // namespace lact

@@ -5,66 +5,26 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
+#include <deque>
 #include <exception>
 
 #include "base/log.hpp"
-#include "parallel/socket.hpp"
+#include "parallel/watch_link.hpp"
 
 namespace lact {
 namespace {
 
-constexpr int first_port = 20000, ports = 12000;  // below those that systems give away by themselves
-constexpr double tick = 0.1, between_reports = 0.25, patience_of_send = 0.5;
+constexpr double tick = 0.1, between_reports = 0.25;
+constexpr double between_looks = 0.01;  // at least, so that strangers who call without end cost little
 // A launcher that ends all ranks one after the other is done within it, so that this is not taken for a verdict; and of
 // the half second that OpenMPI 5 leaves the others when a rank has died (version 4: two), enough is left to speak.
 constexpr double seconds_to_stand = 0.2;
-constexpr double seconds_to_meet = 60;     // for all ranks to reach rank 0
-constexpr double seconds_to_say_why = 3;   // for a rank that failed, before the others end
-constexpr double seconds_to_recover = 3;   // after a stop: the verdict over it may have been given meanwhile
-constexpr double seconds_of_silence = 10;  // in which the launcher ends the ranks, so that only one of them speaks
-
-// All that travels, both ways, as these bytes: ranks of one job run one binary.
-struct Frame {
-  enum class Kind : std::uint8_t { report, left, failed, end };
-  std::array<char, 8> magic{'l', 'a', 'c', 't', 'd', 'o', 'g', '1'};
-  std::array<char, 64> job{};
-  Kind kind = Kind::report;
-  std::int32_t rank = 0;
-  Sighting sighting;
-};
-static_assert(std::is_trivially_copyable_v<Frame>);
-
-class Link {  // a connection and what has come of the next frame
- public:
-  Link() = default;
-  explicit Link(Socket s) : socket_(std::move(s)) {}
-  bool open() const { return socket_.open(); }
-  int fd() const { return socket_.fd(); }
-  void close() { socket_.close(); }
-  void send(const Frame& f) { socket_.send(std::as_bytes(std::span(&f, 1)), patience_of_send); }
-  // Frames of this job, oldest first; whoever sends anything else is cut off.
-  std::vector<Frame> receive(const Frame& like) {
-    std::vector<Frame> all;
-    socket_.receive(bytes_);
-    std::size_t at = 0;
-    for (; bytes_.size() - at >= sizeof(Frame); at += sizeof(Frame)) {
-      Frame f;
-      std::memcpy(&f, bytes_.data() + at, sizeof f);
-      if (f.magic != like.magic || f.job != like.job) {
-        close();
-        break;
-      }
-      all.push_back(f);
-    }
-    bytes_.erase(bytes_.begin(), bytes_.begin() + std::ptrdiff_t(at));
-    return all;
-  }
-
- private:
-  Socket socket_;
-  std::vector<std::byte> bytes_;
-};
+constexpr double seconds_to_meet = 60;      // for all ranks to reach rank 0
+constexpr double seconds_to_prove = 2;      // for a caller to show that it is a rank
+constexpr std::size_t most_strangers = 64;  // callers who have not, and how many are heard at a time
+constexpr double seconds_to_say_why = 3;    // for a rank that failed, before the others end
+constexpr double seconds_to_recover = 3;    // after a stop: the verdict over it may have been given meanwhile
+constexpr double seconds_of_silence = 10;   // in which the launcher ends the ranks, so that only one of them speaks
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -74,11 +34,17 @@ std::string host_name() {
 
 class Post {  // what both ends share: who we are, and a clock that is not fooled when the whole host was asleep
  public:
-  Post(const Launch& l, const Activity& activity, Patience patience, Watchdog::Ending ending,
+  Post(int rank, int ranks, Meeting meeting, const Activity& activity, Patience patience, Watchdog::Ending ending,
        const std::atomic<bool>& failed)
-      : launch_(l), patience_(patience), ending_(std::move(ending)), failed_(failed), observer_(activity, host_name()) {
-    std::memcpy(frame_.job.data(), l.job.data(), std::min(l.job.size(), frame_.job.size() - 1));
-    frame_.rank = l.rank;
+      : rank_(rank),
+        count_(ranks),
+        meeting_(std::move(meeting)),
+        patience_(patience),
+        ending_(std::move(ending)),
+        failed_(failed),
+        observer_(activity, host_name()) {
+    frame_.secret = meeting_.invitation.secret;
+    frame_.rank = rank;
   }
 
  protected:
@@ -107,7 +73,10 @@ class Post {  // what both ends share: who we are, and a clock that is not foole
     return standing_since_ > 0 && now >= standing_since_ + seconds;
   }
 
-  const Launch launch_;
+  Link link_to(Socket s) const { return {std::move(s), meeting_.invitation.secret}; }
+
+  const int rank_, count_;
+  const Meeting meeting_;
   const Patience patience_;
   const Watchdog::Ending ending_;
   const std::atomic<bool>& failed_;
@@ -141,27 +110,25 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
 
  private:
   bool open() {
-    const auto& at = launch_.meeting;
-    if (at.empty() || std::ranges::none_of(at, Socket::is_this_host)) {
-      log::warning(
-          "a rank that dies or stops goes unnoticed: the others cannot know that rank 0 is on {}; start with "
-          "launch/run, or with LACT_STATUS_ADDRESS=HOST set to its name",
-          host_name());
-      return false;
-    }
-    for (int i = 0; i < Watchdog::ports_tried && !listener_.open(); ++i)
-      listener_ = Socket::listen(Watchdog::port(launch_.job, i), at.size() == 1 && at.front() == "127.0.0.1");
-    if (!listener_.open()) log::warning("a rank that dies or stops goes unnoticed: no port is free for the watchdog");
-    ranks_.resize(std::size_t(launch_.ranks));
+    ranks_.resize(std::size_t(count_));
     links_.resize(ranks_.size());
     heard_.resize(ranks_.size(), 0);
-    return listener_.open();
+    if (meeting_.doors.empty())
+      log::warning(
+          "a rank that dies or stops goes unnoticed: the other hosts find no way to {}; LACT_STATUS_ADDRESS=ADDRESS "
+          "names the one of its addresses that they reach",
+          host_name());
+    return !meeting_.doors.empty();
   }
   void wait() {
-    std::vector<int> fds = {listener_.fd()};
-    for (const auto* links : {&strangers_, &links_})
-      for (const Link& l : *links) fds.push_back(l.fd());
+    std::vector<int> fds;
+    for (const Socket& door : meeting_.doors) fds.push_back(door.fd());
+    for (const Stranger& s : strangers_) fds.push_back(s.link.fd());
+    for (const Link& l : links_) fds.push_back(l.fd());
+    const double early = last_look_ + between_looks - steady_seconds();
+    if (early > 0) std::this_thread::sleep_for(std::chrono::duration<double>(early));
     wait_readable(fds, tick);
+    last_look_ = steady_seconds();
     const double asleep = overslept();
     for (double& h : heard_) h += asleep;
     ranks_[0].state = Watched::State::present;
@@ -169,26 +136,43 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
     heard_[0] = steady_seconds();
   }
   void meet() {
-    for (Socket s = listener_.accept(); s.open(); s = listener_.accept()) strangers_.emplace_back(std::move(s));
-    for (Link& stranger : strangers_) {
-      const auto frames = stranger.receive(frame_);
-      if (frames.empty()) continue;
-      const auto r = std::size_t(frames.front().rank);
-      if (r == 0 || r >= ranks_.size() || ranks_[r].state != Watched::State::absent) {
-        stranger.close();
+    for (const Socket& door : meeting_.doors) answer(door);
+    const double now = steady_seconds();
+    for (Stranger& stranger : strangers_) {
+      const auto frames = stranger.link.receive(1);
+      if (frames.empty()) {
+        if (now > stranger.since + seconds_to_prove) stranger.link.close();
         continue;
       }
-      links_[r] = std::move(stranger);
-      for (const Frame& f : frames) hear(r, f);
+      const auto r = std::size_t(frames.front().rank);
+      if (r == 0 || r >= ranks_.size() || ranks_[r].state != Watched::State::absent) {
+        stranger.link.close();
+        continue;
+      }
+      links_[r] = std::move(stranger.link);
+      hear(r, frames.front());
       links_[r].send(frame(Frame::Kind::report));
     }
-    std::erase_if(strangers_, [](const Link& l) { return !l.open(); });
+    std::erase_if(strangers_, [](const Stranger& s) { return !s.link.open(); });
+  }
+  // A caller is heard until it is a rank or is cut off; once all ranks are in, nobody is heard any more. Of too many
+  // the one goes that has been silent for longest: a rank speaks at once.
+  void answer(const Socket& door) {
+    const bool all_are_in =
+        std::ranges::none_of(ranks_, [](const Watched& w) { return w.state == Watched::State::absent; });
+    for (std::size_t calls = 0; calls < most_strangers; ++calls) {
+      Socket s = door.accept();
+      if (!s.open()) return;
+      if (all_are_in) continue;
+      if (strangers_.size() == most_strangers) strangers_.pop_front();
+      strangers_.push_back({link_to(std::move(s)), steady_seconds()});
+    }
   }
   void listen() {
     const double now = steady_seconds();
     for (std::size_t r = 1; r < ranks_.size(); ++r) {
       Watched& w = ranks_[r];
-      for (const Frame& f : links_[r].receive(frame_)) hear(r, f);
+      for (const Frame& f : links_[r].receive()) hear(r, f);
       w.silent = now - heard_[r];
       if (w.state == Watched::State::present && !links_[r].open()) w.state = Watched::State::lost;
     }
@@ -233,15 +217,19 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
     send_all(frame(Frame::Kind::end));
     // What has not been read when this process ends would take the message back.
     for (const double until = steady_seconds() + 3 * tick; steady_seconds() < until; wait())
-      for (Link& l : links_) l.receive(frame_);
+      for (Link& l : links_) l.receive();
     ending_.end();
   }
 
-  Socket listener_;
-  std::vector<Link> strangers_, links_;  // links by rank
+  struct Stranger {
+    Link link;
+    double since = 0;
+  };
+  std::deque<Stranger> strangers_;  // the one that has called first is first
+  std::vector<Link> links_;         // by rank
   std::vector<Watched> ranks_;
   std::vector<double> heard_;
-  double reported_ = 0, failed_at_ = 0;
+  double reported_ = 0, failed_at_ = 0, last_look_ = 0;
   decltype(Sighting::files) remarked_{};
   bool named_ = false;
 };
@@ -267,21 +255,21 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
   }
 
  private:
-  // Rank 0 may not be there yet, and a port may be another program's.
+  // Rank 0 may be slow to answer, and not every door can be reached from every host.
   bool meet(const std::stop_token& stop) {
     const double until = steady_seconds() + seconds_to_meet;
     while (!stop.stop_requested() && steady_seconds() < until) {
-      for (const std::string& host : launch_.meeting)
-        for (int i = 0; i < Watchdog::ports_tried && !stop.stop_requested(); ++i) {
-          link_ = Link(Socket::connect(host, Watchdog::port(launch_.job, i), 1));
-          if (!link_.open()) continue;
-          link_.send(frame(Frame::Kind::report));
-          wait_readable(std::array{link_.fd()}, 2);
-          const auto frames = link_.receive(frame_);
-          if (frames.empty()) continue;
-          ranks_[0].last = frames.front().sighting;
-          return true;
-        }
+      for (const Address& door : meeting_.invitation.doors) {
+        if (door.port == 0 || stop.stop_requested()) break;
+        link_ = link_to(Socket::connect(door, 1));
+        if (!link_.open()) continue;
+        link_.send(frame(Frame::Kind::report));
+        wait_readable(std::array{link_.fd()}, 2);
+        const auto frames = link_.receive(1);
+        if (frames.empty()) continue;
+        ranks_[0].last = frames.front().sighting;
+        return true;
+      }
       std::this_thread::sleep_for(std::chrono::duration<double>(tick));
     }
     return false;
@@ -290,7 +278,7 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
   bool listen() {
     wait_readable(std::array{link_.fd()}, tick);
     heard_ += overslept();
-    for (const Frame& f : link_.receive(frame_)) {
+    for (const Frame& f : link_.receive()) {
       heard_ = steady_seconds();
       ranks_[0].last = f.sighting;
       if (f.kind == Frame::Kind::failed) failed_at_ = heard_;
@@ -305,21 +293,15 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
   // When rank 0 cannot speak, rank 1 does; the others only when they still live long after that.
   double patience() const {
     if (failed_at_ > 0) return seconds_to_say_why;
-    return launch_.rank == 1 ? seconds_to_stand : seconds_of_silence;
+    return rank_ == 1 ? seconds_to_stand : seconds_of_silence;
   }
 
   Link link_;
-  std::vector<Watched> ranks_ = std::vector<Watched>(std::size_t(launch_.rank) + 1);  // rank 0 and this one
+  std::vector<Watched> ranks_ = std::vector<Watched>(std::size_t(rank_) + 1);  // rank 0 and this one
   double heard_ = 0, failed_at_ = 0;
 };
 
 }  // namespace
-
-int Watchdog::port(const std::string& job, int attempt) {
-  std::uint32_t h = 2166136261u;  // FNV-1a
-  for (char c : job) h = (h ^ std::uint8_t(c)) * 16777619u;
-  return first_port + int((h + std::uint32_t(attempt) * 1013u) % std::uint32_t(ports));
-}
 
 Watchdog::Ending Watchdog::end_process() {
   return {[](const std::string& sentence) { log::error("{}", sentence); },
@@ -327,16 +309,17 @@ Watchdog::Ending Watchdog::end_process() {
           [](const std::string& sentence) { log::warning("{}", sentence); }};
 }
 
-Watchdog::Watchdog(const Launch& launch, const Activity& activity, Patience patience, Ending ending) {
-  if (launch.ranks < 2 || patience.timeout <= 0) return;
+Watchdog::Watchdog(int rank, int ranks, Meeting meeting, const Activity& activity, Patience patience, Ending ending) {
+  if (ranks < 2 || patience.timeout <= 0) return;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);  // signals are for the program's threads
-  thread_ = std::jthread([this, launch, &activity, patience, ending = std::move(ending)](const std::stop_token& stop) {
-    if (launch.rank == 0)
-      Centre(launch, activity, patience, ending, failed_).run(stop);
+  thread_ = std::jthread([this, rank, ranks, meeting = std::move(meeting), &activity, patience,
+                          ending = std::move(ending)](const std::stop_token& stop) mutable {
+    if (rank == 0)
+      Centre(rank, ranks, std::move(meeting), activity, patience, ending, failed_).run(stop);
     else
-      Ray(launch, activity, patience, ending, failed_).run(stop);
+      Ray(rank, ranks, std::move(meeting), activity, patience, ending, failed_).run(stop);
   });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

@@ -1,9 +1,9 @@
 // Ends the job when a rank dies, stops, or stays away from a collective, with one line that names it. A thread per rank
-// and plain TCP to rank 0: it needs no MPI, so it starts before it and works while it hangs.
+// and plain TCP to rank 0: MPI hands over where that is, and from then on nothing here needs it or hangs with it.
 #pragma once
 #include <thread>
 
-#include "parallel/launcher.hpp"
+#include "parallel/meeting.hpp"
 #include "parallel/verdict.hpp"
 
 namespace lact {
@@ -15,13 +15,11 @@ class Watchdog {
     std::function<void()> end;                                // on every rank
     std::function<void(const std::string& sentence)> remark;  // while all goes on
   };
-  // Where rank 0 of a job listens: the first of so many ports that is free.
-  static constexpr int ports_tried = 8;
-  static int port(const std::string& job, int attempt);
   static Ending end_process();  // prints the sentence; ends with status 1, whatever other threads do
 
   // The activity outlives the watchdog.
-  Watchdog(const Launch& launch, const Activity& activity, Patience patience, Ending ending = end_process());
+  Watchdog(int rank, int ranks, Meeting meeting, const Activity& activity, Patience patience,
+           Ending ending = end_process());
   // Takes leave; on the way out of an error the others are told that this rank says why itself.
   ~Watchdog();
 

@@ -43,6 +43,17 @@ class Hosts(OfRanks):
                               r"pp=1 dp=2 cp=2 tp=1; world by messages, dp by messages, cp by window, ")
         self.assertEqual(self.rows(), [1, 2, 3, 4])
 
+    def test_meet_on_the_interface_that_leads_to_the_others(self):
+        for hosts in "host0,host1", "host1,host0":
+            training = self.train("parallel.cp=1", "train.batch_size=4", f"run.dir={self.folder}/{hosts}")
+            run = self.start([HOSTS, "2", *RUN, "-n", "4", "-H", hosts, "--", *training])
+            self.assertTrue(comes_true(lambda: "\nstep 1/" in run.said()[1]), run.said())
+            [(address, _)] = self.watchdogs_doors()
+            self.assertIn(address, ("10.99.0.1", "10.99.0.2"))
+            self.assertEqual(self.lines(run.said()[1], "warning"), [])
+            run.end()
+            self.assert_nothing_stays()
+
     def fails(self, rank, misdeed, start=ON_TWO, steps=1000):
         run = self.start([*start, STEPS, self.folder, steps, "3", rank, "10", misdeed])
         status, _, err = run.wait(30)

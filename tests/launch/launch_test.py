@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -69,7 +70,8 @@ terminated by signals sent by prterun (as reported here).
         for said, ends, status, err in [(remarks, 75, 75, ""), (remarks + noticed, 139, 139, noticed + "launch/run: ended by signal 11 of a rank\n"),
                                         (remarks + apart, 1, 1, apart), (lost, 0, 255, lost), ("", 0, 0, "")]:
             (self.folder / "said").write_text(said)
-            (self.folder / "mpirun").write_text(f"#!/bin/sh\ncat {self.folder}/said >&2\nexit {ends}\n")
+            (self.folder / "mpirun").write_text(
+                f"#!/bin/sh\n[ $1 = --version ] && echo 'mpirun (Open MPI) 5.0.7' && exit\ncat {self.folder}/said >&2\nexit {ends}\n")
             (self.folder / "mpirun").chmod(0o755)
             done = self.run_to_end([*RUN, "-n", "2", "--", "true"], PATH=f"{self.folder}:{os.environ['PATH']}")
             self.assertEqual(done, (status, "", err))
@@ -78,6 +80,22 @@ terminated by signals sent by prterun (as reported here).
         status, _, err = self.run_to_end([HOUSE / "launch/run", "-n", "1", "--", "true"])
         self.assertEqual(status, 1 if os.geteuid() == 0 else 0)
         self.assertEqual(len(self.lines(err, "--allow-root")), int(os.geteuid() == 0), err)
+
+
+class AnotherMpi(OfRanks):
+    def test_its_mpirun_is_refused(self):
+        (self.folder / "mpirun").write_text("#!/bin/sh\necho 'HYDRA build details:'\n")
+        (self.folder / "mpirun").chmod(0o755)
+        status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "true"], PATH=f"{self.folder}:{os.environ['PATH']}")
+        self.assertEqual((status, err), (1, f"launch/run: {self.folder}/mpirun is not the mpirun of Open MPI; put that before it in PATH\n"))
+
+    def test_a_rank_that_mpi_does_not_know_says_so_and_writes_nothing(self):
+        for size, rank in ("PMI_SIZE", "PMI_RANK"), ("MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK"):
+            status, out, err = self.run_to_end(self.train("train.steps=2"), **{size: "2", rank: "0"})
+            self.assertEqual((status, out), (1, ""))
+            self.assertRegex(err, rf"^\[rank 0\] lact: started as rank 0 of 2 \({size}\), but MPI \(Open MPI v\S+\) knows of 1 rank: "
+                                  r"mpirun belongs to another MPI; .*\n$")
+            self.assertFalse((self.folder / "run").exists())
 
 
 class Share(OfRanks):
@@ -319,6 +337,31 @@ class Training(OfRanks):
             self.assertNotIn(status, (0, 2, 75), err)
             self.assert_one_line(err, "rank 1 on ", said)
             self.assert_nothing_stays()
+
+    def test_strangers_at_the_watchdogs_port_are_cut_off_and_harm_nobody(self):
+        run = self.start_ranks("parallel.timeout=4")
+        [(address, port)] = self.watchdogs_doors()
+        self.assertEqual(address, "127.0.0.1")
+        memory = pathlib.Path(f"/proc/{self.rank(0)}/statm")
+        before, rows = int(memory.read_text().split()[1]), len(self.rows())
+        idle = [socket.create_connection((address, port), 5) for _ in range(100)]
+        until = time.monotonic() + 6
+        while time.monotonic() < until:
+            try:
+                with socket.create_connection((address, port), 5) as stranger:
+                    stranger.sendall(bytes(1 << 20))
+            except OSError:
+                pass  # cut off
+        for stranger in idle:
+            stranger.settimeout(5)
+            self.assertEqual(stranger.recv(1), b"")
+            stranger.close()
+        self.assertGreater(len(self.rows()), rows)
+        self.assertLess((int(memory.read_text().split()[1]) - before) * os.sysconf("SC_PAGE_SIZE"), 32 << 20)
+        run.send(signal.SIGTERM)
+        status, _, err = run.wait()
+        self.assertEqual(status, 75, err)
+        self.assertEqual(self.lines(err, "lact: "), [], err)
 
     def test_a_wrong_config_is_said_once_and_not_tried_again(self):
         for wrong, said in ("train.stepps=3", "did you mean 'train.steps'?"), ("parallel.cp=3", "possible with 2 ranks"):

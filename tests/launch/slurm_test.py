@@ -183,6 +183,15 @@ class Job(OfRanks):
         self.assert_one_line(self.log(), "rank 1 ", " has stopped", "all_reduce 11 of cp")
         self.assert_nothing_stays()
 
+    def test_a_single_process_in_the_shell_of_a_job_of_several_tasks_trains_alone(self):
+        train = " ".join(map(str, self.train("train.steps=3", "parallel.cp=1")))
+        self.job = cluster.ask("sbatch", "--parsable", "-n", "2", "-p", "low", "-o", str(self.folder / "log"), "--wrap",
+                               f"{train} && rm -r {self.folder}/run && srun --mpi=none -n 1 {train}").strip()
+        self.addCleanup(cluster.ask, "scancel", self.job)
+        self.assert_becomes("COMPLETED", "FAILED")
+        self.assertEqual(self.told("JobState"), "COMPLETED", self.log())
+        self.assertEqual(self.log().count("1 rank on 1 host"), 2, self.log())
+
     def test_mpirun_inside_the_job_serves_where_srun_speaks_no_pmix(self):
         self.submit("--export=ALL,LACT_START=mpirun", steps=20)
         self.assert_becomes("COMPLETED")

@@ -128,6 +128,15 @@ class OfRanks(unittest.TestCase):
                 return pid
         raise AssertionError(f"there is no rank {number}")
 
+    def watchdogs_doors(self):
+        """Addresses and ports at which rank 0 listens for the other ranks."""
+        place = pathlib.Path(f"/proc/{self.rank(0)}")
+        links = [os.readlink(file) for file in (place / "fd").iterdir()]
+        rows = [line.split() for line in (place / "net/tcp").read_text().splitlines()[1:]]
+        at = [row[1].split(":") for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in links]
+        doors = [(".".join(str(byte) for byte in reversed(bytes.fromhex(ip))), int(port, 16)) for ip, port in at]
+        return [(ip, port) for ip, port in doors if 20000 <= port < 32000]
+
     def assert_nothing_stays(self, seconds=5):
         self.assertTrue(comes_true(lambda: not processes_with(self.folder.name), seconds),
                         [pathlib.Path(f"/proc/{pid}/cmdline").read_text() for pid in processes_with(self.folder.name)])

@@ -1,270 +1,49 @@
-// Who is named when ranks stand still, where ranks meet, and a watchdog of several ranks inside one process.
+// Where ranks meet, who is let in there, and a watchdog of several ranks inside one process.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <map>
+#include <array>
+#include <fstream>
 #include <mutex>
 #include <set>
 
-#include "base/check.hpp"
-#include "parallel/socket.hpp"
+#include "parallel/watch_link.hpp"
 #include "parallel/watchdog.hpp"
 #include "support/waiting.hpp"
 
 namespace lact {
 namespace {
 
-using State = Watched::State;
-constexpr double timeout = 10;
-constexpr Patience patience{.timeout = timeout, .io_timeout = 100};
-
-// Ranks with a line "cp" of all of them; each has begun some collectives of it.
-class Ranks {
- public:
-  explicit Ranks(std::vector<std::uint64_t> begun) : activities_(begun.size()), watched_(begun.size()) {
-    std::vector<int> all;
-    for (std::size_t r = 0; r < begun.size(); ++r) all.push_back(int(r));
-    for (std::size_t r = 0; r < begun.size(); ++r) {
-      watched_[r].state = State::present;
-      activities_[r].lines[std::size_t(activities_[r].line_of("cp", all))].begun = begun[r];
-    }
+TEST(Meeting, SecretsDifferAndAreComparedWhole) {
+  const Secret a = new_secret();
+  EXPECT_TRUE(same(a, a));
+  EXPECT_FALSE(same(a, new_secret()));
+  for (std::size_t i : {std::size_t(0), a.size() - 1}) {
+    Secret other = a;
+    other[i] ^= std::byte(1);
+    EXPECT_FALSE(same(a, other));
   }
-  Activity& activity(int r) { return activities_[std::size_t(r)]; }
-  Watched& watched(int r) { return watched_[std::size_t(r)]; }
-  // Waits for `seconds`, at the time 1000, in the collective of that number on its line.
-  void waits(int r, std::uint64_t sequence, double seconds, int line = 0, Op op = Op::all_reduce) {
-    auto& b = activity(r).blocked;
-    b.sequence = sequence, b.op = op, b.since = 1000 - seconds;
-    b.line = b.last = line;
+}
+
+TEST(Meeting, ListensOnTheAddressesAskedForAlone) {
+  const Meeting m = Meeting::open({loopback()});
+  ASSERT_EQ(m.doors.size(), 1u);
+  const Address door = m.invitation.doors[0];
+  EXPECT_GE(door.port, 20000);
+  EXPECT_LT(door.port, 32000);
+  EXPECT_TRUE(Socket::connect(door, 1).open());
+  for (Ip other : addresses_of_this_host().ips) {
+    if (other == 0) break;
+    EXPECT_FALSE(Socket::connect({other, door.port}, 1).open());
   }
-  void computes(int r) { activity(r).blocked.line = -1; }
-  const std::vector<Watched>& now() {
-    for (std::size_t r = 0; r < watched_.size(); ++r)
-      watched_[r].last = Observer(activities_[r], "h" + std::to_string(r)).look(1000);
-    return watched_;
-  }
-
- private:
-  std::vector<Activity> activities_;
-  std::vector<Watched> watched_;
-};
-
-template <std::size_t n>
-void put_text(std::array<char, n>& into, const std::string& text) {
-  into = {};
-  std::ranges::copy(text, into.begin());
+  EXPECT_EQ(m.invitation.doors[1].port, 0);
 }
 
-std::vector<Watched> with_silence(std::vector<Watched> ranks, int r, double seconds) {
-  ranks[std::size_t(r)].silent = seconds;
-  return ranks;
-}
-
-TEST(Verdict, RanksThatComputeForHoursAreNotBlamed) {
-  Ranks ranks({5, 5, 5});
-  EXPECT_FALSE(gone(ranks.now(), timeout));
-  EXPECT_FALSE(awaited(ranks.now(), patience));
-  ranks.waits(0, 5, 9);
-  ranks.waits(1, 5, 1);
-  EXPECT_FALSE(awaited(ranks.now(), patience)) << "nobody has waited for longer than the timeout";
-}
-
-TEST(Verdict, TheMemberWithTheLowestSequenceNumberIsNamed) {
-  Ranks ranks({17, 16, 15, 17});
-  for (int r : {0, 3}) ranks.waits(r, 17, 11);
-  ranks.waits(2, 15, 12), ranks.computes(2);
-  const auto v = awaited(ranks.now(), patience);
-  ASSERT_TRUE(v);
-  EXPECT_EQ(v->rank, 2);
-  EXPECT_EQ(v->sentence,
-            "rank 2 on h2 has not come to all_reduce 17 of cp, where rank 0 on h0 has waited for 11.0 s; it was last "
-            "seen computing after all_reduce 15 of cp; parallel.timeout=10");
-}
-
-TEST(Verdict, WhoWaitsAlongAnotherLineIsNotToBlameButWhoItWaitsFor) {
-  Ranks ranks({8, 7, 8});
-  const int line = ranks.activity(1).line_of("dp", {1, 2});
-  ranks.activity(2).line_of("dp", {1, 2});
-  ranks.activity(1).lines[std::size_t(line)].begun = 4;
-  ranks.activity(2).lines[std::size_t(line)].begun = 3;
-  ranks.waits(0, 8, 12);
-  ranks.waits(1, 4, 11, line, Op::all_gather);
-  const auto v = awaited(ranks.now(), patience);
-  ASSERT_TRUE(v);
-  EXPECT_EQ(v->rank, 2);
-  EXPECT_NE(v->sentence.find("rank 2 on h2 has not come to all_gather 4 of dp, where rank 1 on h1"), std::string::npos)
-      << v->sentence;
-  ranks.waits(1, 4, 0.5, line, Op::all_gather);  // it gets on, so it is late by itself
-  EXPECT_EQ(awaited(ranks.now(), patience)->rank, 1);
-}
-
-TEST(Verdict, WhoHasLeftOrHasBegunWithoutFinishingIsNamed) {
-  Ranks ranks({3, 2, 3});
-  ranks.waits(0, 3, 11), ranks.waits(2, 3, 11);
-  ranks.watched(1).state = State::left;
-  EXPECT_NE(awaited(ranks.now(), patience)->sentence.find("rank 1 on h1 has not come to all_reduce 3 of cp"),
-            std::string::npos);
-  EXPECT_NE(awaited(ranks.now(), patience)->sentence.find("it has left"), std::string::npos);
-  Ranks begun({3, 3, 3});
-  begun.waits(0, 3, 11), begun.waits(2, 3, 11);
-  EXPECT_EQ(
-      awaited(begun.now(), patience)->sentence,
-      "rank 1 on h1 does not finish all_reduce 3 of cp, where rank 0 on h0 has waited for 11.0 s; it was last seen "
-      "before its first collective; parallel.timeout=10");
-}
-
-TEST(Verdict, ACollectiveToWhichAllHaveComeIsNamedWithItsRank) {
-  Ranks ranks({3, 3});
-  ranks.waits(0, 3, 11), ranks.waits(1, 3, 12);
-  const auto v = awaited(ranks.now(), patience);
-  ASSERT_TRUE(v);
-  EXPECT_EQ(v->sentence,
-            "rank 1 on h1 has waited for 12.0 s in all_reduce 3 of cp, to which all its ranks have come; "
-            "parallel.timeout=10");
-}
-
-TEST(Verdict, AMessageThatDoesNotComeNamesAMemberThatDoesNotWait) {
-  Ranks ranks({0, 0, 0});
-  ranks.waits(0, 0, 11, 0, Op::exchange), ranks.waits(2, 0, 3, 0, Op::exchange);
-  ranks.activity(0).blocked.exchange = 17;
-  const auto v = awaited(ranks.now(), patience);
-  ASSERT_TRUE(v);
-  EXPECT_EQ(v->rank, 1);
-  EXPECT_NE(v->sentence.find("exchange 17 of cp"), std::string::npos) << v->sentence;
-}
-
-TEST(Verdict, ALostRankComesBeforeASilentOneAndTheLowestSequenceFirst) {
-  Ranks ranks({9, 8, 7, 9});
-  for (int r : {1, 2}) ranks.waits(r, 7, 1), ranks.computes(r);
-  ranks.watched(3).silent = 5.5;
-  EXPECT_EQ(gone(ranks.now(), timeout)->rank, 3);
-  EXPECT_NE(gone(ranks.now(), timeout)->sentence.find("unheard for 5.5 s"), std::string::npos);
-  ranks.watched(1).state = ranks.watched(2).state = State::lost;
-  ranks.waits(0, 9, 1);
-  EXPECT_EQ(gone(ranks.now(), timeout)->sentence, "rank 2 on h2 died; rank 0 on h0 waits for it in all_reduce 9 of cp");
-  ranks.computes(0);
-  EXPECT_EQ(gone(ranks.now(), timeout)->sentence,
-            "rank 2 on h2 died; it was last seen computing after all_reduce 7 of cp");
-  for (int r : {1, 2, 3}) ranks.watched(r).state = State::left;
-  EXPECT_FALSE(gone(ranks.now(), timeout)) << "ranks that have finished are silent for good";
-}
-
-TEST(Verdict, WhileARankIsAtAFileNobodysWaitCounts) {
-  Ranks ranks({3, 2, 3});
-  ranks.waits(0, 3, 60), ranks.waits(2, 3, 60);
-  std::vector<Watched> now = ranks.now();
-  put_text(now[1].last.files, "writing a/step_4.h5");
-  now[1].last.at_files = 50, now[1].last.since_files = 0;
-  EXPECT_FALSE(awaited(now, patience));
-  EXPECT_EQ(
-      excused(now, patience)->sentence,
-      "rank 1 on h1 has been writing a/step_4.h5 for 50.0 s, and rank 0 on h0 waits for it in all_reduce 3 of cp; "
-      "parallel.io_timeout=100 ends the job");
-  EXPECT_NE(gone(with_silence(now, 1, 6), timeout)->sentence.find("rank 1 on h1 has stopped"), std::string::npos)
-      << "a rank that is stopped or killed at a file is not excused";
-
-  now[1].last.at_files = 101;
-  EXPECT_FALSE(excused(now, patience));
-  EXPECT_EQ(awaited(now, patience)->sentence,
-            "rank 1 on h1 has been writing a/step_4.h5 for 101.0 s, longer than parallel.io_timeout=100; rank 0 on h0 "
-            "waits for it in all_reduce 3 of cp");
-  EXPECT_FALSE(awaited(now, {.timeout = timeout, .io_timeout = 0})) << "0 waits for ever";
-
-  now[1].last.files = {}, now[1].last.at_files = 0, now[1].last.since_files = 9;
-  EXPECT_FALSE(awaited(now, patience)) << "it has the timeout to come when it is done with the file";
-  now[1].last.since_files = 11;
-  EXPECT_EQ(awaited(now, patience)->rank, 1);
-}
-
-TEST(Verdict, WhoWaitsForARankThatWaitsForAFileWaitsForTheFile) {
-  Ranks ranks({8, 7, 7});
-  const int line = ranks.activity(1).line_of("dp", {1, 2});
-  ranks.activity(2).line_of("dp", {1, 2});
-  ranks.activity(1).lines[std::size_t(line)].begun = 4;
-  ranks.activity(2).lines[std::size_t(line)].begun = 3;
-  ranks.waits(0, 8, 40);
-  ranks.waits(1, 4, 30, line, Op::all_gather);
-  std::vector<Watched> now = ranks.now();
-  put_text(now[2].last.files, "reading pictures of /data");
-  now[2].last.at_files = 30, now[2].last.since_files = 0;
-  EXPECT_FALSE(awaited(now, patience));
-  EXPECT_EQ(excused(now, patience)->rank, 2);
-}
-
-TEST(Verdict, ALongPathKeepsItsEnd) {
-  const Activity activity;
-  const std::string path = "/shared" + std::string(300, 'x') + "/checkpoints/step_00000004.h5";
-  Observer observer(activity, "h", [&] { return FileWork::Seen{"writing " + path, 990, -1}; });
-  const Sighting s = observer.look(1000);
-  const std::string shown = s.files.data();
-  EXPECT_TRUE(shown.starts_with("writing /shared")) << shown;
-  EXPECT_TRUE(shown.ends_with("xx/checkpoints/step_00000004.h5")) << shown;
-  EXPECT_EQ(s.at_files, 10);
-  EXPECT_EQ(s.since_files, 0);
-}
-
-TEST(FileWork, TellsWhatBeganFirstAndWhenTheLastOneEnded) {
-  EXPECT_EQ(FileWork::seen().what, "");
-  {
-    const FileWork outer("reading the scenes of", "/data");
-    const FileWork inner("reading", "/data/a.png");
-    EXPECT_EQ(FileWork::seen().what, "reading the scenes of /data");
-    std::jthread([] {
-      FileWork::leave_out_this_thread();
-      const FileWork ahead("reading", "/data/b.png");
-      EXPECT_EQ(FileWork::seen().what, "reading the scenes of /data");
-    });
-  }
-  EXPECT_EQ(FileWork::seen().what, "");
-  EXPECT_NEAR(FileWork::seen().ended, steady_seconds(), 1);
-}
-
-TEST(Launch, RanksMeetWhereTheirLauncherSays) {
-  std::map<std::string, std::string> words;
-  const Environment env = [&](const char* name) {
-    const auto found = words.find(name);
-    return found == words.end() ? nullptr : found->second.c_str();
-  };
-  EXPECT_EQ(launch_of(env).ranks, 1);
-  EXPECT_TRUE(launch_of(env).meeting.empty());
-  EXPECT_FALSE(started_as_a_rank(env));
-
-  words = {{"OMPI_COMM_WORLD_RANK", "2"},
-           {"OMPI_COMM_WORLD_SIZE", "4"},
-           {"OMPI_COMM_WORLD_LOCAL_SIZE", "4"},
-           {"PMIX_NAMESPACE", "77"},
-           {"OMPI_MCA_orte_hnp_uri", "76.0;tcp://10.0.0.1,192.168.1.1:59343;tcp6://[fd00::2]:47515"}};
-  EXPECT_TRUE(started_as_a_rank(env));
-  Launch l = launch_of(env);
-  EXPECT_EQ(l.rank, 2);
-  EXPECT_EQ(l.ranks, 4);
-  EXPECT_EQ(l.job, "77");
-  EXPECT_EQ(l.meeting, std::vector<std::string>{"127.0.0.1"});
-  words["OMPI_COMM_WORLD_LOCAL_SIZE"] = "2";
-  EXPECT_EQ(launch_of(env).meeting, (std::vector<std::string>{"10.0.0.1", "192.168.1.1"}));
-  words["LACT_STATUS_ADDRESS"] = "head";
-  EXPECT_EQ(launch_of(env).meeting, (std::vector<std::string>{"head", "10.0.0.1", "192.168.1.1"}));
-  words.erase("OMPI_MCA_orte_hnp_uri");  // OpenMPI 5
-  words["PMIX_NAMESPACE"] = "prterun-node-07-4711@1";
-  EXPECT_EQ(launch_of(env).meeting, (std::vector<std::string>{"head", "node-07"}));
-  words.erase("LACT_STATUS_ADDRESS");
-  for (const auto& job : {"77", "", "prterun", "prterun-1@1", "other-node-07-1@1"}) {
-    words["PMIX_NAMESPACE"] = job;
-    EXPECT_TRUE(launch_of(env).meeting.empty()) << job;
-  }
-
-  words = {{"PMIX_RANK", "5"}, {"SLURM_STEP_NUM_TASKS", "8"}, {"SLURM_STEP_NUM_NODES", "4"}};
-  for (const auto& [list, first] : std::map<std::string, std::string>{
-           {"a", "a"}, {"node[007-012,20],other", "node007"}, {"node[3,5]", "node3"}, {"x,y[1-2]", "x"}}) {
-    words["SLURM_STEP_NODELIST"] = list;
-    EXPECT_EQ(launch_of(env).meeting, std::vector<std::string>{first}) << list;
-  }
-  EXPECT_EQ(launch_of(env).rank, 5);
-  words["SLURM_STEP_NUM_NODES"] = "1";
-  EXPECT_EQ(launch_of(env).meeting, std::vector<std::string>{"127.0.0.1"});
-  words = {{"SLURM_STEP_ID", "0"}, {"SLURM_STEP_NUM_TASKS", "2"}};
-  EXPECT_THROW(started_as_a_rank(env), Error);
+TEST(Meeting, OtherHostsAreReachedFromTheInterfaceThatTheRouteNames) {
+  EXPECT_EQ(Socket::ip_towards(loopback()), loopback());
+  EXPECT_EQ(addresses_towards({}, ""), std::vector<Ip>());
+  EXPECT_EQ(addresses_towards({addresses_of_this_host()}, ""), std::vector<Ip>()) << "its own bridges lead nowhere";
+  EXPECT_EQ(addresses_towards({}, "192.0.2.1"), std::vector<Ip>());
 }
 
 // Several ranks of one process: each has an activity, and what its watchdog says at the end.
@@ -272,13 +51,14 @@ class Star : public testing::Test {
  protected:
   static constexpr int ranks = 3;
   void SetUp() override {
+    Meeting meeting = Meeting::open({loopback()});
+    invitation_ = meeting.invitation;
     for (int r = 0; r < ranks; ++r) {
       activities_[std::size_t(r)].line_of("cp", {0, 1, 2});
-      start(r);
+      if (r != absent_) start(r, r == 0 ? std::move(meeting) : Meeting{invitation_, {}});
     }
   }
-  void start(int r) {
-    const Launch launch{r, ranks, job_, {"127.0.0.1"}};
+  void start(int r, Meeting meeting) {
     const auto say = [this](const std::string& sentence) {
       const std::scoped_lock held(mutex_);
       said_.push_back(sentence);
@@ -292,7 +72,7 @@ class Star : public testing::Test {
       ended_.insert(r);
     };
     auto& dog = dogs_[std::size_t(r)];
-    dog = std::make_unique<Watchdog>(launch, activities_[std::size_t(r)], Patience{2, 4},
+    dog = std::make_unique<Watchdog>(r, ranks, std::move(meeting), activities_[std::size_t(r)], Patience{2, 4},
                                      Watchdog::Ending{say, end, remark});
   }
   Activity& activity(int r) { return activities_[std::size_t(r)]; }
@@ -325,7 +105,8 @@ class Star : public testing::Test {
     }
   }
 
-  const std::string job_ = "star" + std::to_string(::getpid());
+  int absent_ = -1;  // this rank does not start with the others
+  Invitation invitation_;
   std::array<Activity, ranks> activities_;
   std::mutex mutex_;
   std::vector<std::string> said_, remarked_;
@@ -389,17 +170,115 @@ TEST_F(Star, WhenRankZeroFailsTheOthersEndToo) {
   EXPECT_TRUE(said().empty());
 }
 
-TEST_F(Star, StrangersAreCutOffAndHarmNobody) {
-  pause_for(0.6);
-  int met = 0;
-  for (int attempt = 0; attempt < Watchdog::ports_tried; ++attempt) {
-    Socket s = Socket::connect("127.0.0.1", Watchdog::port(job_, attempt), 1);
-    if (!s.open()) continue;
-    ++met;
-    s.send(std::vector<std::byte>(10000, std::byte(7)), 1);
+// Rank 2 comes late, so that rank 0 still listens to whoever calls.
+class Door : public Star {
+ protected:
+  Door() { absent_ = 2; }
+  Socket call() const { return Socket::connect(invitation_.doors[0], 1); }
+  Frame frame(int rank) const {
+    Frame f;
+    f.secret = invitation_.secret, f.rank = rank;
+    return f;
   }
-  EXPECT_GE(met, 1);
-  pause_for(0.5);
+  static std::vector<std::byte> bytes_of(const Frame& f, std::size_t count = sizeof(Frame)) {
+    const auto bytes = std::as_bytes(std::span(&f, 1));
+    return {bytes.begin(), bytes.begin() + std::ptrdiff_t(count)};
+  }
+  // True once the other side has closed; what it says until then is thrown away.
+  static bool is_cut_off(Socket& s, double seconds = 1) {
+    std::vector<std::byte> heard;
+    return comes_true([&] { return heard.clear(), s.receive(heard, 1 << 16), !s.open(); }, seconds);
+  }
+  void expect_that_rank_2_can_still_come() {
+    start(2, Meeting{invitation_, {}});
+    wait_in_the_first_collective({0, 1});  // nobody but a rank that is in can be the one that is awaited
+    EXPECT_TRUE(comes_true([&] { return ended() == std::set{0, 1, 2}; }, 10));
+    ASSERT_EQ(said().size(), 1u);
+    EXPECT_TRUE(said()[0].starts_with("rank 2 on ")) << said()[0];
+  }
+};
+
+TEST_F(Door, WhoProvesNothingIsCutOff) {
+  pause_for(0.3);
+  Frame wrong = frame(2), almost = frame(2), nobody = frame(ranks), again = frame(1), unsound = frame(2);
+  wrong.secret = new_secret();
+  almost.secret.back() ^= std::byte(1);
+  unsound.sighting.lines = 1 << 30;
+  for (const Frame& f : {wrong, almost, nobody, again, unsound}) {
+    Socket s = call();
+    s.send(bytes_of(f), 1);
+    EXPECT_TRUE(is_cut_off(s));
+  }
+  Socket garbage = call();
+  garbage.send(std::vector<std::byte>(3, std::byte(0xff)), 1);
+  EXPECT_TRUE(is_cut_off(garbage)) << "at its first byte";
+  expect_that_rank_2_can_still_come();
+}
+
+TEST_F(Door, WhoSaysHalfOrNothingIsCutOffInTime) {
+  pause_for(0.3);
+  Socket silent = call(), half = call();
+  half.send(bytes_of(frame(2), sizeof(Frame) - 1), 1);
+  EXPECT_FALSE(is_cut_off(half, 1));
+  EXPECT_TRUE(is_cut_off(half, 3));
+  EXPECT_TRUE(is_cut_off(silent, 1));
+  expect_that_rank_2_can_still_come();
+}
+
+TEST_F(Door, ManyWhoSayNothingLeaveRoomForARank) {
+  std::vector<Socket> idle;
+  for (int i = 0; i < 500; ++i) idle.push_back(call());
+  start(2, Meeting{invitation_, {}});
+  for (int i = 0; i < 100; ++i) idle.push_back(call());
+  pause_for(1);
+  std::size_t kept = 0;
+  for (Socket& s : idle) kept += s.open() && !is_cut_off(s, 0.001);
+  EXPECT_LE(kept, 64u);
+  EXPECT_TRUE(ended().empty());
+  wait_in_the_first_collective({0, 1});
+  EXPECT_TRUE(comes_true([&] { return ended() == std::set{0, 1, 2}; }, 10)) << "rank 2 was let in";
+}
+
+TEST_F(Door, AFloodIsNotKept) {
+  const auto resident = [] {
+    std::int64_t pages = 0;
+    std::ifstream file("/proc/self/statm");
+    file >> pages >> pages;
+    return pages * ::getpagesize();
+  };
+  pause_for(0.3);
+  const std::int64_t before = resident();
+  const Frame proven = frame(2);
+  for (const bool proves : {false, true}) {  // a stranger, then a member that never stops
+    Socket s = call();
+    const auto part = proves ? bytes_of(proven) : std::vector<std::byte>(sizeof(Frame), std::byte(1));
+    for (const double until = steady_seconds() + 1; s.open() && steady_seconds() < until;) s.send(part, 0.2);
+  }
+  EXPECT_LT(resident() - before, 16 << 20);
+  EXPECT_TRUE(ended().empty() || said()[0].starts_with("rank 2 ")) << "the others were heard meanwhile";
+}
+
+TEST_F(Door, AMemberThatSaysGarbageIsCutOff) {
+  pause_for(0.3);
+  Socket s = call();
+  s.send(bytes_of(frame(2)), 1);
+  std::vector<std::byte> heard;
+  EXPECT_TRUE(comes_true([&] { return s.receive(heard, sizeof(Frame)), heard.size() == sizeof(Frame); }, 2))
+      << "it is in";
+  s.send(std::vector<std::byte>(100, std::byte(7)), 1);
+  EXPECT_TRUE(is_cut_off(s));
+  EXPECT_TRUE(comes_true([&] { return ended().contains(0) && ended().contains(1); }, 10));
+}
+
+TEST_F(Star, OnceAllRanksAreInNobodyIsHeard) {
+  pause_for(0.6);
+  for (int i = 0; i < 100; ++i) {
+    Socket s = Socket::connect(invitation_.doors[0], 1);
+    ASSERT_TRUE(s.open());
+    std::vector<std::byte> heard;
+    EXPECT_TRUE(comes_true([&] { return s.receive(heard, 1), !s.open(); }, 2));
+    EXPECT_TRUE(heard.empty());
+  }
   EXPECT_TRUE(ended().empty());
 }
 
