@@ -85,6 +85,6 @@ fi
 # A rank's lines carry its rank. Rank 0 speaks for all and stays as it is: its stdout may be a JSON object.
 if ((rank > 0)); then
   mark="/^\[rank /! s/^/[rank $rank] /"
-  exec > >(trap '' INT TERM USR1 && exec sed -u "$mark") 2> >(trap '' INT TERM USR1 && exec sed -u "$mark" >&2)
+  exec > >(trap '' INT TERM USR1 HUP && exec sed -u "$mark") 2> >(trap '' INT TERM USR1 HUP && exec sed -u "$mark" >&2)
 fi
 exec "$@"

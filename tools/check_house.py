@@ -15,7 +15,7 @@ import sys
 if "-h" in sys.argv or "--help" in sys.argv:
     print(__doc__)
     sys.exit()
-ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent).resolve()
+ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).resolve().parent.parent).resolve()
 
 # A file of src/ includes its own folder and folders strictly lower; so siblings of one height do not see each other.
 HEIGHT = {"base": 0, "tensor": 1, "kernels": 2, "files": 2, "parallel": 3, "autograd": 4, "layers": 5,

@@ -1,9 +1,5 @@
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <chrono>
-#include <csignal>
-#include <cstdlib>
 #include <iostream>
 #include <limits>
 #include <memory>
@@ -11,6 +7,7 @@
 #include <thread>
 
 #include "app/commands.hpp"
+#include "app/process.hpp"
 #include "app/version.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
@@ -178,6 +175,7 @@ struct CommandLine {
       std::cout << lact::help_config();
       return lact::exit_done;
     }
+    if (*train || *render || *measure || *convert) lact::outlive_readers();
     if (*train && config.empty()) throw CLI::RequiredError("config");
     if (*train || *measure || *layouts || *layout) config = lact::config_file(config);
     if (*train) return lact::train_command(config, Arguments::split(words));
@@ -203,15 +201,6 @@ struct CommandLine {
   }
 };
 
-// Threads of libgomp spin for milliseconds at a barrier by default; where another process holds a core that makes a
-// parallel loop 10 to 60 times slower. The library reads its settings when it is loaded, so the program starts itself
-// once more with a shorter wait.
-void wait_briefly_at_barriers(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  setenv("GOMP_SPINCOUNT", "10000", 1);
-  execv("/proc/self/exe", argv);  // where that is not possible, the program goes on as it is
-}
-
 // Most that is wrong is wrong on all ranks. Rank 0 says it, and the others end through that meanwhile: sooner where MPI
 // runs than where the launcher has to notice. They speak where they are alone with it.
 void let_rank_0_speak() {
@@ -231,13 +220,13 @@ std::string told(const std::exception& e, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  wait_briefly_at_barriers(argv);
-  std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is an error of the write, not the end of the process
+  lact::begin_process(argv);
   CommandLine line;
   try {
     line.app.parse(argc, argv);
     int status = line.run();
-    lact::check(bool(std::cout.flush()), "the results cannot be written to stdout");
+    lact::check(bool(std::cout.flush()) || lact::reader_of_stdout_has_gone(),
+                "the results cannot be written to stdout");
     return status;
   } catch (const CLI::ParseError& e) {
     let_rank_0_speak();

@@ -12,10 +12,10 @@
 namespace lact {
 namespace {
 
-// The first SIGINT, SIGTERM or SIGUSR1 asks for a clean end; the next one ends at once, but for SIGUSR1, which
-// launchers repeat. A thread of its own waits for them and every other thread has them blocked: oneDNN's matrix kernels
-// point the stack register at a heap buffer while they run, and a handler on such a thread would overwrite the heap
-// with its frame.
+// The first SIGINT, SIGTERM, SIGHUP or SIGUSR1 asks for a clean end; the next one ends at once, but for SIGUSR1, which
+// launchers repeat, and SIGHUP, which the end of a session sends beside another one. A thread of its own waits for them
+// and every other thread has them blocked: oneDNN's matrix kernels point the stack register at a heap buffer while they
+// run, and a handler on such a thread would overwrite the heap with its frame.
 class StopSignals {
  public:
   StopSignals() {
@@ -23,7 +23,8 @@ class StopSignals {
     sigaddset(&set_, SIGINT);
     sigaddset(&set_, SIGTERM);
     sigaddset(&set_, SIGUSR1);
-    pthread_sigmask(SIG_BLOCK, &set_, nullptr);  // threads made from here on inherit it
+    if (!is_ignored(SIGHUP)) sigaddset(&set_, SIGHUP);  // nohup has it ignored
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);         // threads made from here on inherit it
     thread_ = std::jthread([this](const std::stop_token& end) { wait(end); });
   }
   StopSignals(const StopSignals&) = delete;
@@ -35,9 +36,17 @@ class StopSignals {
   const std::atomic<bool>& asked() const { return asked_; }
 
  private:
+  static bool is_ignored(int signal) {
+    struct sigaction now {};
+    return sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+  }
   void wait(const std::stop_token& end) {
+    bool asked_before = false;
     for (int signal = 0; sigwait(&set_, &signal) == 0 && !end.stop_requested();) {
-      if (!asked_.exchange(true) || signal == SIGUSR1) continue;
+      asked_ = true;
+      const bool insists = asked_before && signal != SIGUSR1 && signal != SIGHUP;
+      asked_before |= signal != SIGHUP;
+      if (!insists) continue;
       std::signal(signal, SIG_DFL);
       pthread_sigmask(SIG_UNBLOCK, &set_, nullptr);
       std::raise(signal);

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/check.hpp"
+#include "base/cores.hpp"
 #include "base/file_work.hpp"
 #include "data/scene_folder.hpp"
 #include "parallel/world.hpp"
@@ -151,6 +152,7 @@ Loader::Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, 
   check(seen_.size() == views, "{} of the {} views of a sample are said to be seen or not", seen_.size(), views);
   training_ = training_views(source_, config_);
   if (device.backend() != Backend::cpu) sending_ = device.make_stream();
+  const MakingThreads making;
   for (std::int64_t i = 0; i < config_.threads; ++i)
     workers_.emplace_back([this](std::stop_token stop) { work(std::move(stop)); });
 }

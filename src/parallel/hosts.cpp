@@ -1,12 +1,12 @@
 #include "parallel/hosts.hpp"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 
 #include "base/check.hpp"
+#include "base/cores.hpp"
 
 namespace lact {
 namespace {
@@ -29,11 +29,9 @@ std::string counted(std::size_t n, const char* what) { return sentence("{} {}{}"
 Place place_of_this_process() {
   Place p;
   ::gethostname(p.host.data(), p.host.size() - 1);
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  ::sched_getaffinity(0, sizeof set, &set);
-  for (std::size_t thread = 0; thread < std::min<std::size_t>(CPU_SETSIZE, p.cores.size()); ++thread) {
-    if (!CPU_ISSET(thread, &set)) continue;
+  for (const int usable : usable_threads()) {
+    const auto thread = std::size_t(usable);
+    if (thread >= p.cores.size()) break;
     std::size_t core = thread;
     std::ifstream("/sys/devices/system/cpu/cpu" + std::to_string(thread) + "/topology/thread_siblings_list") >> core;
     p.cores[std::min(core, thread)] = true;  // the file is a list such as 3,67

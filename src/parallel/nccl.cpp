@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/check.hpp"
+#include "base/cores.hpp"
 #include "parallel/gpu_ranks.hpp"
 #include "parallel/together.hpp"
 #include "parallel/watchdog.hpp"
@@ -41,6 +42,7 @@ class Watch {
  public:
   Watch(ncclComm_t comm, const Communicator& line, int gpu)
       : comm_(comm), label_(line.label()), activity_(*line.activity()), line_(line.activity_line()), gpu_(gpu) {
+    const MakingThreads making;
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
   }
   void add(Flight f) {

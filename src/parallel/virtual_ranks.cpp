@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/check.hpp"
+#include "base/cores.hpp"
 #include "parallel/reduction.hpp"
 #include "parallel/together.hpp"
 
@@ -202,6 +203,7 @@ void play_ranks(Communicator& processes, int ranks, const std::vector<int>& mine
     std::vector<std::jthread> threads;
     for (int rank : mine)
       threads.emplace_back([&, rank] {
+        let_the_system_place_this_thread();
         try {
           body(std::make_unique<Virtual>(meeting, everybody, rank, "world"));
         } catch (...) {

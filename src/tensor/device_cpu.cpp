@@ -1,5 +1,4 @@
 #include <omp.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "base/cores.hpp"
 #include "tensor/out_of_memory.hpp"
 #include "tensor/pool.hpp"
 
@@ -90,11 +90,8 @@ const char* name_of(Backend b) {
 }
 
 void set_threads(int n) {
-  if (n <= 0) {
-    cpu_set_t mask;
-    n = sched_getaffinity(0, sizeof(mask), &mask) == 0 ? CPU_COUNT(&mask) : 1;
-  }
-  omp_set_num_threads(n);
+  omp_set_num_threads(n > 0 ? n : int(usable_threads().size()));
+  bind_as_openmp_was_asked();
 }
 int threads() { return omp_get_max_threads(); }
 

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "autograd/ops.hpp"
+#include "base/cores.hpp"
 #include "base/random.hpp"
 #include "train/machine.hpp"
 #include "train/product_rate.hpp"
@@ -55,6 +56,7 @@ double seconds_of(Device& d, std::vector<Piece>& of_rank, const std::function<Va
     std::vector<std::jthread> ranks;
     for (Piece& p : of_rank)
       ranks.emplace_back([&] {
+        let_the_system_place_this_thread();
         set_threads(each);
         for (int i = 0; i < runs; ++i) p.run(forward);
       });

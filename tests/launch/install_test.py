@@ -58,7 +58,7 @@ class Installed(unittest.TestCase):
         spool = self.folder / "spool"  # Slurm runs a copy of the file and says which one it was
         spool.mkdir()
         (spool / "slurm_script").write_text((self.prefix / "libexec/lact/slurm.sbatch").read_text())
-        (spool / "scontrol").write_text(f"#!/bin/sh\necho 'JobId=7 JobState=RUNNING Command={self.prefix}/libexec/lact/slurm.sbatch -- lact WorkDir=/'\n")
+        (spool / "scontrol").write_text(f"#!/bin/sh\nprintf 'JobId=7\\n   JobState=RUNNING\\n   Command={self.prefix}/libexec/lact/slurm.sbatch -- lact\\n   WorkDir=/\\n'\n")
         (spool / "scontrol").chmod(0o755)
         done = run("bash", spool / "slurm_script", "--bind", "sideways", cwd=self.elsewhere, SLURM_JOB_ID="7",
                    SLURM_SUBMIT_DIR=str(self.elsewhere), PATH=f"{spool}:{os.environ['PATH']}")

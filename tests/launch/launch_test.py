@@ -37,6 +37,24 @@ class Command(OfRanks):
         status, _, err = self.run_to_end([*RUN, "-n", "2", "--", self.folder / "none"])
         self.assertEqual((status, err), (1, f"launch/run: there is no program '{self.folder}/none' here\n"))
 
+    def test_serves_through_links(self):
+        (self.folder / "a/b").mkdir(parents=True)
+        (self.folder / "a/b/first").symlink_to(os.path.relpath(HOUSE / "launch/run", self.folder / "a/b"))
+        (self.folder / "a/second").symlink_to("b/first")
+        (self.folder / "third").symlink_to(self.folder / "a/second")
+        for link in "a/b/first", "a/second", "third":
+            status, out, err = self.run_to_end([self.folder / link, *RUN[1:], "-n", "1", "--", "sh", "-c", "echo $OMP_NUM_THREADS"])
+            self.assertEqual((status, out, err), (0, "1\n", ""))
+        (self.folder / "check").symlink_to(HOUSE / "tools/check_house.py")
+        status, out, _ = self.run_to_end([self.folder / "check"])
+        self.assertEqual(status, 0)
+        self.assertIn("src/parallel", out)
+
+    def test_alone_it_says_what_is_missing(self):
+        shutil.copy(HOUSE / "launch/run", self.folder)
+        status, _, err = self.run_to_end([self.folder / "run", "-n", "1", "--", "true"])
+        self.assertEqual((status, err), (1, f"launch/run: {self.folder}/rank.sh is not there; launch/run needs the other files of its folder\n"))
+
     def test_without_mpirun_it_says_how_to_get_it(self):
         for tool in "bash dirname cat sort cut wc realpath sed".split():
             (self.folder / tool).symlink_to(shutil.which(tool))
@@ -137,13 +155,21 @@ class Status(OfRanks):
             status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "sh", "-c", f"exit {wanted}"])
             self.assertEqual((status, err), (wanted, ""))
 
+    def test_of_a_signal_is_told_only_where_one_ended_a_rank(self):
+        status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "sh", "-c", "kill -ILL $$"])
+        self.assertEqual((status, self.lines(err, "launch/run: ")), (132, ["launch/run: ended by signal 4 of a rank"]), err)
+        (self.folder / "mpirun").write_text("#!/bin/sh\necho 'mpirun (Open MPI) 4.1.4'\n[ $1 = --version ] || exit 132\n")
+        (self.folder / "mpirun").chmod(0o755)
+        status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "true"], PATH=f"{self.folder}:{os.environ['PATH']}")
+        self.assertEqual((status, err), (132, ""))
+
     def test_of_ranks_that_talk_is_0_when_all_is_done(self):
         status, out, err = self.run_to_end([*RUN, "-n", "2", "--", STEPS, self.folder, "5", "10"])
         self.assertEqual((status, out, err), (0, "begins at step 0 on 2 ranks of 1 hosts\n", ""))
         self.assertEqual(self.steps(), 5)
 
     def test_is_75_after_a_signal_and_the_ranks_have_saved(self):
-        for number in signal.SIGTERM, signal.SIGINT, signal.SIGUSR1:
+        for number in signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP:
             before = self.steps()
             run = self.start([*RUN, "-n", "2", "--", STEPS, self.folder, "100000", "10"])
             self.assertTrue(comes_true(lambda: self.steps() > before))
@@ -160,6 +186,15 @@ class Status(OfRanks):
             run.send(signal.SIGTERM)
             self.assertIn(run.wait()[0], (75, -signal.SIGTERM))  # so early that launch/run itself was not there yet
             self.assert_nothing_stays()
+
+    def test_is_the_programs_when_nobody_reads_what_it_says(self):
+        talk = f"trap '' PIPE; for i in $(seq 40); do echo $i; echo $i >&2; sleep 0.05; done 2>/dev/null; echo >>{self.folder}/done; exit 7"
+        for streams in "2>&1 |", "2> >(head -n 1) |":
+            (self.folder / "done").write_text("")
+            run = subprocess.run(["bash", "-c", f'"$@" {streams} head -n 1; exit "${{PIPESTATUS[0]}}"', "-", *RUN, "-n", "2", "--", "bash", "-c", talk],
+                                 capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(run.returncode, 7, run.stderr)
+            self.assertEqual((self.folder / "done").read_text(), "\n\n")
 
     def test_a_second_interrupt_ends_at_once(self):
         run = self.start([*RUN, "-n", "2", "--", "sh", "-c", f"trap '' TERM USR1; : {self.folder}; sleep 60 & wait; sleep 60"])
@@ -264,6 +299,11 @@ class Training(OfRanks):
         run = self.start([*RUN, "-n", "2", *options, "--", *self.train("train.checkpoint_every=5", *words)])
         self.assertTrue(comes_true(lambda: self.saved() > 0 and len(self.rows()) > 20), run.said())
         return run
+
+    def test_ranks_are_called_lact(self):
+        self.start_ranks()
+        for rank in 0, 1:
+            self.assertEqual(pathlib.Path(f"/proc/{self.rank(rank)}/comm").read_text(), "lact\n")
 
     def test_begins_with_hosts_layout_transports_and_libraries(self):
         _, out, err = self.run_to_end([*RUN, "-n", "2", "--", *self.train("train.steps=2")])

@@ -98,8 +98,8 @@ class Cluster:
     def words_of(self, name):
         return f"{name}: " + " ".join((self.folder / f"{name}.out").read_text().splitlines()[-5:]) + " "
 
-    def ask(self, *command):
-        return subprocess.run([PROGRAMS[command[0]], *command[1:]], cwd=HOUSE, env=self.environment, capture_output=True, text=True,
+    def ask(self, *command, folder=HOUSE):
+        return subprocess.run([PROGRAMS[command[0]], *command[1:]], cwd=folder, env=self.environment, capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=60).stdout
 
     def stop(self):
@@ -115,10 +115,10 @@ class Cluster:
 
 
 class Job(OfRanks):
-    def submit(self, *words, steps=300, misdeed=(), program=None):
+    def submit(self, *words, steps=300, misdeed=(), program=None, folder=HOUSE, script="launch/slurm.sbatch"):
         program = program or [STEPS, self.folder, steps, "5", *misdeed]
-        said = cluster.ask("sbatch", "--parsable", "-n", "2", "-p", "low", "-o", str(self.folder / "log"), *words, "launch/slurm.sbatch",
-                           *(["--allow-root"] if os.geteuid() == 0 else []), "--", *map(str, program))
+        said = cluster.ask("sbatch", "--parsable", "-n", "2", "-p", "low", "-o", str(self.folder / "log"), *words, script,
+                           *(["--allow-root"] if os.geteuid() == 0 else []), "--", *map(str, program), folder=folder)
         self.job = said.strip()
         self.assertTrue(self.job.isdigit(), said)
         self.addCleanup(cluster.ask, "scancel", self.job)
@@ -191,6 +191,12 @@ class Job(OfRanks):
         self.assert_becomes("COMPLETED", "FAILED")
         self.assertEqual(self.told("JobState"), "COMPLETED", self.log())
         self.assertEqual(self.log().count("1 rank on 1 host"), 2, self.log())
+
+    def test_submitted_from_elsewhere_through_a_link_it_finds_its_folder(self):
+        (self.folder / "job").symlink_to(HOUSE / "launch/slurm.sbatch")
+        self.submit(steps=5, folder=self.folder, script="job")
+        self.assert_becomes("COMPLETED")
+        self.assertEqual(self.steps(), 5, self.log())
 
     def test_mpirun_inside_the_job_serves_where_srun_speaks_no_pmix(self):
         self.submit("--export=ALL,LACT_START=mpirun", steps=20)

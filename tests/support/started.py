@@ -28,7 +28,7 @@ compute: {threads: 1, device: cpu}
 
 
 class Started:
-    """A command in a session of its own; what is left of it goes with `end()`."""
+    """A command in a session of its own; what is left of it goes with `end()`. A variable of the environment that is None is not set."""
 
     def __init__(self, command, **environment):
         self.out = tempfile.TemporaryFile("w+")
@@ -36,7 +36,8 @@ class Started:
         self.begin = time.monotonic()
         # Signals as a shell gives them to what it starts: a parent may have chosen to ignore some.
         self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err,
-                                        start_new_session=True, env={**os.environ, **environment},
+                                        start_new_session=True,
+                                        env={name: value for name, value in {**os.environ, **environment}.items() if value is not None},
                                         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
 
     def said(self):
