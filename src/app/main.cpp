@@ -90,8 +90,9 @@ struct CommandLine {
                       "whole runs in many layouts (train, evaluate, save, go on under another) against one rank",
                       "lact verify layouts configs/nvs/character_64.yaml ranks=8 steps=2");
     layouts->add_option("config", config, "YAML file")->required();
-    layouts->add_option("pairs", words,
-                        "ranks=8 (at most), steps=2 (before the save, and after it); all others win over the file");
+    layouts->add_option(
+        "pairs", words,
+        "ranks=8 (at most), least=1 (rank), steps=2 (before the save, and after it); all others win over the file");
     layouts->add_flag("--json", json, "one JSON object on stdout");
     layout = verify->add_subcommand("layout", "one layout, as `verify layouts` starts it")->group("");
     layout->add_option("config", config)->required();

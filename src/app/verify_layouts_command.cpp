@@ -49,10 +49,23 @@ int axes_used(const Grid& g) {
   return int(std::ranges::count_if(g.size, [](int n) { return n > 1; }));
 }
 
-// Every axis alone first, then products; cp alone in both of its modes where neither was asked for.
+// Every axis alone first, then products of two, three and four axes in turn.
+std::vector<Grid> by_variety(const std::vector<Grid>& possible) {
+  std::vector<std::pair<std::pair<int, int>, Grid>> placed;
+  std::array<int, 5> met{};
+  for (const Grid& g : possible) {
+    const int axes = axes_used(g);
+    placed.push_back({axes < 2 ? std::pair(0, axes) : std::pair(++met[std::size_t(axes)], axes), g});
+  }
+  std::ranges::stable_sort(placed, {}, &decltype(placed)::value_type::first);
+  std::vector<Grid> out;
+  for (const auto& [place, g] : placed) out.push_back(g);
+  return out;
+}
+
+// cp alone in both of its modes where neither was asked for.
 std::vector<Layout> chosen(const RunConfig& cfg, int ranks) {
-  std::vector<Grid> possible = possible_layouts(cfg, ranks);
-  std::ranges::stable_sort(possible, {}, axes_used);
+  std::vector<Grid> possible = by_variety(possible_layouts(cfg, ranks));
   possible.resize(std::min(possible.size(), most_per_count));
   std::vector<Layout> out;
   for (const Grid& g : possible) {
@@ -94,6 +107,7 @@ class Layouts {
   Layouts(std::string config, Arguments args)
       : config_(std::move(config)),
         most_(args.take_number("ranks", "8")),
+        least_(args.take_number("least", "1")),
         steps_(args.take_number("steps", "2")),
         overrides_(args.overrides),
         cfg_(RunConfig::load(config_, overrides_)),
@@ -111,7 +125,7 @@ class Layouts {
     refer();
     Json rows = Json::array(), forbidden = Json::array();
     for (int ranks : {1, 2, 3, 4, 6, 8}) {
-      if (ranks > most_) continue;
+      if (ranks < least_ || ranks > most_) continue;
       for (const Layout& l : chosen(cfg_, ranks)) rows.push(tried(l));
       for (const std::string axis : {"pp", "dp", "cp", "tp"}) {
         Grid g;
@@ -232,7 +246,7 @@ class Layouts {
   }
 
   std::string config_;
-  std::int64_t most_, steps_;
+  std::int64_t most_, least_, steps_;
   std::vector<std::string> overrides_;
   RunConfig cfg_;
   bool low_;

@@ -59,7 +59,7 @@ class Command(OfRanks):
         for tool in "bash dirname cat sort cut wc realpath sed".split():
             (self.folder / tool).symlink_to(shutil.which(tool))
         status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "bash"], PATH=str(self.folder))
-        self.assertEqual((status, err), (1, "launch/run: mpirun is not installed; tools/install_deps --mpi installs it\n"))
+        self.assertEqual((status, err), (1, "launch/run: mpirun is not installed; it comes with Open MPI (on Debian: openmpi-bin)\n"))
 
     def test_of_the_remarks_of_openmpi_5_errors_stay_and_a_lost_host_is_one(self):
         rule = 74 * "-"

@@ -37,17 +37,26 @@ def gpu_tests(listing, programs, pattern, scratch):
 
 
 class Together:
-    """Programs that run side by side from the first row on; a row waits for its own."""
+    """Programs that run side by side from the first measured row on; a row waits for its own."""
 
     def __init__(self, machine, report, seconds, jobs):
         self.machine, self.report, self.seconds = machine, report, seconds
-        self.pool = concurrent.futures.ThreadPoolExecutor(jobs)
+        self.jobs, self.commands, self.running = jobs, [], []
+
+    def begin(self):
+        if not self.running:
+            pool = concurrent.futures.ThreadPoolExecutor(self.jobs)
+            self.running = [pool.submit(self.machine.run, command, self.seconds, env) for command, env in self.commands]
 
     def row(self, what, aim, command, env, judge):
-        running = self.pool.submit(self.machine.run, command, self.seconds, env) if command else None
+        if not command:
+            return Row(what, aim, 0, self.seconds, lambda _: Result("not run: no mpirun here"))
+        place = len(self.commands)
+        self.commands.append((command, env))
 
         def measure(most):
-            return judge(running.result(most + 5)) if running else Result("not run: no mpirun here")
+            self.begin()
+            return judge(self.running[place].result(most + 5))
         return Row(what, aim, 0, self.seconds, measure)
 
 
