@@ -69,8 +69,9 @@ std::string one_line(std::string sentence) {
   return sentence;
 }
 
-void fail_with(const Said& why, std::initializer_list<Word> words) {
-  throw Error(one_line(fill(why.text, words)), fmt::format("{}:{}", why.at.file_name(), why.at.line()));
-}
+Error::Error(const Said& why, std::initializer_list<Word> words)
+    : Error(one_line(fill(why.text, words)), fmt::format("{}:{}", why.at.file_name(), why.at.line())) {}
+
+void fail_with(const Said& why, std::initializer_list<Word> words) { throw Error(why, words); }
 
 }  // namespace lact

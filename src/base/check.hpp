@@ -32,6 +32,7 @@ struct Word {  // one {} of a sentence
 class Error : public std::runtime_error {
  public:
   Error(const std::string& sentence, std::string where) : std::runtime_error(sentence), where_(std::move(where)) {}
+  Error(const Said& why, std::initializer_list<Word> words);
   const std::string& where() const { return where_; }
 
  private:

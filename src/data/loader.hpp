@@ -10,20 +10,13 @@
 #include <stop_token>
 #include <thread>
 
-#include "data/views.hpp"
-#include "data/watched_views.hpp"
-#include "tensor/batch.hpp"
+#include "data/sample.hpp"
 
 namespace lact {
 
-// The scenes of data.path, or generated ones where it is empty. All keys are checked first.
-std::unique_ptr<WatchedViews> open_views(const DataConfig& config);
-
-// What of a choice for evaluation can be read. With data.damaged=skip a damaged input gives its place to the next view
-// that is not held out, and damaged targets are left out: there may be none left.
-ViewChoice readable(const ViewSource& source, ViewChoice choice, const DataConfig& config);
-// One sample with chosen views, for evaluation and rendering.
-Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device);
+// The scenes of data.path, or generated ones where it is empty. All keys are checked first. `looks`: at some of the
+// pictures, see look_at_some(); of several ranks one is enough.
+std::unique_ptr<WatchedViews> open_views(const DataConfig& config, bool looks = true);
 
 class Loader {
  public:
@@ -45,10 +38,6 @@ class Loader {
 
   ViewChoice choice(std::int64_t sample) const { return choose_views(seed_, sample, training_, config_); }
   const std::vector<SceneViews>& training() const { return training_; }
-
-  struct Sample {  // inputs, then targets; each list row-major
-    std::vector<float> images, intrinsics, poses;
-  };
 
  private:
   struct Plan {  // the samples that will be asked for: place 0, 1, 2, ... of them

@@ -83,7 +83,7 @@ TrainState load_newest(const std::string& run_folder, LoadedModel& s, std::int64
 
 Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
     : cfg_((check_usable(cfg.run.dir), check_same_run(cfg), cfg)),
-      source_(open_views(cfg.data)),
+      source_(open_views(cfg.data, world->rank() == 0)),
       loaded_(cfg, std::move(world)),
       learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
                loaded_.stages, cfg.compute.graphs && !cfg.train.deterministic),

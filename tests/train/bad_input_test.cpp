@@ -71,7 +71,7 @@ class BadInput : public testing::Test {
     const std::string name = "scene/p" + std::to_string(view) + ".png";
     folder_.write(name, bytes);
     words.push_back(folder_ / name);
-    refused_data(folder_ / "scene", words);
+    refused({"data.path=" + folder_ / "scene", "data.damaged=refuse"}, words);
     folder_.write(name, picture());
   }
 };
