@@ -56,6 +56,7 @@ class SceneFolder : public ViewSource {
   PosedView load(std::int64_t scene, std::int64_t view, std::int64_t height, std::int64_t width) const override;
   Camera camera(std::int64_t scene, std::int64_t view) const override;
   Camera looked_at(std::int64_t scene, std::int64_t view) const override;
+  std::optional<FileReader> file(std::int64_t scene, std::int64_t view) const override { return picture(scene, view); }
 
  private:
   struct Scene {

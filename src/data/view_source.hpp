@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ class ViewSource {
   virtual Camera camera(std::int64_t scene, std::int64_t view) const = 0;
   // In pixels of its picture. How that begins and ends is judged as load() would, and costs much less.
   virtual Camera looked_at(std::int64_t scene, std::int64_t view) const { return camera(scene, view); }
+  // Its picture's file, opened as load() does; none where it is generated.
+  virtual std::optional<FileReader> file(std::int64_t, std::int64_t) const { return {}; }
 };
 
 }  // namespace lact

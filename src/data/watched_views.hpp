@@ -18,6 +18,9 @@ class WatchedViews : public ViewSource {
   std::string scene_title(std::int64_t scene) const override { return source_->scene_title(scene); }
   std::int64_t views(std::int64_t scene) const override { return source_->views(scene); }
   Camera camera(std::int64_t scene, std::int64_t view) const override { return source_->camera(scene, view); }
+  std::optional<FileReader> file(std::int64_t scene, std::int64_t view) const override {
+    return source_->file(scene, view);
+  }
   // Both throw DamagedPicture, the second time without reading again.
   Camera looked_at(std::int64_t scene, std::int64_t view) const override;
   PosedView load(std::int64_t scene, std::int64_t view, std::int64_t height, std::int64_t width) const override;

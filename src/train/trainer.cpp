@@ -122,7 +122,9 @@ Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std
 
 void Trainer::resume() {
   TrainState state = load_newest(cfg_.run.dir, loaded_, cfg_.train.batch_size);
-  check_same_views(cfg_, *source_, loader_.training(), state.step >= 0);
+  together(loaded_.mesh->world(), [&] {  // one rank judges: others may see the pictures later, or not at all
+    if (loaded_.first_rank()) check_same_views(cfg_, *source_, loader_.training(), state.step >= 0);
+  });
   if (state.step < 0) return;
   first_step_ = saved_step_ = done_ = state.step;
   learner_.optimizer().set_steps(state.optimizer_steps);
@@ -141,7 +143,7 @@ void Trainer::begin_folder() {
   write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));  // first: it makes the folder a run
   make("/checkpoints");
   make("/images");
-  write_whole(cfg_.run.dir + "/views.json", views_text(*source_, cfg_.data, loader_.training()));
+  write_views(cfg_, *source_, loader_.training(), saved_step_ >= 0);
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
 
