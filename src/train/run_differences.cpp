@@ -35,8 +35,6 @@ double largest_of(const std::vector<double>& v) {
   return largest;
 }
 
-double larger(double a, double b) { return b <= a ? a : b; }  // a NaN wins
-
 class Weights {  // numbers by name of one checkpoint
  public:
   explicit Weights(const std::string& path) : file_(Hdf5File::open(path)), device_(Device::open(Backend::cpu)) {}
@@ -58,7 +56,7 @@ Apart apart(const std::vector<double>& a, const std::vector<double>& b, const st
                  d = std::abs(a[i] - b[i]), beyond = d <= rounding ? 0 : d - rounding;
     const double units = beyond == 0 ? 0 : beyond / leg.rates;  // without any rate nothing moves
     double& of_kind = std::abs(gradient[i]) > clear_above ? worst.clear : worst.unclear;
-    of_kind = larger(of_kind, units);
+    of_kind = worse(of_kind, units);
   }
   return worst;
 }
