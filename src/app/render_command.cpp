@@ -130,7 +130,7 @@ int render_command(Arguments args) {
     write_turntable(out + "/" + source->scene_name(choices[i].scene) + "_turntable.gif", loaded, *source, sample,
                     cfg.data);
   }
-  DamageReport().tell(*source, loaded.mesh->world());
+  DamageReport().tell(source->damaged(), loaded.mesh->world());
   return exit_done;
 }
 

@@ -111,20 +111,41 @@ Loader::Prepared Loader::take() {
   return std::move(ready_.extract(place).mapped());
 }
 
-Loader::Prepared Loader::prepare(std::int64_t sample, std::stop_token stop) const {
+Loader::Prepared Loader::prepare(std::int64_t sample, const std::stop_token& stop) const {
   try {
+    const Reader reader{source_, config_, seen_, stop};
     const ViewChoice drawn = choice(sample);
-    StandIns others;
-    if (config_.skips_damaged())
-      others = [&](std::int64_t view) { return stand_ins(seed_, sample, view, drawn, training_); };
+    if (!config_.skips_damaged()) return {*training_sample(reader, drawn), nullptr};
     std::string why;
-    std::optional<Sample> read = training_sample({source_, config_, seen_, std::move(stop)}, drawn, others, why);
-    check(read.has_value(), "{}: all pictures of its views to train on are damaged; {}",
-          source_.scene_title(drawn.scene), why);
-    return {*std::move(read), nullptr};
+    auto read = [&](const ViewChoice& from) {
+      auto others = [&](std::int64_t view) { return stand_ins(seed_, sample, view, from, training_); };
+      std::optional<Sample> found = training_sample(reader, from, others, &why);
+      if (!found) note_lost(from.scene);
+      return found;
+    };
+    std::optional<Sample> found = read(drawn);
+    if (!found)
+      for (const std::int64_t i : stand_in_scenes(seed_, sample, drawn.scene, training_))
+        if ((found = read(choose_views_of(training_[std::size_t(i)], seed_, sample, config_)))) break;
+    check(found.has_value(), "{}: all pictures of all {} scenes to train on are damaged; {}", name_of(config_),
+          training_.size(), why);
+    return {*std::move(found), nullptr};
   } catch (...) {
     return {{}, std::current_exception()};
   }
+}
+
+void Loader::note_lost(std::int64_t scene) const {
+  std::lock_guard lock(lost_mutex_);
+  lost_.insert(scene);
+}
+
+std::vector<std::string> Loader::lost_scenes() const {
+  std::lock_guard lock(lost_mutex_);
+  std::vector<std::string> sentences;
+  for (const std::int64_t s : lost_)
+    sentences.push_back(sentence("{}: all pictures of its views to train on are damaged", source_.scene_title(s)));
+  return sentences;
 }
 
 void Loader::work(std::stop_token stop) {

@@ -16,7 +16,7 @@ struct Shown {
 };
 
 std::optional<Shown> shown(const Reader& r, std::int64_t scene, std::int64_t view, const StandIns& stand_ins,
-                           std::string& why) {
+                           std::string* why) {
   std::vector<std::int64_t> views{view};
   for (std::size_t i = 0; i < views.size(); ++i) {
     try {
@@ -24,7 +24,7 @@ std::optional<Shown> shown(const Reader& r, std::int64_t scene, std::int64_t vie
     } catch (const DamagedPicture& e) {
       if (!stand_ins) throw;
       if (i > 0) continue;
-      why = e.what();
+      *why = e.what();
     }
     for (std::int64_t v : stand_ins(view)) views.push_back(v);
   }
@@ -65,7 +65,7 @@ void put_poses(Sample& sample, const ViewSource& source, const std::vector<std::
 }  // namespace
 
 std::optional<Sample> training_sample(const Reader& r, const ViewChoice& drawn, const StandIns& stand_ins,
-                                      std::string& why) {
+                                      std::string* why) {
   Sample sample = empty_sample(drawn, r.config);
   std::vector<std::int64_t> views = views_of(drawn);
   for (std::size_t at = 0; at < views.size(); ++at) {

@@ -24,10 +24,10 @@ struct Reader {
 };
 // Views of the scene that may stand in for a view, in this order.
 using StandIns = std::function<std::vector<std::int64_t>(std::int64_t view)>;
-// A sample to train on; less than one when asked to stop. Without `stand_ins` damage is thrown, with it a view that has
+// A sample to train on; less than one when asked to stop. Without `stand_ins` damage is thrown. With it a view that has
 // none left makes nothing of the whole sample, and `why` says what is wrong with its picture.
-std::optional<Sample> training_sample(const Reader& reader, const ViewChoice& drawn, const StandIns& stand_ins,
-                                      std::string& why);
+std::optional<Sample> training_sample(const Reader& reader, const ViewChoice& drawn, const StandIns& stand_ins = {},
+                                      std::string* why = nullptr);
 
 // A sample to evaluate or to render, of what can be read, which its choice then says. With data.damaged=skip a damaged
 // input gives its place to the next view that is not held out, and is left out where there is none; damaged targets are

@@ -223,7 +223,7 @@ void Trainer::evaluate_now(std::int64_t step) {
   } catch (const Unreadable& why) {  // costs this evaluation, not the training
     if (loaded_.first_rank()) log::warning("step {}: the held-out views are not evaluated: {}", step, why.what());
   }
-  damage_.tell(*source_, loaded_.mesh->world());
+  tell_damage();
   NamedValues values = e.values();
   if (values.empty() || !loaded_.first_rank()) return;
   const FileWork work("writing an evaluation into", cfg_.run.dir);
@@ -239,6 +239,11 @@ void Trainer::evaluate_now(std::int64_t step) {
             values[0].second, values[4].second, values[5].second, values[2].second);
 }
 
+void Trainer::tell_damage() {
+  damaged_pictures_.tell(source_->damaged(), loaded_.mesh->world());
+  damaged_scenes_.tell(loader_.lost_scenes(), loaded_.mesh->world());
+}
+
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
   saving_ = true;
@@ -252,7 +257,7 @@ void Trainer::save(std::int64_t step) {
     remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints, learner_.skipped_in_a_row());
   saved_step_ = step;
   saving_ = false;
-  damage_.tell(*source_, loaded_.mesh->world());
+  tell_damage();
 }
 
 void Trainer::tell_where() {

@@ -20,7 +20,7 @@ class FlatViews : public ViewSource {
     ++loads[std::size_t(10 * s + v)];
     if (delay.count() > 0) std::this_thread::sleep_for(delay);
     check(v != broken.load(), "picture {} is broken", v);
-    if (damaged.contains(v)) throw DamagedPicture("picture " + std::to_string(v) + " is damaged", "");
+    if (damaged.contains(v) || s == damaged_scene) throw DamagedPicture("picture " + std::to_string(v) + " is damaged", "");
     PosedView view;
     view.rgb.assign(std::size_t(3 * h * w), float(100 * s + v));
     view.intrinsics = {1, 2, 3, float(v)};
@@ -34,6 +34,7 @@ class FlatViews : public ViewSource {
   mutable std::array<std::atomic<int>, 30> loads{};
   std::atomic<std::int64_t> broken{-1};
   std::set<std::int64_t> damaged;
+  std::int64_t damaged_scene = -1;
   std::chrono::milliseconds delay{0};
 };
 

@@ -128,6 +128,46 @@ TEST_F(DamagedPictures, TheStartAndTheTrainingSkipTheSame) {
   }
 }
 
+TEST_F(DamagedPictures, ASceneThatHasNoneLeftEndsNoRun) {
+  write_tiny_scene(folder_ / "other", 10, 3);
+  const std::string index = folder_ / "index.json";
+  write_whole(index, R"(["scene/opencv_cameras.json", "other/opencv_cameras.json"])");
+  for (int v = 0; v < 10; ++v) put(v, false);
+  std::vector<std::vector<std::string>> told;
+  for (int ranks : {1, 2}) {
+    const std::string run = "run" + std::to_string(ranks);
+    const Words words = {"data.path=" + index, "train.constant_lr=true", "train.deterministic=true",
+                         ranks == 2 ? "parallel.cp=2" : "parallel.cp=1"};
+    Words five = words;
+    five.push_back("train.steps=5");
+    ASSERT_EQ(train(run, five, ranks).status, 0);
+    const Outcome o = train(run, words, ranks);
+    EXPECT_EQ(o.status, 0) << o.err;
+    EXPECT_EQ(times_in(o.err, "scene 'scene' (" + folder_ / "scene" + "): all pictures of its views to train on"), 1);
+    EXPECT_EQ(times_in(o.err, "other scenes stand in for it (1 damaged so far)"), 1) << o.err;
+    told.push_back(told_by(folder_ / run));
+  }
+  EXPECT_EQ(told[0], told[1]);
+}
+
+TEST_F(DamagedPictures, OneRankLooksBeforeTheFirstStepWhoeverPlaysIt) {
+  const std::string list = folder_ / "scene/opencv_cameras.json";
+  std::string cameras = read_text(list, 1 << 20);
+  for (std::size_t at = 0; (at = cameras.find("{\"fx\"", at)) != cameras.npos; at += 20)
+    cameras.insert(at + 1, "\"w\": 160, \"h\": 160, ");
+  write_whole(list, cameras);
+  const std::string said = "fx, fy, cx and cy are scaled to the picture, as for 10 of 10 pictures",
+                    data = "data.path=" + folder_ / "scene";
+  const Outcome played = train("played", {"train.deterministic=true", "train.steps=1"});
+  EXPECT_EQ(times_in(played.err, said), 1) << played.err;
+  const Outcome profile = Process({"profile", config_, data, "train.accumulate=1", "out=" + folder_ / "profile",
+                                   "pairs=1", "alone=1", "traced=1"},
+                                  0, on_ranks(2))
+                              .wait();
+  EXPECT_EQ(profile.status, 0) << profile.err;
+  EXPECT_EQ(times_in(profile.err, said), 1) << profile.err;
+}
+
 // Takes all memory but so much from this process, for as long as it lives.
 class LittleMemory {
  public:

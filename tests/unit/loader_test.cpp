@@ -140,12 +140,44 @@ TEST_P(LoaderTest, OthersStandInForDamagedViewsWhoeverLooks) {
 
 TEST_P(LoaderTest, DamageIsRefusedWhereItMayNotBeSkippedOrNothingIsLeft) {
   source.damaged = {1, 2, 3, 4, 5, 6, 7, 8};
-  EXPECT_NE(sentence_of([&] { loader().batch(0, 1); }).find("all pictures of its views to train on are damaged"),
-            std::string::npos);
+  const std::string said = sentence_of([&] { loader().batch(0, 1); });
+  EXPECT_NE(said.find("all pictures of all 2 scenes to train on are damaged; picture "), said.npos) << said;
   source.damaged = {loader().choice(0).inputs[0]};
   config.damaged = "refuse";
   EXPECT_EQ(sentence_of([&] { loader().batch(0, 1); }),
             "picture " + std::to_string(*source.damaged.begin()) + " is damaged");
+}
+
+TEST_P(LoaderTest, OtherScenesStandInForOneThatHasNoPictureLeft) {
+  config.held_out_scenes = {};
+  Loader good(source, config, 5, *device);
+  std::vector<std::vector<float>> before, after;
+  for (std::int64_t n = 0; n < 12; ++n) before.push_back(good.batch(n, 1).images.to_floats());
+  source.damaged_scene = 1;
+  Loader straight(source, config, 5, *device);
+  for (std::int64_t n = 0; n < 12; ++n) after.push_back(straight.batch(n, 1).images.to_floats());
+  int replaced = 0;
+  for (std::int64_t n = 11; n >= 0; --n) {
+    const std::vector<float>& now = after[std::size_t(n)];
+    EXPECT_EQ(loader().batch(n, 1).images.to_floats(), now) << "whatever came before";
+    std::vector<bool> seen(6, false);
+    seen[3] = true;
+    Loader one(source, config, 5, *device, seen);  // a rank that looks at one view alone
+    const std::vector<float> part = one.batch(n, 1).images.to_floats();
+    EXPECT_TRUE(std::equal(part.begin() + 3 * 45, part.begin() + 4 * 45, now.begin() + 3 * 45));
+    if (good.choice(n).scene != 1) {
+      EXPECT_EQ(now, before[std::size_t(n)]);
+      continue;
+    }
+    ++replaced;
+    for (std::size_t v = 0; v < 6; ++v) {  // all of one other scene
+      EXPECT_TRUE(now[45 * v] < 100 || now[45 * v] >= 200);
+      EXPECT_EQ(now[45 * v] < 100, now[0] < 100);
+    }
+  }
+  EXPECT_EQ(replaced, 4);
+  EXPECT_EQ(straight.lost_scenes(),
+            (std::vector<std::string>{"scene 'flat1': all pictures of its views to train on are damaged"}));
 }
 
 TEST_P(LoaderTest, EndsQuicklyWhileThreadsWork) {
