@@ -35,6 +35,15 @@ bool is_obeyed(std::string_view letter) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t n = letter_bytes(text);
+    if (n == 0) return false;
+    text.remove_prefix(n);
+  }
+  return true;
+}
+
 std::string shown(std::string_view text) {
   std::string out;
   while (!text.empty()) {

@@ -39,6 +39,8 @@ class Error : public std::runtime_error {
   std::string where_;
 };
 
+// As the Unicode standard has it: no longer forms, no surrogates.
+bool is_utf8(std::string_view text);
 // Names come from files of others: what a terminal would obey, and bytes that are no text, becomes \x1b and the like.
 std::string shown(std::string_view text);
 std::string one_line(std::string sentence);  // a line break becomes \n
