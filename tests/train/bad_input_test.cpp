@@ -101,6 +101,12 @@ TEST_F(BadInput, SceneLists) {
   refused_data(folder_ / "scene", {list_, "67108864"});
 }
 
+TEST_F(BadInput, AConfigForPhotographsWithoutThem) {
+  for (const std::string name : {"character_64", "objects_256"})
+    expect_refused(folder_.path(), {"train", "configs/nvs/" + name + ".yaml", "run.dir=" + folder_ / "run"},
+                   {"no such file or folder", "data.path takes a scene folder"});
+}
+
 TEST_F(BadInput, Indices) {
   auto index = [&](const std::string& text) { return folder_.write("index.json", text); };
   refused_data(index("[\"scene/opencv_cameras.json\", \"gone/opencv_cameras.json\"]"),
