@@ -112,8 +112,8 @@ int bench_train_command(const Arguments& args, bool json) {
   const std::int64_t steps = rest.take_number("steps", "5"), product = rest.take_number("product", "0");
   check(steps > 0, "steps={} is not positive", steps);
   check(product >= 0, "product={} is negative", product);
-  RunConfig cfg = rest.plain.empty() ? RunConfig::from_overrides(rest.overrides)
-                                     : RunConfig::load(config_file(rest.plain[0]), rest.overrides);
+  RunConfig cfg =
+      rest.plain.empty() ? RunConfig::from_overrides(rest.overrides) : RunConfig::load(rest.plain[0], rest.overrides);
   cfg.train.free_steps = std::numeric_limits<std::int64_t>::max();  // every step is made
   int status = exit_error;
   with_memory_advice(cfg, 1, [&] { status = bench_step(cfg, steps, product, json); });

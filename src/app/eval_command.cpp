@@ -29,7 +29,7 @@ Evaluated evaluated(const std::string& run, const std::vector<std::string>& over
   check(e.step >= 0, "{}: has no checkpoint yet", run);
   Ctx c = loaded.context();
   e.evaluation = evaluate(loaded.model, c, *source, cfg.data);
-  DamageReport().tell(*source, loaded.mesh->world());
+  DamageReport().tell(source->damaged(), loaded.mesh->world());
   check(!e.evaluation.views.empty(), "{}: no held-out view can be evaluated, their pictures or inputs are damaged",
         run);
   e.values = e.evaluation.values();

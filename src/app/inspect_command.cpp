@@ -3,7 +3,9 @@
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
+#include "base/log.hpp"
 #include "data/scene_folder.hpp"
+#include "data/watched_views.hpp"
 #include "files/hdf5.hpp"
 #include "files/json.hpp"
 #include "files/kind.hpp"
@@ -61,14 +63,26 @@ Findings of_run(const std::string& path) {
   return f;
 }
 
+// Of the first picture that is none of the damaged.
+std::string size_of_first(const WatchedViews& source, std::int64_t scene) {
+  for (std::int64_t v = 0; v < source.views(scene); ++v) {
+    try {
+      const Camera c = source.looked_at(scene, v);
+      return fill(", {} x {} pixels", {c.width, c.height});
+    } catch (const DamagedPicture&) {  // is told at the end
+    }
+  }
+  return "";
+}
+
 Findings of_scenes(const std::string& path, bool follow_links) {
-  SceneFolder source(path, 0, {.follow_links = follow_links});
+  const WatchedViews source(std::make_unique<SceneFolder>(path, 0, follow_links));
+  look_at_some(source);
   Findings f;
   f.facts.set("kind", "posed photographs").set("scenes", source.scenes());
-  for (std::int64_t s = 0; s < source.scenes(); ++s) {
-    const Camera first = source.looked_at(s, 0);
-    f.facts.set(source.scene_name(s), fill("{} views, {} x {} pixels", {source.views(s), first.width, first.height}));
-  }
+  for (std::int64_t s = 0; s < source.scenes(); ++s)
+    f.facts.set(source.scene_name(s), fill("{} views{}", {source.views(s), size_of_first(source, s)}));
+  for (const std::string& sentence : source.damaged()) log::warning("{}", sentence);
   return f;
 }
 

@@ -52,11 +52,12 @@ struct CommandLine {
     app.failure_message(
         [](const CLI::App* a, const CLI::Error& e) { return lact::shown(CLI::FailureMessage::simple(a, e)); });
     app.footer(
-        "example: lact train configs/nvs/character_64.yaml\nexit status: 0 done, 1 error, 2 wrong command line, 75 "
+        "example: lact train configs/nvs/character_64.yaml data.path=FOLDER\nexit status: 0 done, 1 error, 2 wrong "
+        "command line, 75 "
         "stopped on request");
     app.set_version_flag("--version", lact::version_text, "version, commit, and what the program was built with");
     train = command(app, "train", "trains, or goes on training, the run of a config",
-                    "lact train configs/nvs/character_64.yaml train.seed=1 run.dir=runs/seed1");
+                    "lact train configs/nvs/character_64.yaml data.path=FOLDER run.dir=runs/mine");
     train->add_option("config", config, "YAML file; `lact train --help-config` prints every key");
     train->add_option("pairs", words, pairs);
     train->add_flag("--help-config", help_config, "print every key of a config with its default");
@@ -73,7 +74,7 @@ struct CommandLine {
                      "out=DIR writes elsewhere")
         ->required();
     measure = command(app, "profile", "what each parallel axis costs, and where a step goes",
-                      "launch/run -n 2 -- lact profile configs/nvs/character_64.yaml parallel.cp=2");
+                      "launch/run -n 2 -- lact profile configs/demo.yaml parallel.cp=2");
     measure->add_option("config", config, "YAML file")->required();
     measure->add_option("pairs", words,
                         "pairs, alone, traced (steps of each kind), product, copied (what rates are measured with), "
@@ -88,7 +89,7 @@ struct CommandLine {
                        "compute.device=cuda computes on a GPU");
     layouts = command(*verify, "layouts",
                       "whole runs in many layouts (train, evaluate, save, go on under another) against one rank",
-                      "lact verify layouts configs/nvs/character_64.yaml ranks=8 steps=2");
+                      "lact verify layouts configs/demo.yaml ranks=8 steps=2");
     layouts->add_option("config", config, "YAML file")->required();
     layouts->add_option(
         "pairs", words,
@@ -170,6 +171,12 @@ struct CommandLine {
     return args;
   }
 
+  // The one place where configs are looked for: commands take them as they are found.
+  static Arguments with_config(Arguments args) {
+    for (std::string& config : args.plain) config = lact::config_file(config);
+    return args;
+  }
+
   int run() {
     constexpr std::size_t any = std::numeric_limits<std::size_t>::max();
     if (*train && help_config) {
@@ -186,7 +193,7 @@ struct CommandLine {
     if (*layouts) return lact::verify_layouts_command(config, split(words, 0, 0, "key=value"), json);
     if (*layout) return lact::verify_layout_command(config, split(words, 0, 0, "key=value"));
     if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
-    if (*bench_train) return lact::bench_train_command(split(words, 0, 1, "one config file"), json);
+    if (*bench_train) return lact::bench_train_command(with_config(split(words, 0, 1, "one config file")), json);
     if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
     if (*fast_weights) return lact::bench_fast_weights_command(split(words, 0, 0, "key=value"), json);
     if (*newton_schulz) return lact::bench_newton_schulz_command(split(words, 0, 0, "key=value"), json);
@@ -194,7 +201,7 @@ struct CommandLine {
     if (*copy) return lact::bench_copy_command(split(words, 0, 0, "key=value"), json);
     if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
     if (*plan && check_plan) return lact::plan_check_command(split(words, 1, 1, "one run folder"), json);
-    if (*plan) return lact::plan_command(split(words, 1, 1, "one config file"), json, kernels);
+    if (*plan) return lact::plan_command(with_config(split(words, 1, 1, "one config file")), json, kernels);
     if (*weights)
       return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));

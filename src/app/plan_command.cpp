@@ -106,7 +106,7 @@ int plan_command(Arguments args, bool json, bool kernels) {
   const std::string path = args.take_path("machine");
   const std::int64_t ranks = args.take_number("ranks", "1");
   check(!path.empty(), "machine=FILE says what to plan for (configs/machines holds some), machine=here this host");
-  const RunConfig cfg = RunConfig::load(config_file(args.plain.at(0)), args.overrides);
+  const RunConfig cfg = RunConfig::load(args.plain.at(0), args.overrides);
   check(ranks > 0 && ranks <= 32768, "ranks={} is not a number of ranks", ranks);
   const Machine machine = machine_named(path, cfg, int(ranks));
   const std::vector<PlannedLayout> all = plan_all(cfg, machine);

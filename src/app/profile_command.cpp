@@ -65,8 +65,9 @@ void show(const Json& all, const std::string& table, bool json) { std::cout << (
 
 int profile_layout(const RunConfig& cfg, const ProfileConfig& how, const std::string& out, const std::string& title,
                    bool json) {
-  const auto source = open_views(cfg.data);
-  LoadedModel m(cfg, open_world(cfg.parallel.patience()));
+  auto world = open_world(cfg.parallel.patience());
+  const auto source = open_views(cfg.data, world->rank() == 0);
+  LoadedModel m(cfg, std::move(world));
   if (m.first_rank()) folder_made(out);
   const RankProfile mine = profile(m, *source, how);
   const std::vector<Json> ranks = gathered(m, as_json(mine, m)), spans = gathered(m, spans_json(mine));

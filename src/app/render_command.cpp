@@ -31,7 +31,7 @@ bool around_origin(const std::vector<Camera>& cameras) {
   return true;
 }
 
-std::vector<Camera> flight(const ViewSource& source, const ViewChoice& choice, const DataConfig& cfg) {
+std::vector<Camera> flight(const ViewSource& source, const ViewChoice& choice, const DataConfig& cfg, double fx) {
   std::vector<Camera> given;
   for (std::int64_t v : choice.inputs) given.push_back(source.camera(choice.scene, v));
   if (cfg.scene_pose_normalize || !around_origin(given)) return {};
@@ -41,10 +41,9 @@ std::vector<Camera> flight(const ViewSource& source, const ViewChoice& choice, c
     radius += length(p) / n;
     elevation += std::asin(p[2] / length(p)) * degrees / n;
   }
-  PosedView first = source.load(choice.scene, choice.inputs[0], cfg.height(), cfg.width());
   Turntable t;
   t.width = cfg.width(), t.height = cfg.height(), t.views = frames;
-  t.hfov = 2 * std::atan(double(cfg.width()) / 2 / double(first.intrinsics[0])) * degrees;
+  t.hfov = 2 * std::atan(double(cfg.width()) / 2 / fx) * degrees;
   t.min_radius = t.max_radius = radius;
   t.elevation = elevation, t.swing = std::min(10.0, 85 - std::abs(elevation));
   return turntable_cameras(t);
@@ -56,7 +55,7 @@ struct Cameras {  // [1, v, 4] and [1, v, 4, 4]
 
 // A turntable, or blends between the input cameras where they do not stand around one point.
 Cameras path_of(const ViewSource& source, const ViewChoice& choice, const DataConfig& cfg, const Batch& b, Device& d) {
-  std::vector<Camera> cameras = flight(source, choice, cfg);
+  std::vector<Camera> cameras = flight(source, choice, cfg, double(b.intrinsics.to_floats()[0]));
   if (cameras.empty()) {
     std::vector<double> k = b.intrinsics.to_doubles(), p = b.poses.to_doubles();
     std::vector<Camera> inputs(std::size_t(b.input_views));
@@ -76,10 +75,11 @@ Cameras path_of(const ViewSource& source, const ViewChoice& choice, const DataCo
           Tensor::of(d, {1, n, 4, 4}, std::span<const double>(p))};
 }
 
-void write_turntable(const std::string& path, LoadedModel& s, const ViewSource& source, const ViewChoice& choice,
+void write_turntable(const std::string& path, LoadedModel& s, const ViewSource& source, const Sample& sample,
                      const DataConfig& cfg) {
   Ctx c = s.context();
-  Batch b = assemble(source, choice, cfg, *s.device);
+  const ViewChoice& choice = sample.choice;
+  Batch b = batch_of({sample}, cfg, *s.device);
   ViewSynthesis::States states = s.model.reconstruct(c, inputs_of(b));
   Cameras cameras = path_of(source, choice, cfg, b, *s.device);
   Tensor images = render_views(s.model, c, states, cameras.intrinsics, cameras.poses, cfg.height(), cfg.width());
@@ -112,11 +112,8 @@ int render_command(Arguments args) {
   check(!error, "out={} cannot be made: {}", out, error.message());
 
   Ctx c = loaded.context();
-  std::vector<ViewChoice> choices = evaluation_choices(*source, cfg.data);
-  Evaluation e = evaluate(loaded.model, c, *source, cfg.data);
-  for (ViewChoice& choice : choices) choice = readable(*source, std::move(choice), cfg.data);
-  std::erase_if(choices, [](const ViewChoice& choice) { return choice.targets.empty(); });
-  DamageReport().tell(*source, loaded.mesh->world());
+  const Evaluation e = evaluate(loaded.model, c, *source, cfg.data);
+  std::vector<ViewChoice> choices = e.choices;
   for (const ViewChoice& choice : choices) {  // a comparison where views are held out
     std::string path = out + "/" + source->scene_name(choice.scene) + "_sheet.png";
     write_png(path, sheet_of(e, choice.scene, cfg.data));
@@ -127,10 +124,13 @@ int render_command(Arguments args) {
       choices.push_back(inputs_without_targets(*source, s, cfg.data));
   for (std::size_t i = 0; i < choices.size(); ++i) {  // the first scenes, and every scene never trained on
     bool novel = std::ranges::find(cfg.data.held_out_scenes, choices[i].scene) != cfg.data.held_out_scenes.end();
-    if (i < turntables || novel)
-      write_turntable(out + "/" + source->scene_name(choices[i].scene) + "_turntable.gif", loaded, *source, choices[i],
-                      cfg.data);
+    if (i >= turntables && !novel) continue;
+    const Sample sample = chosen_sample(*source, choices[i], cfg.data);
+    check(!sample.choice.inputs.empty(), "{}: all its pictures are damaged", source->scene_title(choices[i].scene));
+    write_turntable(out + "/" + source->scene_name(choices[i].scene) + "_turntable.gif", loaded, *source, sample,
+                    cfg.data);
   }
+  DamageReport().tell(source->damaged(), loaded.mesh->world());
   return exit_done;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -96,7 +97,7 @@ struct Judged {
   void take(double Judged::*kind, const std::vector<RunDifference>& parts, const std::string& where) {
     for (const RunDifference& d : parts) {
       const double shown = kind == &Judged::weights && d.bound > 0 ? d.value / d.bound : d.value;
-      if (!(shown <= this->*kind)) this->*kind = shown;
+      this->*kind = worse(this->*kind, shown);
       if (first.empty() && !d.ok()) first = sentence("{}{} differs by {} (bound {})", d.part, where, d.value, d.bound);
     }
   }
@@ -200,7 +201,7 @@ class Layouts {
     double worst_share = -1;
     for (const GradientDifference& d : gradient_differences(cfg_, file("layout.h5"), file("one.h5"))) {
       const double bound = l.bits ? 0 : bounds_.gradient.at(d.name), share = d.value / bounds_.gradient.at(d.name);
-      if (!(share <= worst_share))
+      if (!std::isnan(worst_share) && !(share <= worst_share))
         worst_share = share, j.gradient = d.value, j.gradient_bound = bound, j.worst_gradient = d.name;
       if (j.first.empty() && !(d.value <= bound))
         j.first = sentence("gradient of {} differs by {} (bound {})", d.name, d.value, bound);

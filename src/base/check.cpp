@@ -35,6 +35,15 @@ bool is_obeyed(std::string_view letter) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t n = letter_bytes(text);
+    if (n == 0) return false;
+    text.remove_prefix(n);
+  }
+  return true;
+}
+
 std::string shown(std::string_view text) {
   std::string out;
   while (!text.empty()) {
@@ -69,8 +78,9 @@ std::string one_line(std::string sentence) {
   return sentence;
 }
 
-void fail_with(const Said& why, std::initializer_list<Word> words) {
-  throw Error(one_line(fill(why.text, words)), fmt::format("{}:{}", why.at.file_name(), why.at.line()));
-}
+Error::Error(const Said& why, std::initializer_list<Word> words)
+    : Error(one_line(fill(why.text, words)), fmt::format("{}:{}", why.at.file_name(), why.at.line())) {}
+
+void fail_with(const Said& why, std::initializer_list<Word> words) { throw Error(why, words); }
 
 }  // namespace lact

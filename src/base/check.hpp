@@ -32,12 +32,15 @@ struct Word {  // one {} of a sentence
 class Error : public std::runtime_error {
  public:
   Error(const std::string& sentence, std::string where) : std::runtime_error(sentence), where_(std::move(where)) {}
+  Error(const Said& why, std::initializer_list<Word> words);
   const std::string& where() const { return where_; }
 
  private:
   std::string where_;
 };
 
+// As the Unicode standard has it: no longer forms, no surrogates.
+bool is_utf8(std::string_view text);
 // Names come from files of others: what a terminal would obey, and bytes that are no text, becomes \x1b and the like.
 std::string shown(std::string_view text);
 std::string one_line(std::string sentence);  // a line break becomes \n

@@ -248,23 +248,6 @@ std::string trimmed(const std::string& text) {
   return begin == text.npos ? "" : text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
 }
 
-// As the Unicode standard has it: no longer forms, no surrogates. Other bytes would not come back from a stored config.
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i++]);
-    const int more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : 3;
-    if (lead >= 0x80 && (lead < 0xc2 || lead > 0xf4)) return false;
-    char32_t code = more == 0 ? lead : lead & (0x3f >> more);
-    for (int k = 0; k < more; ++k, ++i) {
-      if (i >= text.size() || (text[i] & 0xc0) != 0x80) return false;
-      code = code << 6 | (static_cast<unsigned char>(text[i]) & 0x3f);
-    }
-    if ((more == 2 && code < 0x800) || (more == 3 && (code < 0x10000 || code > 0x10ffff))) return false;
-    if (code >= 0xd800 && code < 0xe000) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 void Fields::add(std::string_view key, Place place, std::string_view help) {
@@ -299,6 +282,7 @@ void apply_override(const Fields& fields, const std::string& key_equals_value) {
   auto eq = key_equals_value.find('=');
   check(eq != std::string::npos && eq > 0, "'{}' is not of the form key=value", key_equals_value);
   const std::string key = key_equals_value.substr(0, eq), value = key_equals_value.substr(eq + 1);
+  // Other bytes would not come back from a stored config.
   check(is_utf8(value), "{}: {} wants text in UTF-8", source, key);
   const std::optional<Fields::Place> place = scalar_at(fields, key);
   YAML::Node node(value);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.hpp"
 #include "files/whole_file.hpp"
 
 namespace lact {
@@ -18,12 +19,20 @@ struct ImageSize {
   int width = 0, height = 0;
 };
 
+// The bytes of a file are no whole picture, whoever reads them and whenever. Any other error, such as of the system or
+// of memory, says nothing about them.
+class DamagedPicture : public Error {
+ public:
+  using Error::Error;
+};
+
 FileReader open_picture(const std::string& path);  // with an error of its own where nothing is there
 
 // PNG and JPEG, told apart by content. Grey becomes RGB; an alpha channel, or a palette with transparency, gives RGBA;
 // 16-bit samples are scaled to 8 with rounding; one transparent colour of a grey or RGB PNG is ignored, as are gamma
-// and orientation tags. A file that is missing, truncated, not a picture, or larger than 65535 on a side or 2^28 pixels
-// is an error that names it, as is one that would take more memory than 256 MiB and 100 times its bytes.
+// and orientation tags. A file that is empty, truncated or not a picture is a DamagedPicture. One that is missing,
+// CMYK, larger than 65535 on a side or 2^28 pixels, or that would take more memory than 256 MiB and 100 times its bytes
+// is another Error. Both name it.
 Image decode_image(const FileReader& file);
 Image decode_image(const std::string& path);
 // From a few bytes of header and end; the same errors, except damage in the middle. A file that was cut off is found by

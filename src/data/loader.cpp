@@ -1,147 +1,28 @@
 #include "data/loader.hpp"
 
 #include <algorithm>
-#include <functional>
 
 #include "base/check.hpp"
 #include "base/cores.hpp"
 #include "base/file_work.hpp"
 #include "data/scene_folder.hpp"
-#include "parallel/world.hpp"
 
 namespace lact {
 namespace {
 
-using Sample = Loader::Sample;
-
 std::string name_of(const DataConfig& config) { return config.path.empty() ? "generated scenes" : config.path; }
-
-// A view as a sample shows it: itself, or the one that stands in for it.
-struct Shown {
-  std::int64_t view = 0;
-  PosedView picture;
-};
-using StandIns = std::function<std::vector<std::int64_t>(std::int64_t view)>;
-
-Shown shown(const ViewSource& source, std::int64_t scene, std::int64_t view, const DataConfig& config,
-            const StandIns& stand_ins) {
-  std::vector<std::int64_t> views{view};
-  std::string why;
-  for (std::size_t i = 0; i < views.size(); ++i) {
-    try {
-      return {views[i], source.load(scene, views[i], config.height(), config.width())};
-    } catch (const DamagedPicture& e) {
-      if (!stand_ins) throw;
-      if (i > 0) continue;
-      why = e.what();
-    }
-    for (std::int64_t v : stand_ins(view)) views.push_back(v);
-  }
-  fail("scene '{}': all pictures of its {} views to train on are damaged; {}", source.scene_name(scene), views.size(),
-       why);
-}
-
-// Poses of the views, normalised where asked as the drawn ones are: a damaged picture has a camera all the same.
-std::vector<Pose> poses_of(const ViewSource& source, const ViewChoice& choice, const std::vector<std::int64_t>& views,
-                           bool normalise) {
-  std::vector<Pose> poses;
-  for (const auto* list : {&choice.drawn, &views})
-    for (std::int64_t v : *list) poses.push_back(source.camera(choice.scene, v).c2w);
-  const auto drawn = std::ptrdiff_t(choice.drawn.size());
-  if (normalise) normalise_poses(poses, std::size_t(drawn));
-  return {poses.begin() + drawn, poses.end()};
-}
-
-// Returns early, with less than a sample, when asked to stop.
-Sample gather(const ViewSource& source, const ViewChoice& choice, const DataConfig& config,
-              const std::vector<bool>& seen, const std::stop_token& stop, const StandIns& stand_ins = {}) {
-  Sample sample;
-  std::vector<std::int64_t> views = choice.inputs;
-  views.insert(views.end(), choice.targets.begin(), choice.targets.end());
-  const std::size_t numbers = 3 * std::size_t(config.height() * config.width());
-  sample.images.resize(views.size() * numbers), sample.intrinsics.resize(views.size() * 4);
-  for (std::size_t at = 0; at < views.size(); ++at) {
-    if (stop.stop_requested()) return sample;
-    if (!seen[at]) continue;
-    const auto [view, picture] = shown(source, choice.scene, views[at], config, stand_ins);
-    views[at] = view;
-    std::ranges::copy(picture.rgb, sample.images.begin() + std::ptrdiff_t(at * numbers));
-    std::ranges::copy(picture.intrinsics, sample.intrinsics.begin() + std::ptrdiff_t(at * 4));
-  }
-  for (const Pose& pose : poses_of(source, choice, views, config.scene_pose_normalize))
-    sample.poses.insert(sample.poses.end(), pose.begin(), pose.end());
-  return sample;
-}
-
-bool is_readable(const ViewSource& source, std::int64_t scene, std::int64_t view, const DataConfig& config) {
-  try {
-    source.load(scene, view, config.height(), config.width());
-    return true;
-  } catch (const DamagedPicture&) {
-    if (!config.skips_damaged()) throw;
-    return false;
-  }
-}
-
-// Copies, in the order of the compute stream or of `in`.
-Batch batch_of(const std::vector<Sample>& samples, std::int64_t inputs, std::int64_t targets, const DataConfig& config,
-               Device& device, Stream* in = nullptr) {
-  const std::int64_t n = std::int64_t(samples.size()), h = config.height(), w = config.width(), v = inputs + targets;
-  Batch batch;
-  batch.images = Tensor::empty(device, {n, v, 3, h, w});
-  batch.intrinsics = Tensor::empty(device, {n, v, 4});
-  batch.poses = Tensor::empty(device, {n, v, 4, 4});
-  if (in != nullptr) in->wait(device.compute().mark());  // who used this memory before comes first
-  auto copy = [&](const Tensor& to, const std::vector<float>& numbers) {
-    device.copy_in(to.raw(), numbers.data(), numbers.size() * sizeof(float), in);
-  };
-  for (std::int64_t i = 0; i < n; ++i) {
-    const Sample& s = samples[std::size_t(i)];
-    copy(batch.images.select(0, i), s.images), copy(batch.intrinsics.select(0, i), s.intrinsics);
-    copy(batch.poses.select(0, i), s.poses);
-  }
-  batch.input_views = inputs, batch.target_views = targets;
-  batch.valid = double(n * targets * 3 * h * w);
-  return batch;
-}
 
 }  // namespace
 
-std::unique_ptr<WatchedViews> open_views(const DataConfig& config) {
+std::unique_ptr<WatchedViews> open_views(const DataConfig& config, bool looks) {
   check_data(config);
   const FileWork work("reading the scenes of", name_of(config));
-  std::unique_ptr<ViewSource> source;
+  const std::int64_t cache = config.cache_mb << 20;
   if (config.path.empty())
-    source = std::make_unique<SyntheticScenes>(config.synthetic, config.cache_mb << 20);
-  else
-    source = std::make_unique<SceneFolder>(config.path, config.cache_mb << 20,
-                                           SceneFolder::Opening{config.follow_links, world_info().rank == 0});
-  return std::make_unique<WatchedViews>(std::move(source));
-}
-
-ViewChoice readable(const ViewSource& source, ViewChoice choice, const DataConfig& config) {
-  auto good = [&](std::int64_t v) { return is_readable(source, choice.scene, v, config); };
-  std::erase_if(choice.targets, [&](std::int64_t v) { return !good(v); });
-  const auto train = split_views(source.views(choice.scene), config.held_out, source.scene_name(choice.scene)).train;
-  for (std::int64_t& input : choice.inputs) {
-    if (good(input)) continue;
-    const auto next = std::ranges::upper_bound(train, input) - train.begin();
-    bool found = false;
-    for (std::size_t i = 0; i < train.size() && !found; ++i) {
-      const std::int64_t v = train[(std::size_t(next) + i) % train.size()];
-      found = std::ranges::find(choice.inputs, v) == choice.inputs.end() && good(v);
-      if (found) input = v;
-    }
-    if (!found) choice.targets.clear();
-  }
-  return choice;
-}
-
-Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device) {
-  const FileWork work("reading pictures of", source.scene_name(choice.scene));
-  const std::vector<bool> all(choice.inputs.size() + choice.targets.size(), true);
-  return batch_of({gather(source, choice, config, all, {})}, std::int64_t(choice.inputs.size()),
-                  std::int64_t(choice.targets.size()), config, device);
+    return std::make_unique<WatchedViews>(std::make_unique<SyntheticScenes>(config.synthetic, cache));
+  auto views = std::make_unique<WatchedViews>(std::make_unique<SceneFolder>(config.path, cache, config.follow_links));
+  if (looks) look_at_some(*views);
+  return views;
 }
 
 Loader::Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, Device& device, std::vector<bool> seen)
@@ -193,7 +74,7 @@ Loader::Sent Loader::send(std::int64_t count) {
     samples.push_back(std::move(next.sample));
   }
   Sent s;
-  s.batch = batch_of(samples, config_.num_input_views, config_.num_target_views, config_, device_, sending_.get());
+  s.batch = batch_of(samples, config_, device_, sending_.get());
   if (sending_) s.there = sending_->mark();
   return s;
 }
@@ -232,16 +113,41 @@ Loader::Prepared Loader::take() {
   return std::move(ready_.extract(place).mapped());
 }
 
-Loader::Prepared Loader::prepare(std::int64_t sample, std::stop_token stop) const {
+Loader::Prepared Loader::prepare(std::int64_t sample, const std::stop_token& stop) const {
   try {
+    const Reader reader{source_, config_, seen_, stop};
     const ViewChoice drawn = choice(sample);
-    StandIns others;
-    if (config_.skips_damaged())
-      others = [&](std::int64_t view) { return stand_ins(seed_, sample, view, drawn, training_); };
-    return {gather(source_, drawn, config_, seen_, stop, others), nullptr};
+    if (!config_.skips_damaged()) return {*training_sample(reader, drawn), nullptr};
+    std::string why;
+    auto read = [&](const ViewChoice& from) {
+      auto others = [&](std::int64_t view) { return stand_ins(seed_, sample, view, from, training_); };
+      std::optional<Sample> found = training_sample(reader, from, others, &why);
+      if (!found) note_lost(from.scene);
+      return found;
+    };
+    std::optional<Sample> found = read(drawn);
+    if (!found)
+      for (const std::int64_t i : stand_in_scenes(seed_, sample, drawn.scene, training_))
+        if ((found = read(choose_views_of(training_[std::size_t(i)], seed_, sample, config_)))) break;
+    check(found.has_value(), "{}: all pictures of all {} scenes to train on are damaged; {}", name_of(config_),
+          training_.size(), why);
+    return {*std::move(found), nullptr};
   } catch (...) {
     return {{}, std::current_exception()};
   }
+}
+
+void Loader::note_lost(std::int64_t scene) const {
+  std::lock_guard lock(lost_mutex_);
+  lost_.insert(scene);
+}
+
+std::vector<std::string> Loader::lost_scenes() const {
+  std::lock_guard lock(lost_mutex_);
+  std::vector<std::string> sentences;
+  for (const std::int64_t s : lost_)
+    sentences.push_back(sentence("{}: all pictures of its views to train on are damaged", source_.scene_title(s)));
+  return sentences;
 }
 
 void Loader::work(std::stop_token stop) {

@@ -7,30 +7,24 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <thread>
 
-#include "data/views.hpp"
-#include "data/watched_views.hpp"
-#include "tensor/batch.hpp"
+#include "data/sample.hpp"
 
 namespace lact {
 
-// The scenes of data.path, or generated ones where it is empty. All keys are checked first.
-std::unique_ptr<WatchedViews> open_views(const DataConfig& config);
-
-// What of a choice for evaluation can be read. With data.damaged=skip a damaged input gives its place to the next view
-// that is not held out, and damaged targets are left out: there may be none left.
-ViewChoice readable(const ViewSource& source, ViewChoice choice, const DataConfig& config);
-// One sample with chosen views, for evaluation and rendering.
-Batch assemble(const ViewSource& source, const ViewChoice& choice, const DataConfig& config, Device& device);
+// The scenes of data.path, or generated ones where it is empty. All keys are checked first. `looks`: at some of the
+// pictures, see look_at_some(); of several ranks one is enough.
+std::unique_ptr<WatchedViews> open_views(const DataConfig& config, bool looks = true);
 
 class Loader {
  public:
   // The source outlives the loader. A scene without enough views to train on is an error here. `seen`: per view of a
   // sample, inputs first, whether anyone here looks at it; others are not read, their pictures and intrinsics are
   // zeros. All are seen where nothing is said. With data.damaged=skip other training views of the scene stand in for
-  // those whose picture is damaged.
+  // those whose picture is damaged, and other scenes for one that has none left.
   Loader(const ViewSource& source, DataConfig config, std::uint64_t seed, Device& device, std::vector<bool> seen = {});
   ~Loader();
   Loader(const Loader&) = delete;
@@ -41,14 +35,11 @@ class Loader {
   // is thrown here.
   Batch batch(std::int64_t first, std::int64_t count, std::int64_t stride = 0);
 
-  std::int64_t ready_bytes();  // of the samples prepared ahead
+  std::vector<std::string> lost_scenes() const;  // a sentence for each that others stand in for
+  std::int64_t ready_bytes();                    // of the samples prepared ahead
 
   ViewChoice choice(std::int64_t sample) const { return choose_views(seed_, sample, training_, config_); }
   const std::vector<SceneViews>& training() const { return training_; }
-
-  struct Sample {  // inputs, then targets; each list row-major
-    std::vector<float> images, intrinsics, poses;
-  };
 
  private:
   struct Plan {  // the samples that will be asked for: place 0, 1, 2, ... of them
@@ -59,7 +50,8 @@ class Loader {
     Sample sample;
     std::exception_ptr error;
   };
-  Prepared prepare(std::int64_t sample, std::stop_token stop) const;
+  Prepared prepare(std::int64_t sample, const std::stop_token& stop) const;
+  void note_lost(std::int64_t scene) const;
   Prepared take();  // the next place of the plan
   struct Sent {     // a batch on its way to the device
     Batch batch;
@@ -79,6 +71,9 @@ class Loader {
   std::vector<SceneViews> training_;
   std::unique_ptr<Stream> sending_;  // beside the computing; none where batches lie in the host's memory
   std::optional<Sent> sent_;         // taken and not yet given
+
+  mutable std::mutex lost_mutex_;
+  mutable std::set<std::int64_t> lost_;
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable_any changed_;

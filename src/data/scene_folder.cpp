@@ -6,8 +6,7 @@
 #include <unordered_set>
 
 #include "base/check.hpp"
-#include "base/clock.hpp"
-#include "base/log.hpp"
+#include "base/slow.hpp"
 #include "files/json.hpp"
 #include "files/kind.hpp"
 
@@ -26,23 +25,23 @@ PosedView fitted_view(const Camera& c, const Image& fitted) {
   return out;
 }
 
-std::optional<Image> PictureCache::find(const Key& key) {
+std::optional<PictureCache::Picture> PictureCache::find(const Key& key) {
   std::lock_guard lock(mutex_);
   auto place = places_.find(key);
   if (place == places_.end()) return {};
   entries_.splice(entries_.begin(), entries_, place->second);
-  return place->second->image;
+  return place->second->picture;
 }
 
-void PictureCache::keep(const Key& key, const Image& image) {
+void PictureCache::keep(const Key& key, const Picture& picture) {
   std::lock_guard lock(mutex_);
-  const auto size = std::int64_t(image.pixels.size());
+  const auto size = std::int64_t(picture.fitted.pixels.size());
   if (size > limit_ || places_.contains(key)) return;  // another thread may have decoded the same view meanwhile
-  entries_.push_front({key, image});
+  entries_.push_front({key, picture});
   places_[key] = entries_.begin();
   used_ += size;
   while (used_ > limit_) {
-    used_ -= std::int64_t(entries_.back().image.pixels.size());
+    used_ -= std::int64_t(entries_.back().picture.fitted.pixels.size());
     places_.erase(entries_.back().key);
     entries_.pop_back();
   }
@@ -59,27 +58,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view formats =
     "data.path takes a scene folder with opencv_cameras.json, such a camera file, or an index (a JSON list of camera "
     "files)";
-
-// Says how far a long opening is, now and then.
-class Slow {
- public:
-  explicit Slow(std::string what) : what_(std::move(what)) {}
-  double seconds() const { return steady_seconds() - begin_; }
-  void at(std::int64_t done, std::int64_t all) {
-    if (seconds() < next_) return;
-    log::progress(fill("{}: {} of {}", {what_, done, all}));
-    next_ = seconds() + 2;
-    said_ = true;
-  }
-  ~Slow() {
-    if (said_) log::end_line();
-  }
-
- private:
-  std::string what_;
-  double begin_ = steady_seconds(), next_ = 2;
-  bool said_ = false;
-};
 
 // Scenes are named by their folders, and those of one name are numbered: files are written under these names.
 class Names {
@@ -112,8 +90,7 @@ Json read_list(const std::string& file) {
 
 }  // namespace
 
-SceneFolder::SceneFolder(const std::string& path, std::int64_t cache_bytes, Opening opening)
-    : opening_(opening), cache_(cache_bytes) {
+SceneFolder::SceneFolder(const std::string& path, std::int64_t cache_bytes, bool follow_links) : cache_(cache_bytes) {
   std::error_code e;
   check(path.find('\0') == path.npos, "data.path={} is not a path", path);
   const bool folder = fs::is_directory(path, e);
@@ -124,11 +101,8 @@ SceneFolder::SceneFolder(const std::string& path, std::int64_t cache_bytes, Open
   Names names;
   auto add = [&](const std::string& camera_file, std::vector<Camera> cameras) {
     const std::string name = fs::absolute(camera_file).lexically_normal().parent_path().filename().string();
-    scenes_.push_back({names.fresh(name),
-                       DatasetFolder(fs::path(camera_file).parent_path().string(), opening.follow_links),
-                       std::move(cameras),
-                       {}});
-    scenes_.back().sizes.resize(scenes_.back().cameras.size());
+    scenes_.push_back({names.fresh(name), DatasetFolder(fs::path(camera_file).parent_path().string(), follow_links),
+                       std::move(cameras)});
     if (folder || camera_file != file) scenes_.back().folder.check_inside(FileReader(camera_file));
   };
   if (!list.at(0).is_text()) {
@@ -143,34 +117,6 @@ SceneFolder::SceneFolder(const std::string& path, std::int64_t cache_bytes, Open
       slow.at(scenes(), list.size());
     }
   }
-  if (opening.look) look_at_some();
-}
-
-// What is wrong with pictures should show before the first step, and a start should not take long: so the heads and
-// ends of some thousands are looked at, spread over all, for some seconds. The others are looked at when they are
-// loaded.
-void SceneFolder::look_at_some() {
-  constexpr std::int64_t most = 4096;
-  constexpr double seconds = 10;
-  std::int64_t all = 0, at = 0, looked = 0, scaled = 0;
-  for (const Scene& s : scenes_) all += std::int64_t(s.cameras.size());
-  const std::int64_t apart = (all + most - 1) / most;
-  std::string first;
-  Slow slow("looking at pictures");
-  for (std::int64_t s = 0; s < scenes(); ++s)
-    for (std::int64_t v = 0; v < views(s) && slow.seconds() < seconds; ++v) {
-      if (at++ % apart != 0) continue;
-      const Camera listed = scene(s).cameras[std::size_t(v)], c = looked_at(s, v);
-      if (listed.width > 0 && listed.height > 0 && (listed.width != c.width || listed.height != c.height) &&
-          scaled++ == 0)
-        first = fill("{} is {} x {}, but its camera says {} x {}",
-                     {c.image, c.width, c.height, listed.width, listed.height});
-      slow.at(++looked, all / apart);
-    }
-  if (scaled > 0)
-    log::warning("{}: fx, fy, cx and cy are scaled to the picture, as for {} of {} pictures", first, scaled, looked);
-  if (looked < all / apart)
-    log::info("{} of {} pictures were looked at in {} s; the others are when they are loaded", looked, all, seconds);
 }
 
 const SceneFolder::Scene& SceneFolder::scene(std::int64_t s) const {
@@ -186,11 +132,7 @@ std::int64_t SceneFolder::views(std::int64_t s) const { return std::int64_t(scen
 
 Camera SceneFolder::camera(std::int64_t s, std::int64_t view) const {
   check(view >= 0 && view < views(s), "{} has no view {} among {}", scene_title(s), view, views(s));
-  const Camera& listed = scene(s).cameras[std::size_t(view)];
-  std::unique_lock lock(sizes_mutex_);
-  const ImageSize size = scene(s).sizes[std::size_t(view)];
-  lock.unlock();
-  return size.width > 0 ? in_pixels_of(listed, size) : listed;
+  return scene(s).cameras[std::size_t(view)];
 }
 
 FileReader SceneFolder::picture(std::int64_t s, std::int64_t view) const {
@@ -199,25 +141,20 @@ FileReader SceneFolder::picture(std::int64_t s, std::int64_t view) const {
   return file;
 }
 
-Camera SceneFolder::measured(std::int64_t s, std::int64_t view, ImageSize size) const {
-  const Camera c = in_pixels_of(scene(s).cameras[std::size_t(view)], size);
-  const std::lock_guard lock(sizes_mutex_);
-  scene(s).sizes[std::size_t(view)] = size;
-  return c;
-}
-
 Camera SceneFolder::looked_at(std::int64_t s, std::int64_t view) const {
-  return measured(s, view, image_size(picture(s, view)));
+  return in_pixels_of(camera(s, view), image_size(picture(s, view)));
 }
 
 PosedView SceneFolder::load(std::int64_t s, std::int64_t view, std::int64_t height, std::int64_t width) const {
   const PictureCache::Key key{s, view, height, width};
-  if (const std::optional<Image> image = cache_.find(key)) return fitted_view(camera(s, view), *image);
+  if (const std::optional<PictureCache::Picture> known = cache_.find(key))
+    return fitted_view(in_pixels_of(camera(s, view), known->stored), known->fitted);
   Image whole = decode_image(picture(s, view));
-  const Camera c = measured(s, view, {whole.width, whole.height});
-  const Image image = reading(c.image, [&] { return resize_and_crop(std::move(whole), int(height), int(width)); });
-  cache_.keep(key, image);
-  return fitted_view(c, image);
+  const ImageSize stored{whole.width, whole.height};
+  const Camera c = in_pixels_of(camera(s, view), stored);
+  const Image fitted = reading(c.image, [&] { return resize_and_crop(std::move(whole), int(height), int(width)); });
+  cache_.keep(key, {fitted, stored});
+  return fitted_view(c, fitted);
 }
 
 }  // namespace lact

@@ -127,12 +127,10 @@ PosedView SyntheticScenes::load(std::int64_t scene, std::int64_t view, std::int6
   c.cx = c.cx * f.scale - f.left, c.cy = c.cy * f.scale - f.top;
   c.width = width, c.height = height;
   const PictureCache::Key key{scene, view, height, width};
-  std::optional<Image> image = cache_.find(key);
-  if (!image) {
-    image = resize_and_crop(synthetic::render(solids(scene), c), int(height), int(width));  // only lays it on white
-    cache_.keep(key, *image);
-  }
-  return fitted_view(c, *image);
+  if (const std::optional<PictureCache::Picture> known = cache_.find(key)) return fitted_view(c, known->fitted);
+  const Image image = resize_and_crop(synthetic::render(solids(scene), c), int(height), int(width));  // laid on white
+  cache_.keep(key, {image, {}});
+  return fitted_view(c, image);
 }
 
 void write_dataset(const SyntheticScenes& source, const std::string& folder) {

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,12 @@ class ViewSource {
   virtual std::int64_t views(std::int64_t scene) const = 0;
   // The view at `height` x `width`, resized and cropped as needed.
   virtual PosedView load(std::int64_t scene, std::int64_t view, std::int64_t height, std::int64_t width) const = 0;
-  virtual Camera camera(std::int64_t scene, std::int64_t view) const = 0;  // at the stored size
+  // As a list of cameras says, whatever size its picture has; of a generated view at the size that would be stored.
+  virtual Camera camera(std::int64_t scene, std::int64_t view) const = 0;
+  // In pixels of its picture. How that begins and ends is judged as load() would, and costs much less.
+  virtual Camera looked_at(std::int64_t scene, std::int64_t view) const { return camera(scene, view); }
+  // Its picture's file, opened as load() does; none where it is generated.
+  virtual std::optional<FileReader> file(std::int64_t, std::int64_t) const { return {}; }
 };
 
 }  // namespace lact

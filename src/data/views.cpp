@@ -44,7 +44,10 @@ ViewChoice choose_views(std::uint64_t seed, std::int64_t sample, std::span<const
   check(sample >= 0 && !scenes.empty(), "there is no sample {} of {} scenes", sample, scenes.size());
   const auto count = std::int64_t(scenes.size()), epoch = sample / count, turn = sample % count;
   const auto order = sample_without_replacement(random_key(seed, "data.scenes", epoch), count, count);
-  const SceneViews& from = scenes[std::size_t(order[std::size_t(turn)])];
+  return choose_views_of(scenes[std::size_t(order[std::size_t(turn)])], seed, sample, config);
+}
+
+ViewChoice choose_views_of(const SceneViews& from, std::uint64_t seed, std::int64_t sample, const DataConfig& config) {
   ViewChoice choice{from.scene, {}, {}, {}};
   for (std::int64_t i : sample_without_replacement(random_key(seed, "data.views", sample),
                                                    std::int64_t(from.train.size()), config.num_all_views))
@@ -52,6 +55,14 @@ ViewChoice choose_views(std::uint64_t seed, std::int64_t sample, std::span<const
   choice.inputs.assign(choice.drawn.begin(), choice.drawn.begin() + config.num_input_views);
   choice.targets.assign(choice.drawn.end() - config.num_target_views, choice.drawn.end());
   return choice;
+}
+
+std::vector<std::int64_t> stand_in_scenes(std::uint64_t seed, std::int64_t sample, std::int64_t scene,
+                                          std::span<const SceneViews> scenes) {
+  const auto count = std::int64_t(scenes.size());
+  auto order = sample_without_replacement(random_key(seed, "data.stand_in_scenes", sample), count, count);
+  std::erase_if(order, [&](std::int64_t i) { return scenes[std::size_t(i)].scene == scene; });
+  return order;
 }
 
 std::vector<std::int64_t> stand_ins(std::uint64_t seed, std::int64_t sample, std::int64_t view,

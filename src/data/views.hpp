@@ -31,6 +31,11 @@ struct ViewChoice {
 // are an epoch that visits each scene once, in an order of its own.
 ViewChoice choose_views(std::uint64_t seed, std::int64_t sample, std::span<const SceneViews> scenes,
                         const DataConfig& config);
+ViewChoice choose_views_of(const SceneViews& from, std::uint64_t seed, std::int64_t sample, const DataConfig& config);
+// Where all training views of a scene are damaged: the others in the order in which they stand in for it, as places in
+// `scenes`. A function of the seed and the sample, so that ranks agree as they do about views.
+std::vector<std::int64_t> stand_in_scenes(std::uint64_t seed, std::int64_t sample, std::int64_t scene,
+                                          std::span<const SceneViews> scenes);
 // The scene's other training views, in the order in which they stand in for one of the sample whose picture is damaged:
 // those not drawn first. A function of the seed, the sample and the view, so that ranks which read only a part of the
 // sample agree; two damaged views may therefore find the same one.

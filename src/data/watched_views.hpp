@@ -5,18 +5,11 @@
 #include <mutex>
 #include <utility>
 
-#include "base/check.hpp"
 #include "data/view_source.hpp"
 
 namespace lact {
 
-// The file of a view holds no picture, now and for every rank. Other views may stand in for it, as data.damaged says.
-class DamagedPicture : public Error {
- public:
-  using Error::Error;
-};
-
-// A source that tells damaged pictures from what the system cannot read, and remembers them.
+// A source that remembers damaged pictures: other views may stand in for them, as data.damaged says.
 class WatchedViews : public ViewSource {
  public:
   explicit WatchedViews(std::unique_ptr<ViewSource> source) : source_(std::move(source)) {}
@@ -25,14 +18,24 @@ class WatchedViews : public ViewSource {
   std::string scene_title(std::int64_t scene) const override { return source_->scene_title(scene); }
   std::int64_t views(std::int64_t scene) const override { return source_->views(scene); }
   Camera camera(std::int64_t scene, std::int64_t view) const override { return source_->camera(scene, view); }
-  // Throws DamagedPicture, the second time without reading again.
+  std::optional<FileReader> file(std::int64_t scene, std::int64_t view) const override {
+    return source_->file(scene, view);
+  }
+  // Both throw DamagedPicture, the second time without reading again.
+  Camera looked_at(std::int64_t scene, std::int64_t view) const override;
   PosedView load(std::int64_t scene, std::int64_t view, std::int64_t height, std::int64_t width) const override;
   std::vector<std::string> damaged() const;  // a sentence for each that was found so far
 
  private:
+  template <class Work>
+  auto watched(std::int64_t scene, std::int64_t view, const Work& work) const;
   std::unique_ptr<ViewSource> source_;
   mutable std::mutex mutex_;
   mutable std::map<std::pair<std::int64_t, std::int64_t>, DamagedPicture> damaged_;  // by scene and view
 };
+
+// What is wrong with pictures should show before the first step, and a start should not take long: some thousands,
+// spread over all, are looked at for so long. Damaged ones are remembered, any other error is thrown.
+void look_at_some(const WatchedViews& views, double seconds = 10);
 
 }  // namespace lact

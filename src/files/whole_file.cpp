@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -73,18 +74,24 @@ std::string FileReader::real_path() const {
   return (error ? std::filesystem::canonical(path_, error) : opened).string();
 }
 
+void each_block(const FileReader& file, const std::function<void(std::string_view)>& take) {
+  std::string block(std::size_t(1) << 20, '\0');
+  const auto most = std::int64_t(block.size());
+  for (std::int64_t at = 0, n = most; n == most; at += n) {  // to the end, for files of /proc have no size
+    n = file.read(block.data(), most, at);
+    take({block.data(), std::size_t(n)});
+  }
+}
+
 std::string read_text(const std::string& path, std::int64_t max_bytes) {
   const FileReader file(path);
   return reading(path, [&] {
     std::string text;
-    constexpr std::int64_t block = 1 << 16;  // read to the end, for files of /proc have no size
-    for (std::int64_t size = 0, n = block; n == block; size += n) {
-      check(size <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
-      text.resize(std::size_t(size + block));
-      n = file.read(text.data() + size, block, size);
-      text.resize(std::size_t(size + n));
-    }
-    check(std::int64_t(text.size()) <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
+    text.reserve(std::size_t(std::min(file.size(), max_bytes)));
+    each_block(file, [&](std::string_view block) {
+      text += block;
+      check(std::int64_t(text.size()) <= max_bytes, "{}: larger than {} bytes", path, max_bytes);
+    });
     return text;
   });
 }

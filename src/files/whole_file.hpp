@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ class FileReader {
   std::int64_t size_ = 0;
 };
 
+// Of the whole file, in turn, in blocks of up to a MiB.
+void each_block(const FileReader& file, const std::function<void(std::string_view)>& take);
 // Of a regular file; refused when it holds more than max_bytes.
 std::string read_text(const std::string& path, std::int64_t max_bytes);
 void write_whole(const std::string& path, std::string_view bytes);

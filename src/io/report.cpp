@@ -37,7 +37,7 @@ void each_row(const std::string& run_folder, const std::function<void(const Json
     try {
       take(Json::parse(line, sentence("{}:{}", path, number)), line);
     } catch (const Error& e) {
-      log::warning("{}; the row is dropped", e.what());
+      log::warning("{}; the row is left out", e.what());
     }
   }
 }

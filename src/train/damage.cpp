@@ -13,10 +13,10 @@
 namespace lact {
 namespace {
 
-// The damaged pictures of all ranks, each once. Collective.
-std::set<std::string> found_anywhere(const WatchedViews& source, Communicator& world) {
+// The sentences of all ranks, each once. Collective.
+std::set<std::string> found_anywhere(const std::vector<std::string>& here, Communicator& world) {
   std::string mine;
-  for (const std::string& sentence : source.damaged()) mine += sentence + '\0';
+  for (const std::string& sentence : here) mine += sentence + '\0';
   std::set<std::string> all;
   for (const std::string& sentences : gathered(world, mine))
     for (std::size_t at = 0, end; (end = sentences.find('\0', at)) != sentences.npos; at = end + 1)
@@ -55,15 +55,15 @@ void read_share(const WatchedViews& source, const DataConfig& config, const Comm
 
 }  // namespace
 
-void DamageReport::tell(const WatchedViews& source, Communicator& world) {
-  for (const std::string& sentence : found_anywhere(source, world))
+void DamageReport::tell(const std::vector<std::string>& found, Communicator& world) {
+  for (const std::string& sentence : found_anywhere(found, world))
     if (told_.insert(sentence).second && world.rank() == 0)
-      log::warning("{}; its view is left out ({} damaged so far)", sentence, told_.size());
+      log::warning("{}; {} ({} damaged so far)", sentence, consequence_, told_.size());
 }
 
 void refuse_damaged(const WatchedViews& source, const DataConfig& config, Communicator& world) {
   together(world, [&] { read_share(source, config, world); });
-  const std::set<std::string> all = found_anywhere(source, world);
+  const std::set<std::string> all = found_anywhere(source.damaged(), world);
   if (all.empty()) return;
   const std::string rest = all.size() > 1 ? fill("; {} more pictures are damaged", {all.size() - 1}) : "";
   fail("{}{}; data.damaged=skip trains without them", *all.begin(), rest);

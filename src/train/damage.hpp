@@ -9,12 +9,14 @@
 
 namespace lact {
 
-// Names every damaged picture once, whichever ranks met it.
+// Says every sentence about damage once, whichever ranks found it, and what becomes of it.
 class DamageReport {
  public:
-  void tell(const WatchedViews& source, Communicator& world);  // what was found since the last time; collective
+  explicit DamageReport(std::string consequence = "its view is left out") : consequence_(std::move(consequence)) {}
+  void tell(const std::vector<std::string>& found, Communicator& world);  // since the beginning; collective
 
  private:
+  std::string consequence_;
   std::set<std::string> told_;
 };
 

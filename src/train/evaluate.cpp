@@ -106,21 +106,26 @@ std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataC
 
 namespace {
 
-// What this rank renders; `shared`: of what the ranks of dp render together. Ranks that work on the same samples read
-// the same files, and so agree on what is damaged.
-std::vector<ViewChoice> readable_part(const ViewSource& source, const DataConfig& cfg, Mesh& mesh, bool shared) {
-  Communicator& dp = mesh.along(Axis::dp);
-  std::vector<ViewChoice> mine =
-      part_of(evaluation_choices(source, cfg), shared ? dp.rank() : 0, shared ? dp.size() : 1);
+// What can be read of this rank's next scene, which some ranks do not have. Ranks that work on the same sample read the
+// same files, and so agree on what is damaged. Collective.
+std::optional<Sample> read_together(const ViewSource& source, const DataConfig& cfg, const ViewChoice* mine,
+                                    Communicator& world) {
+  std::optional<Sample> sample;
   try {
-    together(mesh.world(), [&] {
-      for (ViewChoice& choice : mine) choice = readable(source, std::move(choice), cfg);
+    together(world, [&] {
+      if (mine != nullptr) sample = chosen_sample(source, *mine, cfg);
     });
   } catch (const Error& e) {
     throw Unreadable(e.what(), e.where());
   }
-  std::erase_if(mine, [](const ViewChoice& c) { return c.targets.empty(); });
-  return mine;
+  const bool enough = sample && !sample->choice.targets.empty() && sample->choice.inputs.size() == mine->inputs.size();
+  return enough ? std::move(sample) : std::nullopt;
+}
+
+std::int64_t largest_on_any(std::size_t mine, Communicator& world) {
+  std::uint64_t largest = 0;
+  for (const auto& numbers : gathered(world, std::vector<std::uint64_t>{mine})) largest = std::max(largest, numbers[0]);
+  return std::int64_t(largest);
 }
 
 }  // namespace
@@ -145,34 +150,50 @@ Tensor render_views(ViewSynthesis& model, Ctx& c, const ViewSynthesis::States& s
   return out;
 }
 
+namespace {
+
+std::vector<RenderedView> rendered(ViewSynthesis& model, Ctx& c, const Sample& sample, const DataConfig& cfg) {
+  const auto plane = std::size_t(cfg.height() * cfg.width());
+  Batch b = batch_of({sample}, cfg, c.device);
+  ViewSynthesis::States states = model.reconstruct(c, inputs_of(b));
+  Range targets{b.input_views, b.input_views + b.target_views};
+  Tensor images =
+      render_views(model, c, states, part(b.intrinsics, targets), part(b.poses, targets), cfg.height(), cfg.width());
+  std::vector<float> mean = mean_picture(b, plane);
+  std::vector<RenderedView> views;
+  for (std::int64_t i = 0; i < b.target_views; ++i) {
+    RenderedView v;
+    v.input = picture(b.images, nearest_input(b, b.input_views + i));
+    v.target = picture(b.images, b.input_views + i);
+    v.prediction = images.select(0, i).to_floats();
+    ViewScore& s = v.score;
+    s.scene = sample.choice.scene, s.view = sample.choice.targets[std::size_t(i)];
+    s.novel_scene = std::ranges::find(cfg.held_out_scenes, s.scene) != cfg.held_out_scenes.end();
+    s.mse = mse(v.prediction, v.target), s.psnr = psnr(s.mse);
+    s.ssim = ssim(v.prediction, v.target, cfg.height(), cfg.width());
+    s.nearest_psnr = psnr(mse(v.input, v.target)), s.mean_psnr = psnr(mse(mean, v.target));
+    views.push_back(std::move(v));
+  }
+  return views;
+}
+
+}  // namespace
+
 Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, const DataConfig& cfg) {
   Evaluation e;
   Ctx plain = c.on(nullptr);
-  auto plane = std::size_t(cfg.height() * cfg.width());
-  Communicator& dp = c.mesh.along(Axis::dp);
+  Communicator &dp = c.mesh.along(Axis::dp), &world = c.mesh.world();
   const bool shared = dp.size() > 1 && !dp.in_step();
-  for (const ViewChoice& choice : readable_part(source, cfg, c.mesh, shared)) {
-    Batch b = assemble(source, choice, cfg, c.device);
-    ViewSynthesis::States states = model.reconstruct(plain, inputs_of(b));
-    Range targets{b.input_views, b.input_views + b.target_views};
-    Tensor images = render_views(model, plain, states, part(b.intrinsics, targets), part(b.poses, targets),
-                                 cfg.height(), cfg.width());
-    std::vector<float> mean = mean_picture(b, plane);
-    for (std::int64_t i = 0; i < b.target_views; ++i) {
-      RenderedView v;
-      v.input = picture(b.images, nearest_input(b, b.input_views + i));
-      v.target = picture(b.images, b.input_views + i);
-      v.prediction = images.select(0, i).to_floats();
-      ViewScore& s = v.score;
-      s.scene = choice.scene, s.view = choice.targets[std::size_t(i)];
-      s.novel_scene = std::ranges::find(cfg.held_out_scenes, s.scene) != cfg.held_out_scenes.end();
-      s.mse = mse(v.prediction, v.target), s.psnr = psnr(s.mse);
-      s.ssim = ssim(v.prediction, v.target, cfg.height(), cfg.width());
-      s.nearest_psnr = psnr(mse(v.input, v.target)), s.mean_psnr = psnr(mse(mean, v.target));
-      e.views.push_back(std::move(v));
-    }
+  const std::vector<ViewChoice> mine =
+      part_of(evaluation_choices(source, cfg), shared ? dp.rank() : 0, shared ? dp.size() : 1);
+  for (std::int64_t i = 0, most = largest_on_any(mine.size(), world); i < most; ++i) {
+    const ViewChoice* next = i < std::int64_t(mine.size()) ? &mine[std::size_t(i)] : nullptr;
+    const std::optional<Sample> sample = read_together(source, cfg, next, world);
+    if (!sample) continue;
+    e.choices.push_back(sample->choice);
+    for (RenderedView& v : rendered(model, plain, *sample, cfg)) e.views.push_back(std::move(v));
   }
-  if (shared) e.views = gathered(dp, e.views, 3 * plane);
+  if (shared) e.views = gathered(dp, e.views, 3 * std::size_t(cfg.height() * cfg.width()));
   return e;
 }
 

@@ -23,6 +23,7 @@ struct RenderedView {                            // planar [3, h, w]
 
 struct Evaluation {
   std::vector<RenderedView> views;  // training scenes first
+  std::vector<ViewChoice> choices;  // what this rank rendered: of each scene the inputs and targets that can be read
   // Means over the held-out views of training scenes (and eval_novel_* over those of other scenes): eval_psnr is the
   // mean over views of -10 log10(MSE of the view), eval_psnr_pooled that of the pooled MSE.
   NamedValues values() const;
@@ -30,15 +31,16 @@ struct Evaluation {
 
 // What is evaluated: the input and target views of each scene. Empty when nothing is held out.
 std::vector<ViewChoice> evaluation_choices(const ViewSource& source, const DataConfig& cfg);
-// Pictures that an evaluation needs cannot be read. All ranks throw it at once and before they compute anything, so
-// that whoever trains can go on without the evaluation.
+// Pictures that an evaluation needs cannot be read. All ranks throw it at once, so that whoever trains can go on
+// without the evaluation.
 class Unreadable : public Error {
  public:
   using Error::Error;
 };
 
 // The ranks of dp share the target views, unless all must keep in step; all of them get all. Damaged views are left out
-// as readable() says, all others that cannot be read are Unreadable. Collective.
+// as chosen_sample() says, and so is a scene with too few inputs; all others that cannot be read are Unreadable.
+// Collective.
 Evaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, const DataConfig& cfg);
 
 // The views of one scene as a sheet a person can look at.

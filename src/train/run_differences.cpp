@@ -2,13 +2,11 @@
 
 #include <cmath>
 #include <limits>
-#include <sstream>
 
 #include "base/check.hpp"
 #include "files/hdf5.hpp"
-#include "files/json.hpp"
-#include "files/whole_file.hpp"
 #include "io/checkpoint.hpp"
+#include "io/report.hpp"
 #include "models/view_synthesis.hpp"
 
 namespace lact {
@@ -18,14 +16,11 @@ constexpr double of_a_step = 0.1;  // by which a step along a clear gradient may
 
 // Rows of one kind of a run's metrics.jsonl: those of steps have a loss, those of evaluations do not.
 std::vector<Json> rows_of(const std::string& run, Range steps, bool evaluations) {
-  const std::string path = run + "/metrics.jsonl";
   std::vector<Json> rows;
-  std::istringstream lines(read_text(path, std::int64_t(1) << 30));
-  for (std::string line; std::getline(lines, line);) {
-    Json row = Json::parse(line, path);
+  each_row(run, [&](const Json& row, std::string_view) {
     const std::int64_t step = row["step"].integer();
-    if (row.has("loss") != evaluations && step > steps.begin && step <= steps.end) rows.push_back(std::move(row));
-  }
+    if (row.has("loss") != evaluations && step > steps.begin && step <= steps.end) rows.push_back(row);
+  });
   return rows;
 }
 
@@ -34,8 +29,6 @@ double largest_of(const std::vector<double>& v) {
   for (double x : v) largest = std::max(largest, std::abs(x));
   return largest;
 }
-
-double larger(double a, double b) { return b <= a ? a : b; }  // a NaN wins
 
 class Weights {  // numbers by name of one checkpoint
  public:
@@ -58,7 +51,7 @@ Apart apart(const std::vector<double>& a, const std::vector<double>& b, const st
                  d = std::abs(a[i] - b[i]), beyond = d <= rounding ? 0 : d - rounding;
     const double units = beyond == 0 ? 0 : beyond / leg.rates;  // without any rate nothing moves
     double& of_kind = std::abs(gradient[i]) > clear_above ? worst.clear : worst.unclear;
-    of_kind = larger(of_kind, units);
+    of_kind = worse(of_kind, units);
   }
   return worst;
 }

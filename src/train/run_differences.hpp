@@ -1,6 +1,7 @@
 // How far two runs of one config are apart that began with the same weights, in the order in which a run makes what is
 // compared. Adam turns the noise of a gradient into a whole step, so weights are compared in units of the steps made.
 #pragma once
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -14,6 +15,9 @@ struct RunDifference {
   double value = 0, bound = 0;
   bool ok() const { return value <= bound; }  // a NaN is not
 };
+
+// The larger of two differences; one that is no number is worse than all, whichever comes first.
+inline double worse(double a, double b) { return b <= a || std::isnan(a) ? a : b; }
 
 struct RunBounds {
   double loss = 0, evaluation = 0;         // see below

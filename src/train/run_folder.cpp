@@ -5,8 +5,9 @@
 
 #include "base/check.hpp"
 #include "base/file_work.hpp"
-#include "files/json.hpp"
+#include "base/log.hpp"
 #include "files/whole_file.hpp"
+#include "train/run_views.hpp"
 
 namespace lact {
 namespace {
@@ -29,101 +30,6 @@ bool may_lie_there(const fs::directory_entry& entry) {
   if (name.starts_with('.') || name == "lost+found" || name == "config.yaml.partial" || name == "profile") return true;
   std::error_code unknown;
   return is_log(name) || (fs::is_empty(entry, unknown) && !unknown);
-}
-
-Json indices(const std::vector<std::int64_t>& v) {
-  Json list = Json::array();
-  for (std::int64_t i : v) list.push(i);
-  return list;
-}
-
-class Fingerprint {  // FNV-1a
- public:
-  void add(std::string_view bytes) {
-    for (unsigned char c : bytes) hash_ = (hash_ ^ c) * 0x100000001b3u;
-  }
-  void add_file(const std::string& path) {
-    try {
-      const FileReader file(path);
-      std::string block(1 << 20, '\0');
-      for (std::int64_t at = 0, n = 1; n > 0; at += n) {
-        n = file.read(block.data(), std::int64_t(block.size()), at);
-        add({block.data(), std::size_t(n)});
-      }
-    } catch (const Error&) {  // who needs the picture will say so
-      add("unreadable");
-    }
-  }
-  std::string text() const { return fill("{:016x}", {std::int64_t(hash_ >> 1)}); }
-
- private:
-  std::uint64_t hash_ = 0xcbf29ce484222325u;
-};
-
-// Of all cameras, as far as another machine computes them alike, and of 64 pictures of all scenes, evenly spread.
-std::vector<std::string> fingerprints(const ViewSource& source) {
-  constexpr std::int64_t most = 64;
-  std::int64_t views = 0, at = 0;
-  for (std::int64_t s = 0; s < source.scenes(); ++s) views += source.views(s);
-  const std::int64_t pictures = std::min(views, most);
-  std::vector<std::string> all;
-  for (std::int64_t s = 0; s < source.scenes(); ++s) {
-    Fingerprint one;
-    for (std::int64_t v = 0; v < source.views(s); ++v, ++at) {
-      const Camera c = source.camera(s, v);
-      one.add(fill("{:.6g} {:.6g} {:.6g} {:.6g}", {c.fx, c.fy, c.cx, c.cy}));
-      for (double x : c.c2w) one.add(fill(" {:.6g}", {x + 0.0}));
-      if (!c.image.empty() && at * pictures / views != (at + 1) * pictures / views) one.add_file(c.image);
-    }
-    all.push_back(one.text());
-  }
-  return all;
-}
-
-Json views_of(const ViewSource& source, const DataConfig& cfg, std::span<const SceneViews> training_views) {
-  Json scenes = Json::array();
-  std::vector<std::vector<std::int64_t>> training(std::size_t(source.scenes()));
-  for (const SceneViews& s : training_views) training[std::size_t(s.scene)] = s.train;
-  for (std::int64_t s = 0; s < source.scenes(); ++s) {
-    Split split = split_views(source.views(s), cfg.held_out, source.scene_title(s));
-    Json one = Json::object({{"scene", source.scene_name(s)},
-                             {"train", indices(training[std::size_t(s)])},
-                             {"held_out", indices(split.held_out)}});
-    Json pictures = Json::array();
-    for (std::int64_t v = 0; v < source.views(s); ++v)
-      pictures.push(fs::path(source.camera(s, v).image).filename().string());
-    if (!source.camera(s, 0).image.empty()) one.set("pictures", pictures);
-    scenes.push(one);
-  }
-  return scenes;
-}
-
-Json without(const Json& scene, std::string_view left_out) {
-  Json kept = Json::object();
-  for (const auto& [key, value] : scene.members())
-    if (key != left_out) kept.set(key, value);
-  return kept;
-}
-
-// Whether the scenes that a run wrote down are those of now, which lie elsewhere: their folders' names say less than
-// their fingerprints, which runs did not always have.
-bool same_elsewhere(const Json& before, const Json& now, const ViewSource& source) {
-  if (before.size() != now.size()) return false;
-  const std::vector<std::string> prints = fingerprints(source);
-  for (std::int64_t s = 0; s < now.size(); ++s) {
-    const bool known = before.at(s).has("fingerprint");
-    if (known && before.at(s)["fingerprint"].text() != prints[std::size_t(s)]) return false;
-    const Json a = without(before.at(s), "fingerprint"), b = now.at(s);
-    if (known ? without(a, "scene").dump() != without(b, "scene").dump() : a.dump() != b.dump()) return false;
-  }
-  return true;
-}
-
-std::string without_fingerprints(std::string text) {
-  const std::string begin = ", \"fingerprint\": \"";
-  for (std::size_t at = 0; (at = text.find(begin, at)) != text.npos;)
-    text.erase(at, text.find('"', at + begin.size()) + 1 - at);
-  return text;
 }
 
 RunConfig stored_in(const std::string& folder, const std::vector<std::string>& overrides = {}) {
@@ -160,39 +66,43 @@ void check_same_run(const RunConfig& now_wanted) {
          d.a.empty() ? "(nothing)" : d.a, d.b.empty() ? "(nothing)" : d.b);
 }
 
-std::string views_text(const ViewSource& source, const DataConfig& cfg, std::span<const SceneViews> training) {
-  const std::vector<std::string> prints = fingerprints(source);
-  Json all = Json::array();
-  for (Json scene : views_of(source, cfg, training).items())
-    all.push(scene.set("fingerprint", prints[std::size_t(all.size())]));
-  return all.dump() + "\n";
-}
-
 void check_same_views(const RunConfig& now, const ViewSource& source, std::span<const SceneViews> training,
                       bool has_steps) {
-  const std::string path = now.run.dir + "/views.json";
-  if (!fs::exists(path)) return;
-  const Path before = stored_in(now.run.dir).data.path;
-  const bool elsewhere = before.place() != now.data.path.place();
+  const auto before = records_in(now.run.dir);
+  if (!before) return;
+  const Path place = stored_in(now.run.dir).data.path;
+  const bool elsewhere = place.place() != now.data.path.place();
   if (!has_steps && !elsewhere) return;
-  const Json views = views_of(source, now.data, training);
-  const std::string stored = read_text(path, 1 << 28);
-  const bool same = elsewhere ? same_elsewhere(Json::parse(stored, path, 1 << 28), views, source)
-                              : without_fingerprints(stored) == views.dump() + "\n";
-  check(same || elsewhere, "{}: the scenes or their views are no longer those that the run began with", path);
-  check(same, "data.path={}: other scenes or views than those that the run in {} began with at data.path={}",
-        now.data.path, now.run.dir, before);
+  const std::string path = now.run.dir + "/views.json";
+  auto refuse = [&](const std::string& why) {
+    check(elsewhere, "{}: the scenes or their views are no longer those that the run began with ({})", path, why);
+    fail("data.path={}: other scenes or views than those that the run in {} began with at data.path={} ({})",
+         now.data.path, now.run.dir, place, why);
+  };
+  if (std::int64_t(before->size()) != source.scenes())
+    refuse(fill("{} scenes, there were {}", {source.scenes(), before->size()}));
+  std::int64_t changed = 0;
+  std::string first;
+  for (std::int64_t s = 0; const SceneRecord& views : scene_views(source, now.data, training)) {
+    const SceneRecord& record = (*before)[std::size_t(s)];
+    if (views.train != record.train || views.held_out != record.held_out || views.pictures != record.pictures)
+      refuse(fill("the views of {}", {source.scene_title(s)}));
+    if (!is_like(record, source, s)) refuse(fill("the cameras of {}", {source.scene_title(s)}));
+    std::string picture;
+    if (contents_of(record, source, s++, &picture) != Contents::changed) continue;
+    if (elsewhere) refuse(picture);
+    if (changed++ == 0) first = picture;
+  }
+  if (changed > 0)
+    log::warning("{}: is another picture than the one that the run in {} began with; so it is in {} of {} scenes",
+                 first, now.run.dir, changed, source.scenes());
 }
 
-bool has_fingerprints_of(const std::string& run_folder, const ViewSource& source) {
-  const std::string path = run_folder + "/views.json";
-  if (!fs::exists(path)) return false;
-  const Json stored = Json::read(path, 1 << 28);
-  if (stored.size() != source.scenes()) return false;
-  const std::vector<std::string> prints = fingerprints(source);
-  for (std::int64_t s = 0; s < stored.size(); ++s)
-    if (!stored.at(s).has("fingerprint") || stored.at(s)["fingerprint"].text() != prints[std::size_t(s)]) return false;
-  return true;
+void write_views(const RunConfig& now, const ViewSource& source, std::span<const SceneViews> training, bool has_steps) {
+  const auto before = records_in(now.run.dir);
+  const bool known_again = before && std::ranges::none_of(*before, [](const auto& r) { return r.cameras.empty(); });
+  if (has_steps && known_again) return;  // it says what the run began with
+  write_whole(now.run.dir + "/views.json", text_of(scene_records(source, now.data, training)));
 }
 
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides) {

@@ -16,15 +16,13 @@ void check_usable(const std::string& folder);
 // check_same_views.
 void check_same_run(const RunConfig& now_wanted);
 
-// views.json: which views train and which are held out, scene by scene, so that anyone can check that they do not meet,
-// and a fingerprint of cameras and of a few pictures, by which data are known again elsewhere.
-std::string views_text(const ViewSource& source, const DataConfig& cfg, std::span<const SceneViews> training);
-// Refuses other views than those that the run in the folder began with. `has_steps`: whether it learned from them; a
-// run that did not may begin anew where its data are repaired, but not with those of another place.
+// Refuses other views than those that the run in the folder began with; only where other pictures have come into the
+// same place it warns. `has_steps`: whether it learned from them; a run that did not may begin anew where its data are
+// repaired, but not with those of another place.
 void check_same_views(const RunConfig& now, const ViewSource& source, std::span<const SceneViews> training,
                       bool has_steps);
-// Whether these are all scenes of the run by their fingerprints, in their order and whatever their folders are called.
-bool has_fingerprints_of(const std::string& run_folder, const ViewSource& source);
+// RUN/views.json, see run_views.hpp. Of a run that has steps it stays as it was, if it knows the data again.
+void write_views(const RunConfig& now, const ViewSource& source, std::span<const SceneViews> training, bool has_steps);
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run. Its data are looked for
 // where the run found them and, where run and data moved together, at the same place beside the folder.

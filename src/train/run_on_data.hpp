@@ -13,10 +13,10 @@ struct RunOnData {
   RunConfig config;
   std::unique_ptr<WatchedViews> source;
 };
-// The config of a run with key=value pairs, and the scenes of its data.path. Where these are others than the run was
-// trained on, what names views and scenes of those (data.held_out, data.held_out_scenes, data.eval_inputs) does not
-// count, unless a pair says it. The run's own scenes, moved or some of them, are told by their fingerprints, or by
-// their names and those of their pictures.
+// The config of a run with key=value pairs, and the scenes of its data.path. The run's own scenes, moved or some of
+// them, are told by their fingerprints, and those that trained nothing are still held out. Where any scene is none of
+// the run's, what names its views and scenes (data.held_out, data.held_out_scenes, data.eval_inputs) does not count,
+// unless a pair says it.
 RunOnData run_on_data(const std::string& run_folder, const std::vector<std::string>& overrides);
 
 }  // namespace lact

@@ -9,7 +9,7 @@
 namespace lact {
 
 void record_gradients(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::string& path, DType t) {
-  auto source = open_views(cfg.data);
+  auto source = open_views(cfg.data, world->rank() == 0);
   LoadedModel m(cfg, std::move(world));
   const auto seed = std::uint64_t(cfg.train.seed);
   if (t == DType::f64) m.store.lay_out(*m.device, *m.mesh, seed, t);

@@ -83,7 +83,7 @@ TrainState load_newest(const std::string& run_folder, LoadedModel& s, std::int64
 
 Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
     : cfg_((check_usable(cfg.run.dir), check_same_run(cfg), cfg)),
-      source_(open_views(cfg.data)),
+      source_(open_views(cfg.data, world->rank() == 0)),
       loaded_(cfg, std::move(world)),
       learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
                loaded_.stages, cfg.compute.graphs && !cfg.train.deterministic),
@@ -122,7 +122,9 @@ Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std
 
 void Trainer::resume() {
   TrainState state = load_newest(cfg_.run.dir, loaded_, cfg_.train.batch_size);
-  check_same_views(cfg_, *source_, loader_.training(), state.step >= 0);
+  together(loaded_.mesh->world(), [&] {  // one rank judges: others may see the pictures later, or not at all
+    if (loaded_.first_rank()) check_same_views(cfg_, *source_, loader_.training(), state.step >= 0);
+  });
   if (state.step < 0) return;
   first_step_ = saved_step_ = done_ = state.step;
   learner_.optimizer().set_steps(state.optimizer_steps);
@@ -141,7 +143,7 @@ void Trainer::begin_folder() {
   write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));  // first: it makes the folder a run
   make("/checkpoints");
   make("/images");
-  write_whole(cfg_.run.dir + "/views.json", views_text(*source_, cfg_.data, loader_.training()));
+  write_views(cfg_, *source_, loader_.training(), saved_step_ >= 0);
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
 
@@ -221,7 +223,7 @@ void Trainer::evaluate_now(std::int64_t step) {
   } catch (const Unreadable& why) {  // costs this evaluation, not the training
     if (loaded_.first_rank()) log::warning("step {}: the held-out views are not evaluated: {}", step, why.what());
   }
-  damage_.tell(*source_, loaded_.mesh->world());
+  tell_damage();
   NamedValues values = e.values();
   if (values.empty() || !loaded_.first_rank()) return;
   const FileWork work("writing an evaluation into", cfg_.run.dir);
@@ -237,6 +239,11 @@ void Trainer::evaluate_now(std::int64_t step) {
             values[0].second, values[4].second, values[5].second, values[2].second);
 }
 
+void Trainer::tell_damage() {
+  damaged_pictures_.tell(source_->damaged(), loaded_.mesh->world());
+  damaged_scenes_.tell(loader_.lost_scenes(), loaded_.mesh->world());
+}
+
 void Trainer::save(std::int64_t step) {
   if (saved_step_ == step) return;
   saving_ = true;
@@ -250,7 +257,7 @@ void Trainer::save(std::int64_t step) {
     remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints, learner_.skipped_in_a_row());
   saved_step_ = step;
   saving_ = false;
-  damage_.tell(*source_, loaded_.mesh->world());
+  tell_damage();
 }
 
 void Trainer::tell_where() {

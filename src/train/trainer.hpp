@@ -66,11 +66,12 @@ class Trainer {
   void write_row(const StepReport& r, double seconds, const Untold& step, class Progress& progress);
   bool evaluation_is_owed();
   void evaluate_now(std::int64_t step);
+  void tell_damage();
   void save(std::int64_t step);
 
   RunConfig cfg_;
   std::unique_ptr<WatchedViews> source_;
-  DamageReport damage_;
+  DamageReport damaged_pictures_, damaged_scenes_{"other scenes stand in for it"};
   LoadedModel loaded_;
   Learner learner_;
   Loader loader_;

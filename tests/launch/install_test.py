@@ -48,6 +48,13 @@ class Installed(unittest.TestCase):
         done = run(self.prefix / "bin/lact", "train", "configs/nvs/characters.yaml", cwd=self.elsewhere)
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"installed ones are in {self.prefix}/share/lact/configs", done.stderr)
+        for command in (["train"], ["bench", "train"], ["profile"], ["verify", "layouts"]):  # all look in one place
+            done = run(self.prefix / "bin/lact", *command, "configs/nvs/character_64.yaml", "train.steps=-1", cwd=self.elsewhere)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.stderr.count("share/lact/configs/nvs/character_64.yaml is read"), 1, done.stderr)
+        done = run(self.prefix / "bin/lact", "train", "configs/nvs/character_64.yaml", cwd=self.elsewhere)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("FOLDER: no such file or folder; data.path takes a scene folder", done.stderr)
         (self.elsewhere / "configs/nvs").mkdir(parents=True)
         (self.elsewhere / "configs/nvs/character_64.yaml").write_text("train: {steps: -1}\n")  # the one that is here wins
         done = run(*plan, cwd=self.elsewhere)

@@ -1,6 +1,11 @@
 // Ranks that share held-out views report the scores and pictures that one rank reports alone.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
+#include "data/synthetic.hpp"
+#include "parallel/together.hpp"
 #include "support/ranks.hpp"
 #include "train/layout.hpp"
 #include "train/trainer.hpp"
@@ -18,11 +23,29 @@ RunConfig tiny() {
        "data.threads=0", "compute.threads=1", "compute.device=cpu"});
 }
 
-Evaluation evaluated(LoadedModel m) {
-  const auto source = open_views(m.config.data);
+Evaluation evaluated(LoadedModel&& m, const ViewSource& source) {
   Ctx c = m.context();
-  return evaluate(m.model, c, *source, m.config.data);
+  return evaluate(m.model, c, source, m.config.data);
 }
+Evaluation evaluated(LoadedModel&& m) {
+  const auto source = open_views(m.config.data);
+  return evaluated(std::move(m), *source);
+}
+
+// Generated scenes, of which view 4 of scene 1 is held out. One view of that scene is damaged for all ranks, or out of
+// reach for one of them: a share that is gone, memory that is used up.
+class Troubled : public SyntheticScenes {
+ public:
+  explicit Troubled(const RunConfig& cfg) : SyntheticScenes(cfg.data.synthetic, 0) {}
+  PosedView load(std::int64_t s, std::int64_t v, std::int64_t h, std::int64_t w) const override {
+    ++loads[{s, v}];
+    if (s == 1 && v == damaged) throw DamagedPicture("picture is damaged", "");
+    check(s != 1 || v != out_of_reach, "picture: cannot be read (Stale file handle)");
+    return SyntheticScenes::load(s, v, h, w);
+  }
+  std::int64_t damaged = -1, out_of_reach = -1;
+  mutable std::map<std::pair<std::int64_t, std::int64_t>, int> loads;
+};
 
 void expect_the_same(const Evaluation& shared, const Evaluation& alone) {
   ASSERT_EQ(shared.views.size(), alone.views.size());
@@ -56,6 +79,57 @@ TEST(Evaluate, EveryLayoutGivesTheViewsOfOneRank) {
       auto mesh = std::make_unique<Mesh>(grid, world().split(0, world().rank(), "world"));
       expect_the_same(evaluated(LoadedModel(cfg, std::move(mesh), Device::open(Backend::cpu))), alone);
     }
+}
+
+LoadedModel laid_out(RunConfig cfg, const Grid& grid) {
+  auto mesh = std::make_unique<Mesh>(grid, world().split(0, world().rank(), "world"));
+  return LoadedModel(cfg, std::move(mesh), Device::open(Backend::cpu));
+}
+
+TEST(Evaluate, ADamagedInputGivesItsPlaceToAnotherInEveryLayout) {
+  const RunConfig cfg = tiny();
+  for (const std::int64_t damaged : {0, 3}) {  // inputs of scene 1
+    Troubled source(cfg);
+    source.damaged = damaged;
+    const Evaluation alone = evaluated(LoadedModel(cfg), source);
+    ASSERT_EQ(alone.views.size(), 6u);
+    ASSERT_EQ(alone.choices.size(), 3u);
+    EXPECT_EQ(std::ranges::count(alone.choices[1].inputs, damaged), 0);
+    for (const Grid& grid : possible_layouts(cfg, world().size())) {
+      SCOPED_TRACE(text_of(grid));
+      expect_the_same(evaluated(laid_out(cfg, grid), source), alone);
+    }
+  }
+}
+
+TEST(Evaluate, WhatOneRankCannotReadLeavesItOutOnAll) {
+  const RunConfig cfg = tiny();
+  for (const Grid& grid : possible_layouts(cfg, world().size()))
+    for (const int rank : {0, world().size() - 1}) {
+      SCOPED_TRACE(text_of(grid));
+      Troubled source(cfg);
+      // a rank of dp that does not work on this scene reads nothing of it
+      if (world().rank() == rank) source.out_of_reach = 4;
+      bool left_out = false;
+      try {
+        evaluated(laid_out(cfg, grid), source);
+      } catch (const Unreadable& e) {
+        left_out = true;
+        EXPECT_NE(std::string(e.what()).find("Stale file handle"), std::string::npos);
+      }
+      const bool met = source.out_of_reach == 4 && source.loads.contains({1, 4});
+      bool any_met = false;
+      for (const auto& one : gathered(world(), std::vector<std::uint64_t>{met})) any_met |= one[0] != 0;
+      EXPECT_EQ(left_out, any_met);
+    }
+}
+
+TEST(Evaluate, APictureIsReadOnce) {
+  const RunConfig cfg = tiny();
+  const Troubled source(cfg);
+  evaluated(LoadedModel(cfg), source);
+  EXPECT_EQ(source.loads.size(), 12u);
+  for (const auto& [view, times] : source.loads) EXPECT_EQ(times, 1) << view.first << ", " << view.second;
 }
 
 }  // namespace

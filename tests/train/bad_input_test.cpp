@@ -71,7 +71,7 @@ class BadInput : public testing::Test {
     const std::string name = "scene/p" + std::to_string(view) + ".png";
     folder_.write(name, bytes);
     words.push_back(folder_ / name);
-    refused_data(folder_ / "scene", words);
+    refused({"data.path=" + folder_ / "scene", "data.damaged=refuse"}, words);
     folder_.write(name, picture());
   }
 };
@@ -99,6 +99,12 @@ TEST_F(BadInput, SceneLists) {
   refused_list("[3]", {});
   fs::resize_file(list_, (64 << 20) + 1);
   refused_data(folder_ / "scene", {list_, "67108864"});
+}
+
+TEST_F(BadInput, AConfigForPhotographsWithoutThem) {
+  for (const std::string name : {"character_64", "objects_256"})
+    expect_refused(folder_.path(), {"train", "configs/nvs/" + name + ".yaml", "run.dir=" + folder_ / "run"},
+                   {"no such file or folder", "data.path takes a scene folder"});
 }
 
 TEST_F(BadInput, Indices) {

@@ -152,6 +152,28 @@ TEST_F(Convert, AnotherSceneIsRenderedFromTheViewsThatItHas) {
   EXPECT_TRUE(fs::exists(pictures + "/scene_0000_sheet.png"));
 }
 
+// Another of its views gives the input, and where there is none the others are enough.
+TEST_F(Convert, AnotherSceneIsRenderedWithoutItsDamagedPictures) {
+  const std::string pictures = folder_ / "pictures";
+  for (const int views : {3, 5}) {
+    const std::string scenes = folder_ / ("scenes" + std::to_string(views)), mine = scenes + "/scene_0000";
+    done({"convert", "synthetic", scenes, "data.synthetic.scenes=1", "data.synthetic.views=" + std::to_string(views),
+          "data.synthetic.resolution=16"});
+    const std::string damaged = mine + "/renderings/00000001_rgba.png";
+    fs::resize_file(damaged, fs::file_size(damaged) / 2);
+    const Outcome o = done({"render", run_, "scene=" + mine, "out=" + pictures});
+    EXPECT_EQ(o.out, pictures + "/scene_0000_turntable.gif\n");
+    EXPECT_NE(o.err.find(damaged + ": the PNG is cut off"), o.err.npos) << o.err;
+    const std::string listed = done({"inspect", mine}).err;
+    EXPECT_NE(listed.find(damaged), listed.npos) << listed;
+  }
+  for (const std::string name : {"0", "2"})
+    folder_.write("scenes3/scene_0000/renderings/0000000" + name + "_rgba.png", "");
+  expect_refused(folder_.path() + "/pictures",
+                 {"render", run_, "scene=" + folder_ / "scenes3/scene_0000", "out=" + pictures},
+                 {"scene 'scene_0000'", "all its pictures are damaged"});
+}
+
 TEST_F(Convert, FilesAreToldByTheirFirstBytes) {
   const std::string weights = exported(run_, "weights.safetensors"), checkpoint = newest_checkpoint(run_);
   fs::copy_file(weights, folder_ / "weights.bin");

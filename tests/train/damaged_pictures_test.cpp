@@ -1,10 +1,14 @@
 // A picture that is damaged in its middle costs its view, not the training: the run goes on without it, on any number
 // of ranks and after any stop with the same samples. And what a run learned is on disk before anything else can fail.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
+#include "data/images.hpp"
 #include "io/checkpoint.hpp"
 #include "support/command.hpp"
 #include "support/tiny_run.hpp"
@@ -94,18 +98,111 @@ TEST_F(DamagedPictures, TheyAreFoundBeforeTheFirstStepWhereAsked) {
   EXPECT_FALSE(fs::exists(folder_ / "run"));
 }
 
-TEST_F(DamagedPictures, WhatTheSystemCannotReadIsNotDamage) {
-  const Outcome first = train("run", {"train.steps=3", "train.constant_lr=true"});
-  ASSERT_EQ(first.status, 0) << first.err;
-  // it is there when the run begins, and cannot be read as a picture or as anything else when it is drawn
-  const std::string held_out = "data.held_out=[6, 7]";
-  for (int v : {6, 7}) put(v, false);
-  fs::permissions(file(6), fs::perms::none);
-  const Outcome o = train("run", {"train.constant_lr=true", held_out});
-  if (o.status == 0) {  // who may read everything
-    EXPECT_EQ(times_in(o.err, "its view is left out"), 2) << o.err;
+// A file that was cut off shows when it is looked at, before the first step; one that is damaged in its middle later.
+TEST_F(DamagedPictures, TheStartAndTheTrainingSkipTheSame) {
+  const Words words = {"train.eval_every=0", "train.constant_lr=true"};
+  std::vector<std::vector<std::string>> told;
+  for (const bool at_the_start : {true, false}) {
+    const std::string bytes = tiny_picture(4);
+    if (at_the_start)
+      write_whole(file(4), bytes.substr(0, 400));
+    else
+      put(4, false);
+    const std::string run = at_the_start ? "start" : "later";
+    const Outcome o = train(run, words);
+    EXPECT_EQ(o.status, 0) << o.err;
+    EXPECT_EQ(times_in(o.err, file(4)), 1) << o.err;
+    EXPECT_EQ(times_in(o.err, "its view is left out"), 1) << o.err;
+    told.push_back(told_by(folder_ / run));
+    const Outcome refused = train("refused", {"data.damaged=refuse"});
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_EQ(times_in(refused.err, file(4)), 1) << refused.err;
   }
-  fs::permissions(file(6), fs::perms::owner_all);
+  EXPECT_EQ(told[0], told[1]);
+  fs::remove(file(4));
+  fs::create_directory(file(4));
+  for (const std::string damaged : {"skip", "refuse"}) {  // says nothing about the picture
+    const Outcome o = train("system", {"data.damaged=" + damaged});
+    EXPECT_EQ(o.status, 1);
+    EXPECT_EQ(times_in(o.err, file(4) + ": is not a file"), 1) << o.err;
+  }
+}
+
+TEST_F(DamagedPictures, ASceneThatHasNoneLeftEndsNoRun) {
+  write_tiny_scene(folder_ / "other", 10, 3);
+  const std::string index = folder_ / "index.json";
+  write_whole(index, R"(["scene/opencv_cameras.json", "other/opencv_cameras.json"])");
+  for (int v = 0; v < 10; ++v) put(v, false);
+  std::vector<std::vector<std::string>> told;
+  for (int ranks : {1, 2}) {
+    const std::string run = "run" + std::to_string(ranks);
+    const Words words = {"data.path=" + index, "train.constant_lr=true", "train.deterministic=true",
+                         ranks == 2 ? "parallel.cp=2" : "parallel.cp=1"};
+    Words five = words;
+    five.push_back("train.steps=5");
+    ASSERT_EQ(train(run, five, ranks).status, 0);
+    const Outcome o = train(run, words, ranks);
+    EXPECT_EQ(o.status, 0) << o.err;
+    EXPECT_EQ(times_in(o.err, "scene 'scene' (" + folder_ / "scene" + "): all pictures of its views to train on"), 1);
+    EXPECT_EQ(times_in(o.err, "other scenes stand in for it (1 damaged so far)"), 1) << o.err;
+    told.push_back(told_by(folder_ / run));
+  }
+  EXPECT_EQ(told[0], told[1]);
+}
+
+TEST_F(DamagedPictures, OneRankLooksBeforeTheFirstStepWhoeverPlaysIt) {
+  const std::string list = folder_ / "scene/opencv_cameras.json";
+  std::string cameras = read_text(list, 1 << 20);
+  for (std::size_t at = 0; (at = cameras.find("{\"fx\"", at)) != cameras.npos; at += 20)
+    cameras.insert(at + 1, "\"w\": 160, \"h\": 160, ");
+  write_whole(list, cameras);
+  const std::string said = "fx, fy, cx and cy are scaled to the picture, as for 10 of 10 pictures",
+                    data = "data.path=" + folder_ / "scene";
+  const Outcome played = train("played", {"train.deterministic=true", "train.steps=1"});
+  EXPECT_EQ(times_in(played.err, said), 1) << played.err;
+  const Outcome profile = Process({"profile", config_, data, "train.accumulate=1", "out=" + folder_ / "profile",
+                                   "pairs=1", "alone=1", "traced=1"},
+                                  0, on_ranks(2))
+                              .wait();
+  EXPECT_EQ(profile.status, 0) << profile.err;
+  EXPECT_EQ(times_in(profile.err, said), 1) << profile.err;
+}
+
+// Takes all memory but so much from this process, for as long as it lives.
+class LittleMemory {
+ public:
+  explicit LittleMemory(std::int64_t left) {
+    std::int64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    getrlimit(RLIMIT_AS, &before_);
+    const rlimit now{rlim_t(pages * sysconf(_SC_PAGESIZE) + left), before_.rlim_max};
+    setrlimit(RLIMIT_AS, &now);
+  }
+  ~LittleMemory() { setrlimit(RLIMIT_AS, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(DamagedPictures, HoweverLittleMemoryThereIsAGoodOneIsNotCalledDamaged) {
+  const std::string path = folder_ / "large.png";
+  write_png(path, {6000, 2000, 3, std::vector<std::uint8_t>(std::size_t(36000000), 7)});
+  int failed = 0, read = 0;
+  for (std::int64_t left = 0; left < 64 << 20; left += 1 << 21) {
+    const char* said = nullptr;
+    try {
+      const LittleMemory little(left);
+      decode_image(path);
+      ++read;
+    } catch (const DamagedPicture&) {
+      said = "damaged";
+    } catch (const std::exception&) {
+      ++failed;
+    }
+    ASSERT_EQ(said, nullptr) << left;
+  }
+  EXPECT_GT(failed, 3);
+  EXPECT_GT(read, 3);
 }
 
 TEST_F(DamagedPictures, ASheetThatCannotBeWrittenCostsNoRun) {

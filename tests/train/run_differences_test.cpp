@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
+#include <cstring>
 #include <filesystem>
 
 #include "base/check.hpp"
@@ -100,6 +102,25 @@ TEST_F(RunDifferences, AParameterIsNamedInUnitsOfTheStepsMade) {
       EXPECT_LE(d.value, 0.31) << d.part << ": three tenths of a step";
     }
   }
+}
+
+// Wherever it stands: what comes behind it is smaller.
+TEST_F(RunDifferences, ANumberThatIsNoneIsBeyondEveryBound) {
+  const std::string of_one = checkpoint_path(folder_ / "one", 2), name = "input_linear.weight",
+                    numbers = numbers_in(of_one).at("value/" + name), bytes = read_text(of_one, 1 << 26);
+  const float nan = std::nanf("");
+  for (const std::size_t place : {std::size_t(0), numbers.size() / 8 * 4, numbers.size() - 4}) {
+    std::string changed = bytes;
+    const std::size_t at = changed.find(numbers);
+    ASSERT_NE(at, std::string::npos);
+    std::memcpy(changed.data() + at + place, &nan, sizeof nan);
+    const std::string run = "nan" + std::to_string(place);
+    write_whole(checkpoint_path(copied(run), 2), changed);
+    EXPECT_TRUE(first_of(run).starts_with("checkpoint of step 2: " + name)) << place << ": " << first_of(run);
+  }
+  EXPECT_TRUE(std::isnan(worse(nan, 1)) && std::isnan(worse(1, nan)));
+  EXPECT_EQ(worse(1, 2), 2);
+  EXPECT_EQ(worse(2, 1), 2);
 }
 
 }  // namespace

@@ -91,6 +91,68 @@ TEST_F(RunFolder, DoesNotTakeOtherDataForItsOwn) {
   refuses("", {"data.path=", run_, scene_});
 }
 
+TEST_F(RunFolder, InOnePlaceOtherCamerasAreRefusedAndOtherPicturesAreSaid) {
+  trains("../data/S", 2);
+  const std::string views = read_text(run_ + "/views.json", 1 << 20);
+  write_whole(scene_ + "/p2.png", tiny_picture(2, 1));
+  for (int start = 3; start < 5; ++start) {
+    const Outcome o = train({"data.path=../data/S", "run.dir=runs/a", "train.steps=" + std::to_string(start)});
+    EXPECT_EQ(o.status, 0) << o.err;
+    EXPECT_NE(o.err.find("data/S/p2.png: is another picture"), o.err.npos) << o.err;
+  }
+  EXPECT_EQ(read_text(run_ + "/views.json", 1 << 20), views) << "it says what the run began with";
+  replace(scene_ + "/opencv_cameras.json", "\"fx\": 20", "\"fx\": 21");
+  refuses(scene_, {run_ + "/views.json", "no longer those that the run began with", "cameras of scene 'S'"});
+}
+
+// Of several ranks one has looked at the pictures, which are smaller than their cameras say.
+TEST_F(RunFolder, GoesOnElsewhereOnAnyNumberOfRanks) {
+  std::string list = read_text(scene_ + "/opencv_cameras.json", 1 << 20);
+  for (std::size_t at = 0; (at = list.find("{\"fx\"", at)) != list.npos; at += 20)
+    list.insert(at + 1, "\"w\": 160, \"h\": 160, ");
+  write_whole(scene_ + "/opencv_cameras.json", list);
+  Words starter = on_ranks(2);
+  starter[0] = (before_ / starter[0]).string();
+  auto on = [&](const std::string& place, int steps) {
+    return Process({"train", "tiny.yaml", "train.constant_lr=true", "train.accumulate=1", "data.path=" + place,
+                    "run.dir=runs/a", "train.steps=" + std::to_string(steps)},
+                   0, starter)
+        .wait();
+  };
+  const Outcome first = on("../data/S", 2);
+  EXPECT_EQ(first.status, 0) << first.err;
+  fs::rename(scene_, folder_ / "data/T");
+  const Outcome two = on("../data/T", 3);
+  EXPECT_EQ(two.status, 0) << two.err;
+  write_tiny_scene(folder_ / "data/U", 8, 1);
+  write_whole(folder_ / "data/U/opencv_cameras.json", list);
+  const Outcome other = on("../data/U", 4);
+  EXPECT_EQ(other.status, 1);
+  EXPECT_NE(other.err.find("other scenes or views than those"), other.err.npos) << other.err;
+  EXPECT_EQ(steps_done(run_), 3);
+}
+
+TEST_F(RunFolder, KnowsWhichOfItsScenesTrainedNothing) {
+  write_tiny_scene(folder_ / "data/other/T", 8, 1);
+  const std::string all = folder_ / "data/all.json", one = folder_ / "data/one.json";
+  write_whole(all, R"(["S/opencv_cameras.json", "other/T/opencv_cameras.json"])");
+  write_whole(one, R"(["other/T/opencv_cameras.json"])");
+  const Outcome o = train({"data.path=" + all, "run.dir=runs/a", "train.steps=2", "data.held_out_scenes=[1]"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  auto evaluated = [&](const std::string& path) {
+    const Outcome e = run_lact({"eval", run_, "--json", "data.path=" + path});
+    EXPECT_EQ(e.status, 0) << e.err;
+    return Json::parse(e.out, "stdout");
+  };
+  EXPECT_TRUE(evaluated(one).has("eval_novel_psnr"));
+  EXPECT_FALSE(evaluated(one).has("eval_psnr"));
+  EXPECT_TRUE(evaluated(scene_).has("eval_psnr"));
+  write_tiny_scene(folder_ / "data/other/T", 8, 2);  // of the same name
+  const Outcome foreign = run_lact({"eval", run_, "data.path=" + one});
+  EXPECT_EQ(foreign.status, 1);
+  EXPECT_NE(foreign.err.find("no view is held out"), foreign.err.npos) << foreign.err;
+}
+
 TEST_F(RunFolder, ThatHasNoStepYetTakesRepairedDataButNoOthers) {
   trains("../data/S", 2);
   fs::remove_all(run_ + "/checkpoints");

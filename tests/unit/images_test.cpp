@@ -162,6 +162,46 @@ TEST(Picture, BadFilesAreNamed) {
   }
 }
 
+// Whether another view may stand in depends on it.
+TEST(Picture, DamageIsWhatTheBytesThemselvesSay) {
+  TemporaryFolder folder;
+  auto is_damaged = [&](const std::string& bytes) {
+    const std::string path = folder.write("p", bytes);
+    int damaged = 0;
+    for (const bool header_only : {true, false}) {
+      try {
+        header_only ? void(image_size(path)) : void(decode_image(path));
+        ADD_FAILURE() << "no error";
+      } catch (const DamagedPicture&) {
+        ++damaged;
+      } catch (const Error&) {
+      }
+    }
+    EXPECT_NE(damaged, 1) << "looking and loading do not agree";
+    return damaged == 2;
+  };
+  const TinyPng png{.width = 2, .height = 1, .rows = {"abcdef"}};
+  std::string flipped = png.bytes();
+  flipped[16] = '\x40';  // 2^30 pixels wide, without the checksum of that
+  for (const std::string& bytes :
+       {std::string(), std::string("some words"), std::string(300, '\0'), flipped, png.bytes().substr(0, 50),
+        rgb_jpeg.substr(0, 100), rgb_jpeg.substr(0, rgb_jpeg.size() - 30), TinyPng{.width = 0, .height = 3}.bytes()})
+    EXPECT_TRUE(is_damaged(bytes)) << bytes.size();
+  const std::string large = TinyPng{.width = 16384, .height = 16384, .colour = 6}.bytes();
+  for (const std::string& bytes : {cmyk_jpeg, TinyPng{.width = 65536, .height = 1}.bytes(),
+                                   large.substr(0, 33) + std::string(1100000, 'x') + large.substr(33)})
+    EXPECT_FALSE(is_damaged(bytes)) << bytes.size();
+  for (const std::string& path : {folder / "none", folder.path()}) {
+    try {
+      decode_image(path);
+      FAIL() << "no error";
+    } catch (const DamagedPicture&) {
+      FAIL() << path;
+    } catch (const Error&) {
+    }
+  }
+}
+
 // 16384 x 16384 pixels of four bytes are a gigabyte, and a header says so in a few bytes.
 TEST(Picture, MemoryIsBoundedByTheFileNotByItsHeader) {
   const std::string cannot_hold = " bytes cannot hold the 16384 x 16384 pixels that its header says";

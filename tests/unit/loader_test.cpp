@@ -2,44 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <set>
 
+#include "support/flat_views.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {
 namespace {
 
-// Pictures of one colour that say which view they are, and note who asked for them.
-class Flat : public ViewSource {
- public:
-  std::int64_t scenes() const override { return 3; }
-  std::string scene_name(std::int64_t s) const override { return "flat" + std::to_string(s); }
-  std::int64_t views(std::int64_t) const override { return 10; }
-  PosedView load(std::int64_t s, std::int64_t v, std::int64_t h, std::int64_t w) const override {
-    ++loads[std::size_t(10 * s + v)];
-    if (delay.count() > 0) std::this_thread::sleep_for(delay);
-    check(v != broken.load(), "picture {} is broken", v);
-    if (damaged.contains(v)) throw DamagedPicture("picture " + std::to_string(v) + " is damaged", "");
-    PosedView view;
-    view.rgb.assign(std::size_t(3 * h * w), float(100 * s + v));
-    view.intrinsics = {1, 2, 3, float(v)};
-    return view;
-  }
-  Camera camera(std::int64_t s, std::int64_t v) const override {
-    Camera c{1, 2, 3, double(v), {1, 0, 0, double(v), 0, 1, 0, double(s), 0, 0, 1, 0, 0, 0, 0, 1}, 4, 4, ""};
-    return c;
-  }
-
-  mutable std::array<std::atomic<int>, 30> loads{};
-  std::atomic<std::int64_t> broken{-1};
-  std::set<std::int64_t> damaged;
-  std::chrono::milliseconds delay{0};
-};
-
 struct LoaderTest : testing::TestWithParam<int> {
-  Flat source;
+  FlatViews source;
   std::unique_ptr<Device> device = Device::open(Backend::cpu);
   DataConfig config{.image_size = {3, 5},
                     .num_all_views = 5,
@@ -167,25 +140,44 @@ TEST_P(LoaderTest, OthersStandInForDamagedViewsWhoeverLooks) {
 
 TEST_P(LoaderTest, DamageIsRefusedWhereItMayNotBeSkippedOrNothingIsLeft) {
   source.damaged = {1, 2, 3, 4, 5, 6, 7, 8};
-  EXPECT_NE(sentence_of([&] { loader().batch(0, 1); }).find("all pictures of its 8 views to train on are damaged"),
-            std::string::npos);
+  const std::string said = sentence_of([&] { loader().batch(0, 1); });
+  EXPECT_NE(said.find("all pictures of all 2 scenes to train on are damaged; picture "), said.npos) << said;
   source.damaged = {loader().choice(0).inputs[0]};
   config.damaged = "refuse";
   EXPECT_EQ(sentence_of([&] { loader().batch(0, 1); }),
             "picture " + std::to_string(*source.damaged.begin()) + " is damaged");
 }
 
-TEST_P(LoaderTest, AnEvaluationGoesWithoutDamagedViews) {
-  const ViewChoice asked = given_views(0, {2, 8}, {0, 9});
-  source.damaged = {8, 9};
-  const ViewChoice left = readable(source, asked, config);
-  EXPECT_EQ(left.inputs, (std::vector<std::int64_t>{2, 1}));  // behind 8 it begins anew
-  EXPECT_EQ(left.targets, (std::vector<std::int64_t>{0}));
-  EXPECT_EQ(left.drawn, asked.drawn);  // whose poses are normalised together
-  source.damaged = {1, 2, 3, 4, 5, 6, 7};
-  EXPECT_TRUE(readable(source, asked, config).targets.empty());
-  config.damaged = "refuse";
-  EXPECT_EQ(sentence_of([&] { readable(source, asked, config); }), "picture 2 is damaged");
+TEST_P(LoaderTest, OtherScenesStandInForOneThatHasNoPictureLeft) {
+  config.held_out_scenes = {};
+  Loader good(source, config, 5, *device);
+  std::vector<std::vector<float>> before, after;
+  for (std::int64_t n = 0; n < 12; ++n) before.push_back(good.batch(n, 1).images.to_floats());
+  source.damaged_scene = 1;
+  Loader straight(source, config, 5, *device);
+  for (std::int64_t n = 0; n < 12; ++n) after.push_back(straight.batch(n, 1).images.to_floats());
+  int replaced = 0;
+  for (std::int64_t n = 11; n >= 0; --n) {
+    const std::vector<float>& now = after[std::size_t(n)];
+    EXPECT_EQ(loader().batch(n, 1).images.to_floats(), now) << "whatever came before";
+    std::vector<bool> seen(6, false);
+    seen[3] = true;
+    Loader one(source, config, 5, *device, seen);  // a rank that looks at one view alone
+    const std::vector<float> part = one.batch(n, 1).images.to_floats();
+    EXPECT_TRUE(std::equal(part.begin() + 3 * 45, part.begin() + 4 * 45, now.begin() + 3 * 45));
+    if (good.choice(n).scene != 1) {
+      EXPECT_EQ(now, before[std::size_t(n)]);
+      continue;
+    }
+    ++replaced;
+    for (std::size_t v = 0; v < 6; ++v) {  // all of one other scene
+      EXPECT_TRUE(now[45 * v] < 100 || now[45 * v] >= 200);
+      EXPECT_EQ(now[45 * v] < 100, now[0] < 100);
+    }
+  }
+  EXPECT_EQ(replaced, 4);
+  EXPECT_EQ(straight.lost_scenes(),
+            (std::vector<std::string>{"scene 'flat1': all pictures of its views to train on are damaged"}));
 }
 
 TEST_P(LoaderTest, EndsQuicklyWhileThreadsWork) {
@@ -227,7 +219,7 @@ TEST_P(LoaderTest, ImpossiblePositionsAndConfigurationsAreRefused) {
 INSTANTIATE_TEST_SUITE_P(Threads, LoaderTest, testing::Values(0, 1, 3));
 
 TEST(Loader, ThreadsWorkAheadOfTheCaller) {
-  Flat source;
+  FlatViews source;
   auto device = Device::open(Backend::cpu);
   Loader l(source,
            {.image_size = {1, 1}, .num_all_views = 2, .num_input_views = 1, .num_target_views = 1, .threads = 2}, 0,
@@ -242,19 +234,6 @@ TEST(Loader, ThreadsWorkAheadOfTheCaller) {
   for (int wait = 0; wait < 200 && total() < ahead; ++wait) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(total(), ahead);  // and no further: the queue is bounded
-}
-
-TEST(Assemble, TakesAnyViewsInTheGivenOrder) {
-  Flat source;
-  auto device = Device::open(Backend::cpu);
-  const Batch b = assemble(source, given_views(2, {3, 0, 4}, {9}), {.image_size = {2, 2}}, *device);
-  EXPECT_EQ(b.images.shape(), (Shape{1, 4, 3, 2, 2}));
-  EXPECT_EQ(b.input_views, 3);
-  EXPECT_EQ(b.valid, 12);
-  const auto images = b.images.to_floats();
-  EXPECT_EQ(images[0], 203);
-  EXPECT_EQ(images[12], 200);
-  EXPECT_EQ(images[36], 209);
 }
 
 TEST(OpenViews, GeneratesWhereNoPathIsGiven) {

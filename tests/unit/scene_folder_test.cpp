@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "data/watched_views.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_png.hpp"
 
@@ -29,7 +30,11 @@ class Scenes : public testing::Test {
                  "[" + camera_text("pictures/0.png") + ", " + camera_text("pictures/1.png", 3) + "]");
   }
   std::string error_for(const std::string& path) {
-    return sentence_of([&] { SceneFolder scenes(folder / path); });
+    return sentence_of([&] {
+      const WatchedViews scenes(std::make_unique<SceneFolder>(folder / path));
+      look_at_some(scenes);
+      for (const std::string& damaged : scenes.damaged()) fail("{}", damaged);
+    });
   }
   std::string error_for_index(const std::string& path) {
     folder.write("data/index.json", "[\"" + path + "\"]");
@@ -75,14 +80,16 @@ TEST_F(Scenes, CamerasOfAnotherSizeAreScaledAndSaidOnce) {
   folder.write("a/opencv_cameras.json", "[" + sized(camera_text("pictures/0.png", 0, "400")) + ", " +
                                             sized(camera_text("pictures/1.png", 0, "400")) + "]");
   testing::internal::CaptureStderr();
-  const SceneFolder scenes(folder / "a");
+  const WatchedViews scenes(std::make_unique<SceneFolder>(folder / "a"));
+  look_at_some(scenes);
   const std::string said = testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("pictures/0.png is 4 x 2, but its camera says 400 x 200: fx, fy, cx and cy are scaled to the "
                       "picture, as for 2 of 2 pictures"),
             said.npos)
       << said;
-  EXPECT_EQ(scenes.camera(0, 0).width, 4);
-  EXPECT_NEAR(scenes.load(0, 0, 2, 4).intrinsics[0], 0.06, 1e-7);
+  EXPECT_EQ(scenes.camera(0, 0).width, 400) << "as listed, whoever looked at the picture";
+  EXPECT_EQ(scenes.looked_at(0, 0).width, 4);
+  for (int again = 0; again < 2; ++again) EXPECT_NEAR(scenes.load(0, 0, 2, 4).intrinsics[0], 0.06, 1e-7);
   folder.write("a/opencv_cameras.json", "[" + camera_text("pictures/0.png", 0, "400") + "]");
   EXPECT_EQ(error_for("a"), folder / "a/pictures/0.png: is 4 x 2, but its camera says 400 x 2, which is another shape");
 }
@@ -125,8 +132,8 @@ TEST_F(Scenes, LinksThatLeaveASceneAreFollowedOnlyWhereAskedFor) {
     EXPECT_EQ(error_for("a"), (folder / link) + ": leads out of the scene's folder through a link, to " +
                                   fs::canonical(folder / to).string() +
                                   "; data.follow_links=true (lact inspect --follow-links) allows it");
-    EXPECT_EQ(SceneFolder(folder / "a", 1 << 20, {.follow_links = true}).load(0, 0, 2, 2).rgb[0], 20 / 255.0f);
-    const SceneFolder unseen(folder / "a", 1 << 20, {.look = false});
+    EXPECT_EQ(SceneFolder(folder / "a", 1 << 20, true).load(0, 0, 2, 2).rgb[0], 20 / 255.0f);
+    const SceneFolder unseen(folder / "a");
     if (link.ends_with(".png")) {
       EXPECT_NE(sentence_of([&] { unseen.load(0, 0, 2, 2); }), "no error");
     }
@@ -150,13 +157,11 @@ TEST_F(Scenes, AnIndexStaysInItsFolder) {
   EXPECT_EQ(error_for_index("b/opencv_cameras.json\\u0000more"), folder / "data/index.json: [0] is not a path");
 }
 
-// Pictures beyond the first thousands are looked at when they are loaded.
-TEST_F(Scenes, UnseenPicturesAreCheckedWhenLoaded) {
+TEST_F(Scenes, PicturesAreCheckedWhenLoaded) {
   make_scene("a", 10);
   folder.write("a/pictures/1.png", "");
-  const SceneFolder scenes(folder / "a", 1 << 20, {.look = false});
+  const SceneFolder scenes(folder / "a");
   EXPECT_EQ(scenes.load(0, 0, 2, 2).rgb.size(), 12u);
-  EXPECT_EQ(scenes.camera(0, 0).width, 4);
   EXPECT_EQ(sentence_of([&] { scenes.load(0, 1, 2, 2); }), folder / "a/pictures/1.png: the file is empty");
 }
 
@@ -238,7 +243,8 @@ TEST_F(Scenes, APictureIsDecodedOnceAndThreadsAgree) {
 
 TEST(PictureCache, DropsWhatWasNotUsedLongest) {
   PictureCache cache(25);
-  const Image ten{1, 1, 3, std::vector<std::uint8_t>(10, 7)}, huge{1, 1, 3, std::vector<std::uint8_t>(26)};
+  const PictureCache::Picture ten{{1, 1, 3, std::vector<std::uint8_t>(10, 7)}, {}},
+      huge{{1, 1, 3, std::vector<std::uint8_t>(26)}, {}};
   cache.keep({0, 0, 1, 1}, ten), cache.keep({0, 1, 1, 1}, ten), cache.keep({0, 1, 1, 1}, ten);
   EXPECT_EQ(cache.bytes(), 20);
   EXPECT_TRUE(cache.find({0, 0, 1, 1}));
