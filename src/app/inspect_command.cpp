@@ -63,16 +63,18 @@ Findings of_run(const std::string& path) {
   return f;
 }
 
-// Of the first picture that is none of the damaged.
+// Of the first picture that is none of the damaged; where all are there is nothing to tell of the scene.
 std::string size_of_first(const WatchedViews& source, std::int64_t scene) {
+  std::string why;
   for (std::int64_t v = 0; v < source.views(scene); ++v) {
     try {
       const Camera c = source.looked_at(scene, v);
-      return fill(", {} x {} pixels", {c.width, c.height});
-    } catch (const DamagedPicture&) {  // is told at the end
+      return fill("{} x {} pixels", {c.width, c.height});
+    } catch (const DamagedPicture& e) {
+      if (why.empty()) why = e.what();
     }
   }
-  return "";
+  fail("{}: all its pictures are damaged; {}", source.scene_title(scene), why);
 }
 
 Findings of_scenes(const std::string& path, bool follow_links) {
@@ -81,7 +83,7 @@ Findings of_scenes(const std::string& path, bool follow_links) {
   Findings f;
   f.facts.set("kind", "posed photographs").set("scenes", source.scenes());
   for (std::int64_t s = 0; s < source.scenes(); ++s)
-    f.facts.set(source.scene_name(s), fill("{} views{}", {source.views(s), size_of_first(source, s)}));
+    f.facts.set(source.scene_name(s), fill("{} views, {}", {source.views(s), size_of_first(source, s)}));
   for (const std::string& sentence : source.damaged()) log::warning("{}", sentence);
   return f;
 }

@@ -42,8 +42,8 @@ class Report {
 };
 
 // The rows of the report in `run_folder`; none where there is no report. What stands behind the last line break is torn
-// by whoever was killed while it wrote; a line that a crash of the machine damaged is left out with a warning, because a
-// report is not worth a run.
+// by whoever was killed while it wrote; a line that a crash of the machine damaged is left out with a warning, because
+// a report is not worth a run.
 void each_row(const std::string& run_folder, const std::function<void(const Json& row, std::string_view line)>& take);
 // Whether it has an evaluation of this step.
 bool has_evaluation(const std::string& run_folder, std::int64_t step);

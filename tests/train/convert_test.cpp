@@ -172,6 +172,8 @@ TEST_F(Convert, AnotherSceneIsRenderedWithoutItsDamagedPictures) {
   expect_refused(folder_.path() + "/pictures",
                  {"render", run_, "scene=" + folder_ / "scenes3/scene_0000", "out=" + pictures},
                  {"scene 'scene_0000'", "all its pictures are damaged"});
+  expect_refused(folder_.path() + "/pictures", {"inspect", folder_ / "scenes3/scene_0000"},
+                 {"scene 'scene_0000'", "all its pictures are damaged; ", "00000000_rgba.png: the file is empty"});
 }
 
 TEST_F(Convert, FilesAreToldByTheirFirstBytes) {
