@@ -12,7 +12,7 @@ Started by mpirun or srun, once per rank (launch/run does it): binds the rank to
 its GPU alone (CUDA_VISIBLE_DEVICES), sets OMP_NUM_THREADS unless it is set, and marks the lines of ranks other than 0.
 --cores prints the host's cores, one a line with its hardware threads, and starts nothing.
 
-example: mpirun -n 4 --bind-to none launch/rank.sh lact train configs/nvs/character_64.yaml
+example: mpirun -n 4 --bind-to none launch/rank.sh lact train configs/nvs/character_64.yaml data.path=FOLDER
 END
   exit $(($# == 0 ? 2 : 0))
 fi

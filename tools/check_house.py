@@ -20,7 +20,7 @@ ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__)
 # A file of src/ includes its own folder and folders strictly lower; so siblings of one height do not see each other.
 HEIGHT = {"base": 0, "tensor": 1, "kernels": 2, "files": 2, "parallel": 3, "autograd": 4, "layers": 5,
           "models": 6, "data": 6, "optim": 6, "io": 7, "train": 8, "app": 9}
-SEES_ONLY = {"data": {"data", "base", "tensor", "files", "parallel"}}
+SEES_ONLY = {"data": {"data", "base", "tensor", "files"}}
 
 # An outside header, and the only files that may know it: sources, never headers, so that a library can be exchanged.
 VENDORS = [
