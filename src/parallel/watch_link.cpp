@@ -12,7 +12,8 @@ static_assert(std::is_trivially_copyable_v<Frame>);
 
 bool begins_like_a_frame(std::span<const std::byte> bytes) {
   const Frame like;
-  return std::memcmp(bytes.data(), like.magic.data(), std::min(bytes.size(), like.magic.size())) == 0;
+  const std::size_t size = std::min(bytes.size(), like.magic.size());
+  return size == 0 || std::memcmp(bytes.data(), like.magic.data(), size) == 0;
 }
 
 // What is looped over, printed or compared keeps its bounds.
