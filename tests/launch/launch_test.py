@@ -61,7 +61,7 @@ class Command(OfRanks):
         status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "bash"], PATH=str(self.folder))
         self.assertEqual((status, err), (1, "launch/run: mpirun is not installed; it comes with Open MPI (on Debian: openmpi-bin)\n"))
 
-    def test_of_the_remarks_of_openmpi_5_errors_stay_and_a_lost_host_is_one(self):
+    def test_of_the_remarks_of_openmpi_errors_stay_and_a_lost_host_is_one(self):
         rule = 74 * "-"
         remarks = f"""[vm][[9,1],0][../opal/mca/btl/tcp/btl_tcp_proc.c:266:graph] Unable to find reachable pairing between local and remote interfaces
 {rule}
@@ -82,11 +82,25 @@ prterun has exited due to process rank 1 with PID 0 on node vm calling
 "abort". This may have caused other processes in the application to be
 terminated by signals sent by prterun (as reported here).
 """
+        late = f"""{rule}
+ORTE does not know how to route a message to the specified daemon
+located on the indicated node:
+
+  my node:   host0
+  target node:  host1
+
+This is usually an internal programming error that should be
+reported to the developers. In the meantime, a workaround may
+be to set the MCA param routed=direct on the command line or
+in your environment. We apologize for the problem.
+{rule}
+"""
         noticed = "prterun noticed that process rank 0 with PID 29 on node vm exited on\nsignal 11 (Segmentation fault).\n"
         apart = "At least one pair of MPI processes are unable to reach each other for\nMPI communications.\n"
         lost = "PRTE has lost communication with a remote daemon.\n"
-        for said, ends, status, err in [(remarks, 75, 75, ""), (remarks + noticed, 139, 139, noticed + "launch/run: ended by signal 11 of a rank\n"),
-                                        (remarks + apart, 1, 1, apart), (lost, 0, 255, lost), ("", 0, 0, "")]:
+        for said, ends, status, err in [(remarks, 75, 75, ""), (remarks + apart, 1, 1, apart), (late + apart, 1, 1, apart),
+                                        (remarks + noticed, 139, 139, noticed + "launch/run: ended by signal 11 of a rank\n"),
+                                        (lost, 0, 255, lost), ("", 0, 0, "")]:
             (self.folder / "said").write_text(said)
             (self.folder / "mpirun").write_text(
                 f"#!/bin/sh\n[ $1 = --version ] && echo 'mpirun (Open MPI) 5.0.7' && exit\ncat {self.folder}/said >&2\nexit {ends}\n")
