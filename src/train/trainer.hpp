@@ -5,11 +5,9 @@
 #include <optional>
 
 #include "data/loader.hpp"
-#include "io/checkpoint.hpp"
-#include "io/report.hpp"
+#include "run/checkpoint.hpp"
+#include "run/report.hpp"
 #include "train/config.hpp"
-#include "train/damage.hpp"
-#include "train/evaluate.hpp"
 #include "train/run_folder.hpp"
 
 namespace lact {
@@ -24,18 +22,14 @@ struct LoadedModel {
   std::unique_ptr<Mesh> mesh;
   std::vector<Range> stages;  // blocks of each stage of the pipeline, in turn on its ranks
   ParameterStore store;
-  ViewSynthesis model;
+  std::unique_ptr<Model> model;
   Ctx context(Tape* tape = nullptr) {
     return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0, config.train.activations()};
-  }
-  std::vector<bool> views_seen() const {
-    const DataConfig& d = config.data;
-    return model.views_seen(*mesh, d.num_input_views, d.num_target_views, d.height(), d.width());
   }
   bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
-// This rank's samples of a micro-batch; `valid` counts those of the whole global batch.
+// This rank's samples of a micro-batch; `valid` is that of the whole global batch.
 Batch micro_batch(Loader& loader, const RunConfig& cfg, const Mesh& mesh, std::int64_t step, std::int64_t micro);
 
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
@@ -66,15 +60,15 @@ class Trainer {
   void write_row(const StepReport& r, double seconds, const Untold& step, class Progress& progress);
   bool evaluation_is_owed();
   void evaluate_now(std::int64_t step);
-  void tell_damage();
   void save(std::int64_t step);
 
   RunConfig cfg_;
-  std::unique_ptr<WatchedViews> source_;
-  DamageReport damaged_pictures_, damaged_scenes_{"other scenes stand in for it"};
+  std::unique_ptr<Dataset> data_;
   LoadedModel loaded_;
   Learner learner_;
+  std::unique_ptr<Samples> samples_;
   Loader loader_;
+  std::unique_ptr<Evaluator> evaluator_;
   std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
   std::deque<Untold> untold_;  // on a GPU up to one, which computes while the host asks for the next
   Traffic::Row exchanged_;     // by the last step that was no graph

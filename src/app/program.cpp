@@ -1,0 +1,249 @@
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <new>
+#include <thread>
+
+#include "app/commands.hpp"
+#include "app/process.hpp"
+#include "app/program.hpp"
+#include "app/version.hpp"
+#include "base/check.hpp"
+#include "base/log.hpp"
+#include "parallel/launcher.hpp"
+#include "parallel/world.hpp"
+
+namespace {
+
+using lact::Arguments;
+constexpr const char* pairs = "key=value pairs win over the config file";
+
+// Help shows positional words as they are typed; CLI11 from 2.4 on takes no '=' and no blank in a name.
+class Typed : public CLI::Formatter {
+ public:
+  Typed() {
+    label("pairs", "key=value");
+    label("from", "from to");
+  }
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    return get_label(CLI::Formatter::make_option_name(option, is_positional));
+  }
+};
+
+struct CommandLine {
+  CLI::App app{"lact: training of models with large-chunk fast weights (arXiv 2505.23884)"};
+  std::vector<std::string> words;
+  std::string config;
+  bool json = false, check_plan = false, kernels = false, help_config = false, follow_links = false;
+  double above = 0;
+
+  CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what, const std::string& example) {
+    CLI::App* sub = parent.add_subcommand(name, what);
+    sub->footer("example: " + example);
+    return sub;
+  }
+  CLI::App *train, *eval, *render, *measure, *verify, *golden, *layouts, *layout, *bench, *bench_train, *gemm, *comm,
+      *fast_weights, *newton_schulz, *attention, *copy, *plan, *convert, *weights, *synthetic, *inspect;
+
+  CommandLine() {
+    app.formatter(std::make_shared<Typed>());  // before the commands, which take it over
+    app.require_subcommand(1);
+    app.failure_message(
+        [](const CLI::App* a, const CLI::Error& e) { return lact::shown(CLI::FailureMessage::simple(a, e)); });
+    app.footer(
+        "example: lact train configs/nvs/character_64.yaml data.path=FOLDER\nexit status: 0 done, 1 error, 2 wrong "
+        "command line, 75 "
+        "stopped on request");
+    app.set_version_flag("--version", lact::version_text, "version, commit, and what the program was built with");
+    train = command(app, "train", "trains, or goes on training, the run of a config",
+                    "lact train configs/nvs/character_64.yaml data.path=FOLDER run.dir=runs/mine");
+    train->add_option("config", config, "YAML file; `lact train --help-config` prints every key");
+    train->add_option("pairs", words, pairs);
+    train->add_flag("--help-config", help_config, "print every key of a config with its default");
+    eval =
+        command(app, "eval", "PSNR and SSIM of the held-out views of one or more runs", "lact eval runs/character_64");
+    eval->add_option("run", words, "run folders; key=value pairs change their config")->required();
+    eval->add_flag("--json", json, "one JSON object on stdout");
+    eval->add_option("--above-baselines", above, "exit 1 unless the mean PSNR is so many dB above the better baseline");
+    render = command(app, "render", "contact sheet and turntable of a run",
+                     "lact render runs/character_64 out=/tmp/pictures");
+    render
+        ->add_option("run", words,
+                     "run folder; scene=PATH renders other scenes from evenly spread views (data.eval_inputs), "
+                     "out=DIR writes elsewhere")
+        ->required();
+    measure = command(app, "profile", "what each parallel axis costs, and where a step goes",
+                      "launch/run -n 2 -- lact profile configs/demo.yaml parallel.cp=2");
+    measure->add_option("config", config, "YAML file")->required();
+    measure->add_option("pairs", words,
+                        "pairs, alone, traced (steps of each kind), product, copied (what rates are measured with), "
+                        "out=DIR, ranks=1,2,4 with scale=cp (starts ranks itself); all others win over the file");
+    measure->add_flag("--json", json, "one JSON object on stdout");
+    verify = command(app, "verify", "compares with reference numbers", "lact verify golden tests/golden");
+    verify->require_subcommand(1);
+    golden = command(*verify, "golden", "recomputes reference files",
+                     "lact verify golden tests/golden/lact/05_lvsm_model.safetensors");
+    golden->add_option("path", words,
+                       "files or folders (default tests/golden); data=DIR says where the scenes' folders are, "
+                       "compute.device=cuda computes on a GPU");
+    layouts = command(*verify, "layouts",
+                      "whole runs in many layouts (train, evaluate, save, go on under another) against one rank",
+                      "lact verify layouts configs/demo.yaml ranks=8 steps=2");
+    layouts->add_option("config", config, "YAML file")->required();
+    layouts->add_option(
+        "pairs", words,
+        "ranks=8 (at most), least=1 (rank), steps=2 (before the save, and after it); all others win over the file");
+    layouts->add_flag("--json", json, "one JSON object on stdout");
+    layout = verify->add_subcommand("layout", "one layout, as `verify layouts` starts it")->group("");
+    layout->add_option("config", config)->required();
+    layout->add_option("pairs", words);
+    golden->add_flag("--json", json, "one JSON object on stdout");
+    bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench train");
+    bench->require_subcommand(1);
+    bench_train =
+        command(*bench, "train", "a training step on pictures of noise: time, memory, share of the product rate",
+                "lact bench train model.file=lact_l24_d768_ttt2x.yaml train.precision=bf16");
+    bench_train->add_option("config", words,
+                            "config file, and key=value pairs; steps=5 are measured after two more; product=N: side of "
+                            "the product that the rate is "
+                            "measured with");
+    bench_train->add_flag("--json", json, "one JSON object on stdout");
+    gemm = command(*bench, "gemm", "matrix products of a model of width 768, and their error",
+                   "lact bench gemm compute.device=cuda precision=bf16");
+    gemm->add_option("pairs", words, "compute.device, precision (fp32, bf16), tokens");
+    gemm->add_flag("--json", json, "one JSON object on stdout");
+    fast_weights = command(*bench, "fast_weights", "update and apply with their backward: share of the product rate",
+                           "lact bench fast_weights compute.device=cuda head_dim=768 tokens=131072");
+    fast_weights->add_option("pairs", words,
+                             "compute.device, precision, head_dim, inter_multi, heads, tokens, chunk, steps (of "
+                             "Newton-Schulz), runs, product (side of the product that the rate is measured with)");
+    fast_weights->add_flag("--json", json, "one JSON object on stdout");
+    newton_schulz = command(*bench, "newton_schulz", "orthogonalising a batch of matrices, and back",
+                            "lact bench newton_schulz compute.device=cuda m=768 n=1536 batch=3");
+    newton_schulz->add_option("pairs", words, "compute.device, precision, m, n, batch, steps, runs");
+    newton_schulz->add_flag("--json", json, "one JSON object on stdout");
+    attention = command(*bench, "attention", "softmax attention forward and backward, and which library computes it",
+                        "lact bench attention compute.device=cuda items=32 tokens=1024 compute.cudnn=none");
+    attention->add_option("pairs", words,
+                          "compute.device, compute.cudnn, precision, items, heads, head_dim, tokens, keys, causal, "
+                          "window, runs");
+    attention->add_flag("--json", json, "one JSON object on stdout");
+    copy = command(*bench, "copy", "bytes per second of copies and of kernels that do little else", "lact bench copy");
+    copy->add_option("pairs", words, "compute.device, least, most (bytes), times (from size to size)");
+    copy->add_flag("--json", json, "one JSON object on stdout");
+    comm = command(*bench, "comm", "time and bus bandwidth of each collective on each transport between the ranks",
+                   "mpirun -n 2 lact bench comm most=1048576");
+    comm->add_option("pairs", words, "least, most (bytes), times (from size to size), seconds (of each row)");
+    comm->add_flag("--json", json, "one JSON object on stdout");
+    plan = command(app, "plan", "memory, bytes and time of every possible layout on a machine, before it is used",
+                   "lact plan configs/nvs/objects_256.yaml machine=configs/machines/eight_gpus.yaml");
+    plan->add_option("config", words, "config file, machine=FILE or machine=here with ranks=N, and key=value pairs")
+        ->required();
+    plan->add_flag("--check", check_plan, "of a run folder instead: what was planned beside what its metrics say");
+    plan->add_flag("--kernels", kernels, "also what takes the time of the fastest layout that fits, kernel by kernel");
+    plan->add_flag("--json", json, "one JSON object on stdout");
+    convert = command(app, "convert", "weights and datasets between formats",
+                      "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
+    convert->require_subcommand(1);
+    weights = command(*convert, "weights",
+                      "a run's weights to safetensors with the published names, or safetensors to a new run",
+                      "lact convert weights weights.safetensors runs/published model.file=lact_l24_d768_ttt2x.yaml");
+    weights->add_option("from", words, "RUN OUT.safetensors, or IN.safetensors RUN and key=value pairs")->required();
+    synthetic = command(*convert, "synthetic", "writes generated scenes to disk",
+                        "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
+    synthetic->add_option("folder", words, "new folder, and key=value pairs of data.synthetic")->required();
+    inspect = command(app, "inspect", "what is in a checkpoint, weights file, dataset or run",
+                      "lact inspect runs/character_64");
+    inspect
+        ->add_option("file", config, "checkpoint, safetensors file, scene folder, camera or index file, or run folder")
+        ->required();
+    inspect->add_flag("--follow-links", follow_links, "also links that lead out of a scene's folder");
+    inspect->add_flag("--json", json, "one JSON object on stdout");
+  }
+
+  // With so many words that are no key=value pairs, neither more nor less.
+  static Arguments split(const std::vector<std::string>& words, std::size_t least, std::size_t most,
+                         const std::string& wanted) {
+    Arguments args = Arguments::split(words);
+    if (args.plain.size() < least) throw CLI::RequiredError(wanted);
+    if (args.plain.size() > most) throw CLI::ExtrasError({args.plain[most] + " (wanted: " + wanted + ")"});
+    return args;
+  }
+
+  // The one place where configs are looked for: commands take them as they are found.
+  static Arguments with_config(Arguments args) {
+    for (std::string& config : args.plain) config = lact::config_file(config);
+    return args;
+  }
+
+  int run() {
+    constexpr std::size_t any = std::numeric_limits<std::size_t>::max();
+    if (*train && help_config) {
+      std::cout << lact::help_config();
+      return lact::exit_done;
+    }
+    if (*train || *render || *measure || *convert) lact::outlive_readers();
+    if (*train && config.empty()) throw CLI::RequiredError("config");
+    if (*train || *measure || *layouts || *layout) config = lact::config_file(config);
+    if (*train) return lact::train_command(config, Arguments::split(words));
+    if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
+    if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
+    if (*measure) return lact::profile_command(config, split(words, 0, 0, "key=value"), json);
+    if (*layouts) return lact::verify_layouts_command(config, split(words, 0, 0, "key=value"), json);
+    if (*layout) return lact::verify_layout_command(config, split(words, 0, 0, "key=value"));
+    if (*golden) return lact::verify_golden_command(split(words, 0, any, "path"), json);
+    if (*bench_train) return lact::bench_train_command(with_config(split(words, 0, 1, "one config file")), json);
+    if (*gemm) return lact::bench_gemm_command(split(words, 0, 0, "key=value"), json);
+    if (*fast_weights) return lact::bench_fast_weights_command(split(words, 0, 0, "key=value"), json);
+    if (*newton_schulz) return lact::bench_newton_schulz_command(split(words, 0, 0, "key=value"), json);
+    if (*attention) return lact::bench_attention_command(split(words, 0, 0, "key=value"), json);
+    if (*copy) return lact::bench_copy_command(split(words, 0, 0, "key=value"), json);
+    if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
+    if (*plan && check_plan) return lact::plan_check_command(split(words, 1, 1, "one run folder"), json);
+    if (*plan) return lact::plan_command(with_config(split(words, 1, 1, "one config file")), json, kernels);
+    if (*weights)
+      return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
+    if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));
+    return lact::inspect_command(config, follow_links, json);
+  }
+};
+
+// Most that is wrong is wrong on all ranks. Rank 0 says it, and the others end through that meanwhile: sooner where MPI
+// runs than where the launcher has to notice. They speak where they are alone with it.
+void let_rank_0_speak() {
+  const int ranks = lact::world_info().ranks;
+  if (lact::launch_of().rank > 0) std::this_thread::sleep_for(std::chrono::seconds(ranks > 1 ? 2 : 4));
+}
+
+// Errors of the house name a file, a key or a value; those of the standard library are told with the command.
+std::string told(const std::exception& e, int argc, char** argv) {
+  if (dynamic_cast<const lact::Error*>(&e) != nullptr) return e.what();
+  std::string command = "lact";
+  for (int i = 1; i < argc; ++i) command += std::string(" ") + argv[i];
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&e) != nullptr;
+  return command + ": " + (memory ? "the memory of this host, or its limit (ulimit -v), is used up" : e.what());
+}
+
+}  // namespace
+
+int lact::program(int argc, char** argv) {
+  lact::begin_process(argv);
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+    int status = line.run();
+    lact::check(bool(std::cout.flush()) || lact::reader_of_stdout_has_gone(),
+                "the results cannot be written to stdout");
+    return status;
+  } catch (const CLI::ParseError& e) {
+    let_rank_0_speak();
+    return line.app.exit(e) == 0 ? lact::exit_done : lact::exit_usage;
+  } catch (const std::exception& e) {
+    let_rank_0_speak();
+    lact::log::error("{}", told(e, argc, argv));
+    lact::abort_world(lact::exit_error);  // the other ranks would wait for this one
+    return lact::exit_error;
+  }
+}
