@@ -10,11 +10,11 @@ namespace lact {
 struct ProgressRow {
   std::int64_t step = 0;  // steps done
   double loss = 0;
-  std::string of_task;  // "PSNR 19.1 dB"; nothing where the task says nothing
+  std::string of_task;  // what the task says of the loss
   double tokens_per_second = 0;
 };
 
-// "step 120/600  loss 0.0123  PSNR 19.1 dB  3.2k tokens/s  1m05s left"; without `seconds_left` the last part is left
+// "step 120/600  loss 0.0123  ...  3.2k tokens/s  1m05s left"; without `seconds_left` the last part is left
 // out.
 std::string progress_line(const ProgressRow& row, std::int64_t steps, std::optional<double> seconds_left);
 std::string duration_text(double seconds);  // "12s", "1m05s", "2h03m", "3d04h"

@@ -17,7 +17,7 @@ struct StepRow {
   double seconds = 0, tokens_per_second = 0;
   double model_flops = 0, mfu = 0;               // of the step; as a part of the measured matrix-product rate
   std::int64_t memory_bytes = 0;                 // peak
-  NamedValues of_task;                           // what the task says of the loss, such as a PSNR
+  NamedValues of_task;                           // what the task says of the loss
   std::string skipped;                           // why the optimizer did not move; empty when it did
   int ranks = 1;                                 // told, with what follows, where there are several
   std::int64_t collectives = 0, sent_bytes = 0;  // of this rank

@@ -159,7 +159,7 @@ Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
 }
 
 void Trainer::begin_step(std::int64_t step, const std::function<Wishes()>& wishes) {
-  Untold now{steady_seconds()};
+  BegunStep now{steady_seconds()};
   loaded_.device->reset_peak();
   for (Communicator* c : loaded_.mesh->communicators()) c->reset_traffic();
   learner_.begin(
@@ -172,33 +172,42 @@ void Trainer::begin_step(std::int64_t step, const std::function<Wishes()>& wishe
   now.exchanged = exchanged_;
   now.peak = loaded_.device->memory().peak;
   now.asking = steady_seconds() - now.begin;
-  untold_.push_back(now);
+  begun_.push_back(now);
 }
 
-bool Trainer::step_may_wait() const {
-  const auto untold = std::int64_t(untold_.size());
-  const bool may_end_the_run = learner_.skipped_in_a_row() + untold >= cfg_.train.max_skipped;
-  return loaded_.device->backend() == Backend::cuda && untold == 1 && !may_end_the_run;
+bool Trainer::report_may_wait() const {
+  const auto begun = std::int64_t(begun_.size());
+  const bool may_end_the_run = learner_.skipped_in_a_row() + begun >= cfg_.train.max_skipped;
+  return loaded_.device->backend() == Backend::cuda && begun == 1 && !may_end_the_run;
 }
 
-StepReport Trainer::tell(Progress& progress) {
+Wishes Trainer::report_steps(Progress& progress, bool all) {
+  Wishes any;
+  while (!begun_.empty() && (all || !report_may_wait())) {
+    const Wishes of_step = report_first_step(progress);
+    any.stop |= of_step.stop, any.save |= of_step.save;
+  }
+  return any;
+}
+
+Wishes Trainer::report_first_step(Progress& progress) {
   const StepReport r = learner_.report();
-  const Untold step = untold_.front();
-  untold_.pop_front();
-  const double begin = std::max(step.begin, told_at_);
-  told_at_ = steady_seconds();
-  if (loaded_.first_rank()) write_row(r, std::max(told_at_ - begin, step.asking), step, progress);
-  if (r.skipped.empty()) return r;
+  const BegunStep step = begun_.front();
+  begun_.pop_front();
+  const double begin = std::max(step.begin, reported_at_);
+  reported_at_ = steady_seconds();
+  if (loaded_.first_rank()) write_row(r, std::max(reported_at_ - begin, step.asking), step, progress);
+  if (r.skipped.empty()) return {r.stop, r.save};
   if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", r.step + 1, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
     if (!saving_) save(done_);  // on all ranks, for all of them read the same report
     fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}",
          learner_.skipped_in_a_row(), r.skipped, cfg_.train.max_skipped);
   }
-  return r;
+  return {r.stop, r.save};
 }
 
-void Trainer::write_row(const StepReport& r, double seconds, const Untold& step, Progress& progress) {
+void Trainer::write_row(const StepReport& r, double seconds, const BegunStep& step, Progress& progress) {
   StepRow row;
   row.step = r.step + 1, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
   row.tokens = r.tokens, row.seconds = seconds, row.tokens_per_second = double(r.tokens) / seconds;
@@ -293,7 +302,7 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   } catch (
       const std::exception&) {  // bad data, a full disk: what was learned until here is kept where that is possible
     try {
-      while (!untold_.empty() && !saving_) tell(progress);
+      while (!begun_.empty() && !saving_) report_first_step(progress);
       if (done_ > first_step_ && !saving_ && alone()) save(done_);  // others may not come to a save
     } catch (const std::exception&) {
     }
@@ -311,27 +320,20 @@ bool Trainer::evaluation_is_owed() {
 }
 
 Ended Trainer::loop(const std::atomic<bool>& stop, Progress& progress) {
-  std::int64_t steps = cfg_.train.steps;
+  const std::int64_t steps = cfg_.train.steps;
   double saved_at = steady_seconds(), pause = double(cfg_.train.checkpoint_seconds);
+  // What ends a run or asks for a save comes from one rank and is done by all in the same step.
+  auto wishes = [&] { return Wishes{stop, pause > 0 && loaded_.first_rank() && steady_seconds() - saved_at >= pause}; };
   for (std::int64_t step = first_step_; step < steps; ++step) {
-    // what ends a run or asks for a save comes from one rank and is done by all in the same step
-    auto wishes = [&] {
-      return Wishes{stop, pause > 0 && loaded_.first_rank() && steady_seconds() - saved_at >= pause};
-    };
     begin_step(step, wishes);
-    Wishes agreed;
-    auto hear = [&] {
-      const StepReport r = tell(progress);
-      agreed.stop |= r.stop, agreed.save |= r.save;
-    };
-    while (!untold_.empty() && !step_may_wait()) hear();
+    Wishes agreed = report_steps(progress, false);
     auto due = [&](std::int64_t every) { return done_ == steps || (every > 0 && done_ % every == 0); };
     const bool evaluates = due(cfg_.train.eval_every), saves = due(cfg_.train.checkpoint_every);
-    if (evaluates || saves || agreed.stop || agreed.save)
-      while (!untold_.empty()) hear();
-    // first, for whatever goes wrong in an evaluation should not cost the steps before it
     if (evaluates || saves || agreed.stop || agreed.save) {
-      double begin = steady_seconds();
+      const Wishes late = report_steps(progress, true);
+      agreed.stop |= late.stop;
+      // before an evaluation: whatever goes wrong in that should not cost the steps before it
+      const double begin = steady_seconds();
       save(done_);
       saved_at = steady_seconds();
       // a large model's checkpoint takes long: no more than a twentieth of the time goes into those by the clock
