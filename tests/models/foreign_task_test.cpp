@@ -8,6 +8,7 @@
 #include "app/program.hpp"
 #include "autograd/broadcast.hpp"
 #include "base/random.hpp"
+#include "docs/gated_unit.hpp"
 #include "layers/linear.hpp"
 #include "layers/token_cut.hpp"
 #include "layers/ttt.hpp"
@@ -71,7 +72,7 @@ class Sequences final : public Samples {
   std::uint64_t seed_;
 };
 
-// Blocks of one causal fast-weight layer each.
+// Blocks of a causal fast-weight layer and a gated feed-forward layer each.
 class SequenceModel final : public Model {
  public:
   SequenceModel(ParameterStore& store, const SequenceModelConfig& cfg, const SequenceConfig& data, CpMode mode)
@@ -80,15 +81,15 @@ class SequenceModel final : public Model {
         in_(Scope(store) / "in", data.channels, cfg.dim, gaussian(0.3)),
         out_norm_(Scope(store) / "out_norm", cfg.dim),
         out_(Scope(store) / "out", cfg.dim, data.channels, gaussian(0.3)) {
-    const InitScale init = InitScale::of(cfg.layers);
+    const InitScale init = InitScale::of(2 * cfg.layers);
     const TttConfig fast{.head_dim = cfg.dim / cfg.heads, .inter_multi = 2, .muon_update_steps = 3, .cp_mode = mode};
     for (std::int64_t i = 0; i < cfg.layers; ++i) {
       const Scope s = Scope(store) / "blocks" / std::to_string(i);
-      norms_.emplace_back(s / "norm", cfg.dim);
-      layers_.emplace_back(s / "fast", cfg.dim, fast, init);
+      blocks_.push_back({LayerNorm(s / "norm", cfg.dim), Ttt(s / "fast", cfg.dim, fast, init),
+                         LayerNorm(s / "gated_norm", cfg.dim), GatedUnit(s / "gated", cfg.dim, 2 * cfg.dim, init)});
     }
   }
-  int blocks() const override { return int(layers_.size()); }
+  int blocks() const override { return int(blocks_.size()); }
   std::int64_t place_of(const std::string& parameter) const override {
     if (parameter.starts_with("blocks.")) return std::stoll(parameter.substr(7));
     return parameter.starts_with("out") ? blocks() : -1;
@@ -98,8 +99,10 @@ class SequenceModel final : public Model {
     return in_(c, c.activations == x.dtype() ? Var(x) : cast(x, c.activations));
   }
   Var block(Ctx& c, int i, const Var& x, const Batch&) override {
-    const auto at = std::size_t(i);
-    return add(x, layers_[at](c, norms_[at](c, x), plan(), cut(c)).y);
+    const Block& b = blocks_[std::size_t(i)];
+    const TokenCut tokens = cut(c);
+    const Var y = add(x, b.fast(c, b.norm(c, x), plan(), tokens).y);
+    return add(y, b.gated(c, b.gated_norm(c, y), tokens));
   }
   Var head(Ctx& c, const Var& x, const Batch& b) override {
     Var y = widened(out_(c, out_norm_(c, x)));
@@ -118,11 +121,17 @@ class SequenceModel final : public Model {
     const auto n = double(samples * data.tokens), d = double(cfg.dim);
     FlopsOfParts f;
     f.embed.linear = f.head.linear = 2 * n * d * double(data.channels);
-    f.block.linear = 8 * n * d * d;
+    f.block.linear = (8 + 12) * n * d * d;
     return f;
   }
 
  private:
+  struct Block {
+    LayerNorm norm;
+    Ttt fast;
+    LayerNorm gated_norm;
+    GatedUnit gated;
+  };
   TttPlan plan() const { return plan_causal(data_.tokens, data_.chunk); }
   TokenCut cut(const Ctx& c) const { return TokenCut::of(plan(), data_.tokens, c.mesh); }
   // Of [b, tokens, ...] those that this rank holds.
@@ -134,8 +143,7 @@ class SequenceModel final : public Model {
   SequenceModelConfig cfg_;
   SequenceConfig data_;
   Linear in_;
-  std::vector<LayerNorm> norms_;
-  std::vector<Ttt> layers_;
+  std::vector<Block> blocks_;
   LayerNorm out_norm_;
   Linear out_;
 };
@@ -212,7 +220,8 @@ class SequenceTask final : public Task {
                      .heads = model.heads,
                      .head_dim = model.dim / model.heads,
                      .hidden = 2 * model.dim / model.heads,
-                     .newton_schulz_steps = 3}};
+                     .newton_schulz_steps = 3},
+                    {.key = "model", .kind = SubLayerShape::mlp, .hidden = 2 * model.dim}};
     c.forward = SequenceModel::flops(model, data, samples);
     return c;
   }
