@@ -35,16 +35,17 @@ VENDORS = [
     (r"xxhash\.h", ["src/io/*.cpp"]),
     (r"CLI/", ["src/app/*.cpp"]),
     (r"dnnl|oneapi/", ["src/kernels/cpu/onednn.cpp"]),
-    (r"mpi\.h", ["src/parallel/mpi*.cpp", "tests/support/mpi_main.cpp"]),
-    (r"nccl\.h", ["src/parallel/nccl*.cpp", "tests/emulated/*"]),
+    (r"mpi\.h", ["src/parallel/transport/mpi*.cpp", "tests/support/mpi_main.cpp"]),
+    (r"nccl\.h", ["src/parallel/transport/nccl*.cpp", "tests/emulated/*"]),
     (r"cublas|cudnn", ["src/kernels/cuda/*", "tests/emulated/*", "tests/cudnn/*"]),
-    (r"cuda|cub/|nvtx", ["src/tensor/*_cuda.cpp", "src/kernels/cuda/*", "src/parallel/nccl*.cpp", "tests/emulated/*"]),
+    (r"cuda|cub/|nvtx", ["src/tensor/*_cuda.cpp", "src/kernels/cuda/*", "src/parallel/transport/nccl*.cpp", "tests/emulated/*"]),
     (r"gtest/|gmock/", ["tests/*"]),
 ]
 # Headers of the system and the compiler, besides the standard library's (which have no extension).
 SYSTEM = re.compile(r"[a-z0-9_]+$|(math|stdlib|unistd|pwd|fcntl|signal|sched|pthread|dlfcn|poll|errno|netdb|immintrin|cpuid|omp|ifaddrs)\.h$"
                     r"|(sys|net|netinet|arpa|linux|asm)/\w+\.h$")
 
+FOLDER_FILES = 24                                  # of src/: more are cut into rooms, folders below the one with the height
 FILE_LINES, FILE_LIMIT = 400, 600                  # the aim, and where it stops being a matter of taste
 FUNCTION_LINES, KERNEL_LINES, FUNCTION_LIMIT = 60, 120, 150
 LONGEST_SHOWN = 10
@@ -187,17 +188,21 @@ def main():
     if "--help" in sys.argv or "-h" in sys.argv:
         print(__doc__.strip())
         return 0
-    totals, functions, remarks = {}, [], []
+    totals, functions, remarks, rooms = {}, [], [], {}
     for path, text in files_of_the_house():
         check_words(path, text)
         if pathlib.PurePath(path).suffix in CPP:
             check_includes(path, text)
         lines, found, over = check_sizes(path, text)
         room = "/".join(path.split("/")[:2]) if path.startswith("src/") else path.split("/")[0]
+        if path.startswith("src/"):
+            folder = path.rpartition("/")[0]
+            rooms[folder] = rooms.get(folder, 0) + 1
         files, total = totals.get(room, (0, 0))
         totals[room] = files + 1, total + lines
         functions += found
         remarks += over
+    remarks += [f"{folder}: {files} files, the aim is {FOLDER_FILES}" for folder, files in rooms.items() if files > FOLDER_FILES]
     for room, (files, total) in totals.items():
         print(f"{room:16} {files:4} files {total:7} lines")
     print(f"{'all':16} {sum(f for f, _ in totals.values()):4} files {sum(t for _, t in totals.values()):7} lines")

@@ -8,8 +8,8 @@
 #include "app/profile_page.hpp"
 #include "base/check.hpp"
 #include "files/whole_file.hpp"
-#include "parallel/launcher.hpp"
-#include "parallel/starter.hpp"
+#include "parallel/launch/launcher.hpp"
+#include "parallel/launch/starter.hpp"
 #include "parallel/world.hpp"
 #include "train/profile_report.hpp"
 

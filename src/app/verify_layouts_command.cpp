@@ -15,7 +15,7 @@
 #include "base/log.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
-#include "parallel/starter.hpp"
+#include "parallel/launch/starter.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
 #include "train/run_differences.hpp"

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/spans.hpp"
-#include "parallel/activity.hpp"
+#include "parallel/health/activity.hpp"
 #include "parallel/traffic.hpp"
 #include "tensor/tensor.hpp"
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "parallel/communicator.hpp"
-#include "parallel/hosts.hpp"
-#include "parallel/verdict.hpp"
+#include "parallel/health/verdict.hpp"
+#include "parallel/launch/hosts.hpp"
 
 namespace lact {
 

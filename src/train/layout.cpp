@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/check.hpp"
-#include "parallel/pipeline_schedule.hpp"
+#include "parallel/pipeline/schedule.hpp"
 
 namespace lact {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "parallel/launcher.hpp"
+#include "parallel/launch/launcher.hpp"
 #include "parallel/together.hpp"
 #include "parallel/tree_sum.hpp"
 #include "support/far_device.hpp"

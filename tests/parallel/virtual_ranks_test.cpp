@@ -1,5 +1,5 @@
 // Ranks played by threads: the contract of a communicator, and the same bits on any number of processes.
-#include "parallel/virtual_ranks.hpp"
+#include "parallel/simulated/virtual_ranks.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // What launchers of MPI programs put into the environment, and whether MPI knows the same.
-#include "parallel/launcher.hpp"
+#include "parallel/launch/launcher.hpp"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include "kernels/pointwise.hpp"
 #include "layers/linear.hpp"
 #include "models/view_synthesis.hpp"
-#include "parallel/paper.hpp"
+#include "parallel/simulated/paper_ranks.hpp"
 #include "train/learner.hpp"
 
 namespace lact {

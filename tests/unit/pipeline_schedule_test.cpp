@@ -7,7 +7,7 @@
 #include <set>
 
 #include "base/random.hpp"
-#include "parallel/pipeline_calls.hpp"
+#include "parallel/pipeline/calls.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "parallel/pipeline_calls.hpp"
+#include "parallel/pipeline/calls.hpp"
 
 namespace lact {
 namespace {

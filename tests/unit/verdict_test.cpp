@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "parallel/verdict.hpp"
+#include "parallel/health/verdict.hpp"
 
 namespace lact {
 namespace {

@@ -7,8 +7,8 @@
 #include <mutex>
 #include <set>
 
-#include "parallel/watch_link.hpp"
-#include "parallel/watchdog.hpp"
+#include "parallel/health/watch_link.hpp"
+#include "parallel/health/watchdog.hpp"
 #include "support/waiting.hpp"
 
 namespace lact {

@@ -1,0 +1,26 @@
+// Everything in flight on this process moves while any of it is waited for: ranks may wait for different calls first.
+#pragma once
+#include <functional>
+#include <vector>
+
+namespace lact {
+
+double seconds_moving();  // that this thread has spent in polls that moved anything: copying, adding up
+
+class ProgressEngine {
+ public:
+  struct Source {
+    virtual ~Source() = default;
+    virtual bool poll() = 0;  // does what can be done now; true if anything was
+  };
+  void add(Source& s) { sources_.push_back(&s); }
+  void remove(Source& s) { std::erase(sources_, &s); }
+  bool poll();
+  // Spins, then gives the core to others: there may be more ranks than cores.
+  void until(const std::function<bool()>& done);
+
+ private:
+  std::vector<Source*> sources_;
+};
+
+}  // namespace lact
