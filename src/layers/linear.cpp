@@ -1,7 +1,5 @@
 #include "layers/linear.hpp"
 
-#include <cmath>
-
 namespace lact {
 
 namespace {
@@ -27,7 +25,5 @@ Var Linear::operator()(Ctx& c, const Var& x) const {
   Var w = use(c, weight_), b = bias_ ? use(c, *bias_) : Var();
   return linear(x, w, partial_ && b ? scale(b, c.mesh.at(Axis::tp) == 0 ? 1 : 0) : b);
 }
-
-InitScale InitScale::of(std::int64_t branches) { return {0.02, 0.02 / std::sqrt(double(branches))}; }
 
 }  // namespace lact

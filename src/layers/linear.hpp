@@ -1,7 +1,7 @@
 // Linear maps and norms with parameters.
 #pragma once
 #include "autograd/ops.hpp"
-#include "layers/parameters.hpp"
+#include "layers/parameters/scope.hpp"
 
 namespace lact {
 
@@ -47,13 +47,6 @@ class LayerNorm {  // over the last dim, no bias; "weight" [d]
  private:
   const Parameter& weight_;
   double eps_;
-};
-
-// Deviations of the published initialisation: 0.02 for every linear map, and for the last map of a residual branch
-// 0.02 / sqrt(branches), branches = sub-layers per block x blocks.
-struct InitScale {
-  double linear = 0.02, projection = 0.02;
-  static InitScale of(std::int64_t branches);
 };
 
 }  // namespace lact

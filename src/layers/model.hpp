@@ -1,6 +1,6 @@
 // What models implement and training runs.
 #pragma once
-#include "layers/parameters.hpp"
+#include "layers/context.hpp"
 #include "tensor/batch.hpp"
 
 namespace lact {

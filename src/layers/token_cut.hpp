@@ -3,8 +3,8 @@
 // the two exchanges over tp at the end.
 #pragma once
 #include "autograd/tape.hpp"
-#include "layers/parameters.hpp"
-#include "layers/ttt_plan.hpp"
+#include "layers/context.hpp"
+#include "layers/fast_weights/plan.hpp"
 
 namespace lact {
 

@@ -4,9 +4,10 @@
 #include <variant>
 
 #include "base/config.hpp"
-#include "layers/attention_mlp.hpp"
+#include "layers/attention/self_attention.hpp"
+#include "layers/fast_weights/ttt.hpp"
+#include "layers/mlp.hpp"
 #include "layers/model.hpp"
-#include "layers/ttt.hpp"
 
 namespace lact {
 

@@ -1,7 +1,7 @@
 // The optimizer step over the store's buckets.
 #pragma once
 #include "kernels/update.hpp"
-#include "layers/parameters.hpp"
+#include "layers/parameters/store.hpp"
 
 namespace lact {
 

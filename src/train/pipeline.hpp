@@ -2,6 +2,7 @@
 // with the shortest list.
 #pragma once
 #include "layers/model.hpp"
+#include "layers/parameters/store.hpp"
 #include "parallel/pipeline/schedule.hpp"
 
 namespace lact {

@@ -8,6 +8,7 @@
 #include "files/hdf5.hpp"
 #include "files/whole_file.hpp"
 #include "io/checkpoint.hpp"
+#include "layers/parameters/scope.hpp"
 #include "parallel/together.hpp"
 #include "support/ranks.hpp"
 #include "support/temporary_folder.hpp"

@@ -3,8 +3,9 @@
 #include <numeric>
 
 #include "kernels/pointwise.hpp"
-#include "layers/attention_mlp.hpp"
-#include "layers/ttt.hpp"
+#include "layers/attention/self_attention.hpp"
+#include "layers/fast_weights/ttt.hpp"
+#include "layers/mlp.hpp"
 #include "support/gradcheck.hpp"
 #include "support/ranks.hpp"
 #include "support/temporary_folder.hpp"

@@ -1,7 +1,8 @@
 // Recomputation in the backward pass: the same bits as without, and less on the tape.
 #include "autograd/checkpoint.hpp"
-#include "layers/attention_mlp.hpp"
-#include "layers/ttt.hpp"
+#include "layers/attention/self_attention.hpp"
+#include "layers/fast_weights/ttt.hpp"
+#include "layers/mlp.hpp"
 #include "support/gradcheck.hpp"
 #include "support/temporary_folder.hpp"
 

@@ -1,8 +1,8 @@
 // The inner gradient step and the machine that runs a plan of events.
-#include "layers/fast_weights.hpp"
+#include "layers/fast_weights/run_plan.hpp"
 
-#include "layers/minimal.hpp"
-#include "layers/ttt.hpp"
+#include "layers/fast_weights/minimal.hpp"
+#include "layers/fast_weights/ttt.hpp"
 #include "support/gradcheck.hpp"
 #include "support/temporary_folder.hpp"
 

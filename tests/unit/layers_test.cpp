@@ -3,10 +3,12 @@
 #include <algorithm>
 
 #include "base/random.hpp"
-#include "layers/attention_mlp.hpp"
+#include "layers/attention/self_attention.hpp"
+#include "layers/fast_weights/heads.hpp"
+#include "layers/fast_weights/minimal.hpp"
+#include "layers/fast_weights/ttt.hpp"
 #include "layers/losses.hpp"
-#include "layers/minimal.hpp"
-#include "layers/ttt.hpp"
+#include "layers/mlp.hpp"
 #include "support/gradcheck.hpp"
 #include "support/temporary_folder.hpp"
 

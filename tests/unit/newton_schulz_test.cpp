@@ -1,5 +1,5 @@
 // The orthogonalisation of a matrix: what it does to singular values, on which side it works, and its derivatives.
-#include "layers/newton_schulz.hpp"
+#include "layers/fast_weights/newton_schulz.hpp"
 
 #include <algorithm>
 

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "base/random.hpp"
-#include "layers/share_units.hpp"
+#include "layers/fast_weights/share_units.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {

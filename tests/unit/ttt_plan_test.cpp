@@ -1,7 +1,7 @@
 // The order of updates and applications, as data.
 #include <gtest/gtest.h>
 
-#include "layers/ttt_plan.hpp"
+#include "layers/fast_weights/plan.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {

@@ -9,8 +9,8 @@
 
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
-#include "layers/parameters.hpp"
-#include "layers/ttt_plan.hpp"
+#include "layers/fast_weights/plan.hpp"
+#include "layers/parameters/store.hpp"
 
 namespace lact::golden {
 

@@ -2,9 +2,10 @@
 
 #include "app/golden/golden.hpp"
 #include "base/check.hpp"
-#include "layers/attention_mlp.hpp"
-#include "layers/minimal.hpp"
-#include "layers/ttt.hpp"
+#include "layers/attention/self_attention.hpp"
+#include "layers/fast_weights/minimal.hpp"
+#include "layers/fast_weights/ttt.hpp"
+#include "layers/mlp.hpp"
 
 namespace lact::golden {
 namespace {

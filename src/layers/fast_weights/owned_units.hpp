@@ -6,7 +6,8 @@
 #include <array>
 
 #include "autograd/collectives.hpp"
-#include "layers/fast_weights.hpp"
+#include "layers/context.hpp"
+#include "layers/fast_weights/network.hpp"
 
 namespace lact {
 

@@ -1,4 +1,4 @@
-#include "layers/span_attention.hpp"
+#include "layers/attention/span_attention.hpp"
 
 #include <algorithm>
 #include <map>

@@ -3,7 +3,7 @@
 #pragma once
 #include <optional>
 
-#include "layers/fast_weights.hpp"
+#include "layers/fast_weights/run_plan.hpp"
 #include "layers/linear.hpp"
 
 namespace lact {

@@ -1,4 +1,4 @@
-#include "layers/ttt_plan.hpp"
+#include "layers/fast_weights/plan.hpp"
 
 #include <algorithm>
 #include <set>

@@ -1,4 +1,4 @@
-#include "layers/share_units.hpp"
+#include "layers/fast_weights/share_units.hpp"
 
 #include <algorithm>
 #include <numeric>

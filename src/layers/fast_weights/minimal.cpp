@@ -1,9 +1,9 @@
-#include "layers/minimal.hpp"
+#include "layers/fast_weights/minimal.hpp"
 
 #include <cmath>
 
 #include "base/check.hpp"
-#include "layers/ttt.hpp"
+#include "layers/fast_weights/heads.hpp"
 
 namespace lact {
 namespace {

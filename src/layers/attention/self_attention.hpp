@@ -1,4 +1,4 @@
-// The two local sub-layers of a view-synthesis block (golden/lact README section 4).
+// Attention within spans of tokens, such as the views of a sample, with its projections.
 #pragma once
 #include <optional>
 
@@ -29,17 +29,6 @@ class SelfAttention {
   Linear to_qkv_;
   std::optional<RmsNorm> q_norm_, k_norm_;
   Linear c_proj_;
-};
-
-// c_proj(gelu(c_fc(x))), exact GELU, hidden width int(dim * inter_multi), cut over tp.
-class Mlp {
- public:
-  Mlp(Scope s, std::int64_t dim, double inter_multi, bool bias, InitScale init);
-  Var operator()(Ctx& c, const Var& x) const { return (*this)(c, x, TokenCut::whole(x.dim(1))); }
-  Var operator()(Ctx& c, const Var& x, const TokenCut& cut) const;  // x holds the rows of the cut
-
- private:
-  Linear c_fc_, c_proj_;
 };
 
 }  // namespace lact

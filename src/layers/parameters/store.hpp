@@ -1,56 +1,14 @@
-// Parameters by the originals' names, in flat buckets, and the context that a forward pass is given.
+// All parameters of a model by the originals' names, in flat buckets with their gradients and moments.
 #pragma once
 #include <deque>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 
-#include "autograd/tape.hpp"
-#include "parallel/mesh.hpp"
+#include "layers/context.hpp"
+#include "layers/parameters/parameter.hpp"
 
 namespace lact {
-
-struct Ctx {
-  Tape* tape = nullptr;  // null: nothing is recorded
-  Device& device;
-  Mesh& mesh;
-  std::uint64_t seed = 0;
-  std::int64_t step = 0;
-  DType activations = DType::f32;  // f32 leaves numbers as they are; bf16: what a model computes from its tokens on
-  Spans* spans = nullptr;
-  Ctx on(Tape* t) const { return {t, device, mesh, seed, step, activations, spans}; }
-};
-
-// The value of element `index` of the whole (uncut) parameter; counter based, so the same on any layout.
-using Init = std::function<double(std::uint64_t key, std::int64_t index)>;
-Init constant(double value);
-Init gaussian(double deviation);
-Init uniform_within(double bound);  // [-bound, bound)
-
-// How a parameter is cut over tp: seen as [outer, size, inner], each rank holds size / tp of the middle dim.
-struct TpSplit {
-  std::int64_t outer = 1, size = 1, inner = 1;
-};
-
-class ParameterStore;
-struct Parameter {
-  std::string name;  // the original's state-dict name: in log, checkpoint, safetensors and reference file
-  Shape shape;       // global
-  Init init;
-  std::optional<TpSplit> split;  // none: every rank of tp holds it whole
-  Shape local;                   // what this rank holds
-  // Where ranks hold the same numbers and gradients are partial.
-  Axes replicated_on = Axes(Axis::dp) | Axis::cp | Axis::tp;
-  bool here = true;  // false: on another stage of the pipeline
-  ParameterStore* store = nullptr;
-  std::size_t bucket = 0;  // place of the flat numbers
-  Range range;
-  std::int64_t count() const { return count_of(shape); }
-  bool decays() const {
-    return shape.size() >= 2;
-  }  // weight decay is for matrices and fast weights, not for norms and biases
-};
 
 class ParameterStore {
  public:
@@ -106,21 +64,6 @@ class ParameterStore {
   std::deque<Parameter> parameters_;  // a deque: layers hold references
   std::map<std::string, const Parameter*> by_name_;
   std::vector<Bucket> buckets_;
-};
-
-// The place in the whole parameter of element `i` of the piece that rank `at` of `tp` holds.
-std::int64_t whole_index(const Parameter& p, int at, int tp, std::int64_t i);
-
-class Scope {  // hands out names; a layer's constructor takes one and nothing global
- public:
-  explicit Scope(ParameterStore& store, std::string prefix = "") : store_(&store), prefix_(std::move(prefix)) {}
-  Scope operator/(std::string_view child) const;
-  const Parameter& parameter(std::string_view name, Shape s, Init i, std::optional<TpSplit> split = {}) const;
-  int tp() const { return store_->tp(); }
-
- private:
-  ParameterStore* store_;
-  std::string prefix_;
 };
 
 inline Var use(Ctx& c, const Parameter& p) { return p.store->use(c, p); }

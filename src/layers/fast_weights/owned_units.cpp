@@ -1,6 +1,7 @@
-#include "layers/owned_units.hpp"
+#include "layers/fast_weights/owned_units.hpp"
 
-#include "layers/share_units.hpp"
+#include "autograd/ops.hpp"
+#include "layers/fast_weights/share_units.hpp"
 
 namespace lact {
 namespace {

@@ -1,4 +1,4 @@
-#include "layers/parameters.hpp"
+#include "layers/parameters/store.hpp"
 
 #include "autograd/broadcast.hpp"
 #include "base/check.hpp"
@@ -7,16 +7,6 @@
 
 namespace lact {
 
-Init constant(double value) {
-  return [value](std::uint64_t, std::int64_t) { return value; };
-}
-Init gaussian(double deviation) {
-  return [deviation](std::uint64_t key, std::int64_t i) { return deviation * normal(key, i); };
-}
-Init uniform_within(double bound) {
-  return [bound](std::uint64_t key, std::int64_t i) { return bound * (2 * uniform(key, i) - 1); };
-}
-
 const Parameter& ParameterStore::add(Parameter p) {
   check(by_name_.find(p.name) == by_name_.end(), "two parameters have the name '{}'", p.name);
   p.store = this;
@@ -24,31 +14,6 @@ const Parameter& ParameterStore::add(Parameter p) {
   parameters_.push_back(std::move(p));
   by_name_[parameters_.back().name] = &parameters_.back();
   return parameters_.back();
-}
-
-namespace {
-
-// The shape with the dim that the split divides cut to this rank's part: the dim at which the dims before it make
-// `outer` blocks, or blocks lie inside it (q, k, v stacked in one dim).
-Shape local_shape(Shape s, const TpSplit& split, int tp) {
-  std::int64_t after = count_of(s);
-  for (std::int64_t& dim : s) {
-    after /= dim;
-    if (split.size * split.inner > after) {
-      dim /= tp;
-      return s;
-    }
-  }
-  return s;
-}
-
-}  // namespace
-
-std::int64_t whole_index(const Parameter& p, int at, int tp, std::int64_t i) {
-  if (!p.split || tp == 1) return i;
-  auto [outer, size, inner] = *p.split;
-  std::int64_t mine = size / tp * inner;
-  return i / mine * size * inner + at * mine + i % mine;
 }
 
 namespace {
@@ -147,24 +112,6 @@ std::int64_t ParameterStore::count() const {
   std::int64_t n = 0;
   for (const Parameter& p : parameters_) n += p.count();
   return n;
-}
-
-Scope Scope::operator/(std::string_view child) const {
-  return Scope(*store_, prefix_.empty() ? std::string(child) : prefix_ + "." + std::string(child));
-}
-
-const Parameter& Scope::parameter(std::string_view name, Shape s, Init i, std::optional<TpSplit> split) const {
-  Parameter p;
-  p.name = (*this / name).prefix_;
-  p.shape = p.local = std::move(s);
-  p.init = std::move(i);
-  if (split && tp() > 1) {
-    check(split->size % tp() == 0, "{}: {} does not divide over {} ranks of tp", p.name, split->size, tp());
-    p.split = split;
-    p.local = local_shape(p.shape, *split, tp());
-    p.replicated_on = Axes(Axis::dp) | Axis::cp;
-  }
-  return store_->add(std::move(p));
 }
 
 }  // namespace lact

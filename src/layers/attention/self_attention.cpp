@@ -1,9 +1,10 @@
-#include "layers/attention_mlp.hpp"
+#include "layers/attention/self_attention.hpp"
+#include "layers/mlp.hpp"
 
 #include <cmath>
 
 #include "base/check.hpp"
-#include "layers/span_attention.hpp"
+#include "layers/attention/span_attention.hpp"
 
 namespace lact {
 namespace {
@@ -47,17 +48,6 @@ Var SelfAttention::operator()(Ctx& c, const Var& x_btd, const TokenCut& cut, std
   if (q_norm_) qkv[0] = (*q_norm_)(c, qkv[0]), qkv[1] = (*k_norm_)(c, qkv[1]);
   Var o = span_attention(c, {qkv[0], qkv[1], qkv[2]}, cut, span, scale, mask);
   return scatter_tokens(c, c_proj_(c, join_heads({o})));
-}
-
-Mlp::Mlp(Scope s, std::int64_t dim, double inter_multi, bool bias, InitScale init)
-    : c_fc_(s / "c_fc", dim, std::int64_t(double(dim) * inter_multi), gaussian(init.linear), bias, LinearCut::columns),
-      c_proj_(s / "c_proj", std::int64_t(double(dim) * inter_multi), dim, gaussian(init.projection), bias,
-              LinearCut::rows) {}
-
-Var Mlp::operator()(Ctx& c, const Var& x, const TokenCut& cut) const {
-  Var all = gather_tokens(c, x, cut.held());
-  return scatter_tokens(
-      c, c_fc_.biased() ? c_proj_(c, gelu(c_fc_(c, all))) : gelu_network(all, c_fc_.weight(c), c_proj_.weight(c)));
 }
 
 }  // namespace lact

@@ -1,6 +1,6 @@
 // The large-chunk fast-weight layer of view synthesis (LaCT, arXiv 2505.23884; golden/lact README section 3).
 #pragma once
-#include "layers/fast_weights.hpp"
+#include "layers/fast_weights/run_plan.hpp"
 #include "layers/linear.hpp"
 
 namespace lact {
@@ -47,11 +47,5 @@ class Ttt {
   RmsNorm o_norm_;
   Linear c_proj_;
 };
-
-// Pieces shared by every fast-weight layer.
-double inverse_softplus(double a);                   // log(e^a - 1)
-Var fold_heads(const Var& x);                        // [b, h, t, d] -> [b * h, t, d]
-Var unfold_heads(const Var& x, std::int64_t batch);  // its inverse
-Var tiled(const Var& w, std::int64_t batch);         // [h, m, n] -> [batch * h, m, n], item b * h + head
 
 }  // namespace lact

@@ -4,7 +4,7 @@
 #include "autograd/collectives.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
-#include "layers/fast_weights.hpp"
+#include "layers/fast_weights/run_plan.hpp"
 
 namespace lact {
 namespace {

@@ -1,4 +1,4 @@
-#include "layers/newton_schulz.hpp"
+#include "layers/fast_weights/newton_schulz.hpp"
 
 namespace lact {
 
