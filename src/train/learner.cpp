@@ -6,7 +6,7 @@
 
 #include "base/check.hpp"
 #include "kernels/pointwise.hpp"
-#include "optim/schedule.hpp"
+#include "optim/learning_rate.hpp"
 #include "tensor/device_clock.hpp"
 
 namespace lact {

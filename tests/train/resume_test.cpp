@@ -7,7 +7,7 @@
 
 #include "files/whole_file.hpp"
 #include "io/checkpoint.hpp"
-#include "optim/schedule.hpp"
+#include "optim/learning_rate.hpp"
 #include "support/command.hpp"
 #include "support/hdf5_leaks.hpp"
 #include "support/tiny_run.hpp"

@@ -1,38 +1,13 @@
-// The inner gradient step and the machine that runs a plan of events.
+// The machine that runs a plan of events.
 #include "layers/fast_weights/run_plan.hpp"
 
+#include "layers/fast_weights/inputs.hpp"
 #include "layers/fast_weights/minimal.hpp"
 #include "layers/fast_weights/ttt.hpp"
-#include "support/gradcheck.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {
 namespace {
-
-constexpr std::int64_t items = 2, length = 9, width = 4, hidden = 5;
-
-struct Inputs {
-  Tensor w0, w1, w2, q, k, v, rate0, rate1, rate2, momentum;
-  static Inputs random(DType t = DType::f64) {
-    auto r = [t](const char* name, Shape s, double size = 1) { return random_tensor(s, name, t, size); };
-    auto positive = [t](const char* name) {
-      auto x = random_tensor({items, length, 1}, name).to_doubles();
-      for (double& e : x) e = double(float(0.1 + 0.1 * std::abs(e)));
-      return Tensor::of(tested(), {items, length, 1}, std::span<const double>(x), t);
-    };
-    return {r("w0", {items, width, hidden}),
-            r("w1", {items, hidden, width}),
-            r("w2", {items, width, hidden}),
-            r("q", {items, length, width}),
-            r("k", {items, length, width}),
-            r("v", {items, length, width}),
-            positive("r0"),
-            positive("r1"),
-            positive("r2"),
-            positive("m")};
-  }
-  Tensors all() const { return {w0, w1, w2, q, k, v, rate0, rate1, rate2, momentum}; }
-};
 
 struct Machine {
   Mesh mesh = Mesh::alone();
@@ -43,62 +18,19 @@ struct Machine {
   }
 };
 
-FastWeightRun run(const Inputs& in, const TttPlan& plan,
+FastWeightRun run(const FastWeightInputs& in, const TttPlan& plan,
                   const FastWeightRule& rule = {.orthogonalise = NewtonSchulz::view_synthesis(5)}) {
   return Machine().run(constants(in.all()), plan, rule);
 }
 TttEvent update(std::int64_t begin, std::int64_t end) { return {TttEvent::update, {begin, end}}; }
 TttEvent apply(std::int64_t begin, std::int64_t end) { return {TttEvent::apply, {begin, end}}; }
-Tensors weights(const FastWeights& w) { return {w.w0.value(), w.w1.value(), w.w2.value()}; }
 void expect_same(const FastWeights& a, const FastWeights& b) {
   for (std::size_t i = 0; i < 3; ++i) EXPECT_TRUE(same_bits(weights(a)[i], weights(b)[i])) << "w" << i;
-}
-Tensor rows(const Tensor& x, std::int64_t begin, std::int64_t end) { return x.cut(1, {begin, end}); }
-
-// The three rates weigh the same inner loss -<f_W(k), v> differently, one for each matrix: with only that rate in the
-// loss, the matrix's descent direction is the tape's own gradient.
-TEST(InnerGradient, IsTheGradientOfTheInnerLoss) {
-  const Inputs in = Inputs::random();
-  const FastWeights got = inner_gradient({in.w0, in.w1, in.w2}, in.k, in.v, in.rate0, in.rate1, in.rate2);
-  const Tensor rates[] = {in.rate0, in.rate1, in.rate2};
-  for (std::size_t i = 0; i < 3; ++i) {
-    Tape tape;
-    const std::vector<Var> w = leaves(tape, {in.w0, in.w1, in.w2});
-    const Var loss = sum(mul(mul(apply_fast_weights({w[0], w[1], w[2]}, in.k), in.v), rates[i]));
-    for (bool differentiable : {false, true}) {
-      const Var want = tape.grad(loss, {&w[i], 1}, ones_like(loss), differentiable)[0];
-      EXPECT_LE(difference(weights(got)[i], want.value()), 1e-14) << "w" << i;  // sums of nine tokens
-    }
-  }
-}
-
-TEST(InnerGradient, IsASumOverTokens) {
-  const Inputs in = Inputs::random();
-  auto part = [&](std::int64_t a, std::int64_t b) {
-    return inner_gradient({in.w0, in.w1, in.w2}, rows(in.k, a, b), rows(in.v, a, b), rows(in.rate0, a, b),
-                          rows(in.rate1, a, b), rows(in.rate2, a, b));
-  };
-  const FastWeights whole = part(0, length), first = part(0, 4), second = part(4, length), none = part(3, 3);
-  EXPECT_LE(difference(add(first.w0, second.w0).value(), whole.w0.value()), 1e-14);
-  EXPECT_LE(difference(add(first.w1, second.w1).value(), whole.w1.value()), 1e-14);
-  EXPECT_LE(difference(add(first.w2, second.w2).value(), whole.w2.value()), 1e-14);
-  for (const Tensor& t : weights(none)) EXPECT_EQ(largest(t.to_doubles()), 0);
-}
-
-TEST(InnerGradient, DerivativesMatchDifferences) {
-  const Inputs in = Inputs::random();
-  const Function f = [](std::span<const Var> x) {
-    const FastWeights g = inner_gradient({x[0], x[1], x[2]}, x[3], x[4], x[5], x[6], x[7]);
-    return std::vector<Var>{g.w0, g.w1, g.w2};
-  };
-  const Tensors x{in.w0, in.w1, in.w2, in.k, in.v, in.rate0, in.rate1, in.rate2}, u = random_cotangents(f, x, "u");
-  expect_gradient(f, x, u, "inner gradient");
-  expect_second_gradient(f, x, u, "inner gradient");
 }
 
 // What travels between ranks keeps its type: f32 rates never ride in a tensor of bf16 queries.
 TEST(FastWeightTokens, TravelInOnePieceOfEachType) {
-  const Inputs in = Inputs::random(DType::f32);
+  const FastWeightInputs in = FastWeightInputs::random(DType::f32);
   for (const DType low : {DType::f32, DType::bf16})
     for (const bool momentum : {false, true}) {
       const FastWeightTokens x{cast(in.q, low),
@@ -125,21 +57,21 @@ TEST(FastWeightTokens, TravelInOnePieceOfEachType) {
 }
 
 TEST(FastWeightPlan, ApplyOnlyIsTheNetworkItself) {
-  const Inputs in = Inputs::random();
+  const FastWeightInputs in = FastWeightInputs::random();
   const FastWeightRun r = run(in, {apply(0, length)});
   EXPECT_TRUE(same_bits(r.out.value(), apply_fast_weights({in.w0, in.w1, in.w2}, in.q).value()));
   expect_same(r.state, {in.w0, in.w1, in.w2});
 }
 
 TEST(FastWeightPlan, UpdateOnlyGivesAStateAndNoOutput) {
-  const FastWeightRun r = run(Inputs::random(), {update(0, length)});
+  const FastWeightRun r = run(FastWeightInputs::random(), {update(0, length)});
   EXPECT_FALSE(bool(r.out));
-  EXPECT_FALSE(same_bits(r.state.w0.value(), Inputs::random().w0));
-  EXPECT_FALSE(bool(run(Inputs::random(), {}).out));
+  EXPECT_FALSE(same_bits(r.state.w0.value(), FastWeightInputs::random().w0));
+  EXPECT_FALSE(bool(run(FastWeightInputs::random(), {}).out));
 }
 
 TEST(FastWeightPlan, RangesMayOverlapRepeatAndRunOutOfOrder) {
-  const Inputs in = Inputs::random();
+  const FastWeightInputs in = FastWeightInputs::random();
   const Tensor whole = run(in, {update(2, 7), apply(0, length)}).out.value();
   const Tensor pieces =
       run(in, {update(2, 7), apply(5, 9), apply(0, 3), apply(2, 6), apply(2, 6), apply(4, 4), apply(0, 1)}).out.value();
@@ -153,7 +85,7 @@ TEST(FastWeightPlan, RangesMayOverlapRepeatAndRunOutOfOrder) {
 }
 
 TEST(FastWeightPlan, AnUpdateSeesItsRangeAndTheStateBefore) {
-  Inputs in = Inputs::random();
+  FastWeightInputs in = FastWeightInputs::random();
   const TttPlan plan{update(0, 4), update(2, 6), apply(0, length)};
   const FastWeightRun r = run(in, plan);
   EXPECT_FALSE(same_bits(r.state.w0.value(), run(in, {update(2, 6), update(0, 4)}).state.w0.value()))
@@ -165,7 +97,7 @@ TEST(FastWeightPlan, AnUpdateSeesItsRangeAndTheStateBefore) {
 }
 
 TEST(FastWeightPlan, AnUpdateChangesOnlyWhatIsAppliedAfterIt) {
-  const Inputs in = Inputs::random();
+  const FastWeightInputs in = FastWeightInputs::random();
   const Tensor y = run(in, {apply(0, 5), update(0, 5), apply(0, 5)}).out.value();
   EXPECT_TRUE(same_bits(rows(y, 0, 5), run(in, {apply(0, 5)}).out.value()));
   EXPECT_TRUE(same_bits(rows(y, 5, 10), run(in, {update(0, 5), apply(0, 5)}).out.value()));
@@ -173,22 +105,22 @@ TEST(FastWeightPlan, AnUpdateChangesOnlyWhatIsAppliedAfterIt) {
 }
 
 TEST(FastWeightPlan, AStateGoesOnWhereItStopped) {
-  const Inputs in = Inputs::random();
-  Inputs later = in;
+  const FastWeightInputs in = FastWeightInputs::random();
+  FastWeightInputs later = in;
   const FastWeightRun once = run(in, {update(0, 5), apply(0, length)}), first = run(in, {update(0, 5)});
   later.w0 = first.state.w0.value(), later.w1 = first.state.w1.value(), later.w2 = first.state.w2.value();
   EXPECT_TRUE(same_bits(run(later, {apply(0, length)}).out.value(), once.out.value()));
 }
 
 TEST(FastWeightPlan, RangesBeyondTheTokensAreClipped) {
-  const Inputs in = Inputs::random();
+  const FastWeightInputs in = FastWeightInputs::random();
   const FastWeightRun a = run(in, {update(0, 99), apply(3, 99)}), b = run(in, {update(0, length), apply(3, length)});
   EXPECT_TRUE(same_bits(a.out.value(), b.out.value()));
   expect_same(a.state, b.state);
 }
 
 TEST(FastWeightPlan, ColumnsKeepTheirFirstNorms) {
-  const Inputs in = Inputs::random();
+  const FastWeightInputs in = FastWeightInputs::random();
   const FastWeightRun r = run(in, {update(0, 3), update(3, 9), update(1, 5)});
   const Tensors before{in.w0, in.w1, in.w2}, after = weights(r.state);
   for (std::size_t i = 0; i < 3; ++i)
@@ -198,8 +130,8 @@ TEST(FastWeightPlan, ColumnsKeepTheirFirstNorms) {
 
 // With nothing to learn from, the weights move by the epsilon of the normalisation alone: w |w| / (|w| + 1e-5).
 TEST(FastWeightPlan, WithoutTokensOrRatesOnlyTheNormalisationActs) {
-  const Inputs in = Inputs::random();
-  Inputs idle = in;
+  const FastWeightInputs in = FastWeightInputs::random();
+  FastWeightInputs idle = in;
   idle.rate0 = idle.rate1 = idle.rate2 = Tensor::zeros(tested(), {items, length, 1}, DType::f64);
   const Tensors start{in.w0, in.w1, in.w2};
   for (const FastWeightRule& rule : {FastWeightRule{},
@@ -215,8 +147,8 @@ TEST(FastWeightPlan, WithoutTokensOrRatesOnlyTheNormalisationActs) {
 }
 
 TEST(FastWeightPlan, NormalisedUpdatesIgnoreACommonScaleOfTheRates) {
-  const Inputs in = Inputs::random();
-  Inputs louder = in;
+  const FastWeightInputs in = FastWeightInputs::random();
+  FastWeightInputs louder = in;
   louder.rate0 = scale(in.rate0, 7).value();
   for (std::int64_t steps : {0, 5}) {
     const FastWeightRule rule{.orthogonalise = NewtonSchulz::view_synthesis(steps)};
@@ -230,7 +162,7 @@ TEST(FastWeightPlan, NormalisedUpdatesIgnoreACommonScaleOfTheRates) {
 }
 
 TEST(FastWeightPlan, OverwrittenWeightsActThroughGradientAndNormsOnly) {
-  const Inputs in = Inputs::random();
+  const FastWeightInputs in = FastWeightInputs::random();
   const FastWeightRule rule{.orthogonalise = NewtonSchulz::language(), .detach_targets = false, .forget_weights = true};
   const FastWeights g = inner_gradient({in.w0, in.w1, in.w2}, in.k, in.v, in.rate0, in.rate1, in.rate2);
   const Var want = keep_column_norm(add(NewtonSchulz::language()(g.w1), g.w1), column_norm(in.w1), 1e-5);
@@ -238,7 +170,7 @@ TEST(FastWeightPlan, OverwrittenWeightsActThroughGradientAndNormsOnly) {
 }
 
 TEST(FastWeightPlan, MomentumAddsTheStepBefore) {
-  const Inputs in = Inputs::random();
+  const FastWeightInputs in = FastWeightInputs::random();
   const std::vector<Var> x = constants(in.all());
   const FastWeightRule rule{};  // raw gradients
   const FastWeightRun two = Machine().run(x, {update(0, 4), update(4, 9)}, rule, true);
@@ -275,7 +207,7 @@ class ThroughTheInnerStep : public testing::TestWithParam<std::pair<const char*,
   }
   void expect_derivatives(const TttPlan& plan, bool momentum) const {
     const Function f = function(plan, momentum);
-    const Tensors x = Inputs::random().all(), u = random_cotangents(f, x, "u");
+    const Tensors x = FastWeightInputs::random().all(), u = random_cotangents(f, x, "u");
     expect_gradient(f, x, u, GetParam().first + text_of(plan), 7);
   }
 };
@@ -300,7 +232,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& p) { return std::string(p.param.first); });
 
 TEST(FastWeights, DetachedTargetsPassNoGradient) {
-  const Inputs in = Inputs::random();
+  const FastWeightInputs in = FastWeightInputs::random();
   auto gradient = [&](bool detached) {
     Tape tape;
     const std::vector<Var> x = leaves(tape, in.all());

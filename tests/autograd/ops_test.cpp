@@ -4,9 +4,9 @@
 #include <set>
 
 #include "autograd/broadcast.hpp"
+#include "autograd/op_table.hpp"
 #include "base/check.hpp"
 #include "kernels/pointwise.hpp"
-#include "ops/op_table.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {

@@ -1,17 +1,12 @@
-// Learning-rate curves and clipping as pure functions.
-#include "optim/schedule.hpp"
+// Learning-rate curves as pure functions.
+#include "optim/learning_rate.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
-
-#include "kernels/update.hpp"
 
 namespace lact {
 namespace {
-
-using kernels::scalar::clip_scale;
 
 TEST(CosineRate, StartsAtZeroPeaksAfterWarmupAndEndsAtTheFloor) {
   EXPECT_EQ(cosine_rate(0, 1e-3, 5, 20), 0);
@@ -39,16 +34,6 @@ TEST(CosineRate, RisesThenFallsAndStaysInBounds) {
 }
 
 TEST(CosineRate, NoWarmupBeginsAtThePeak) { EXPECT_DOUBLE_EQ(cosine_rate(0, 3, 0, 10), 3); }
-
-TEST(ClipScale, LeavesSmallNormsAndBoundsLargeOnes) {
-  EXPECT_EQ(clip_scale(0, 1), 1);
-  EXPECT_EQ(clip_scale(0.5, 1), 1);
-  EXPECT_NEAR(clip_scale(4, 1), 0.25, 1e-6);
-  EXPECT_DOUBLE_EQ(clip_scale(4, 1), 1 / (4 + 1e-6));
-  EXPECT_LE(4 * clip_scale(4, 1), 1);
-  EXPECT_EQ(clip_scale(1e9, 0), 1) << "0 is no limit";
-  EXPECT_EQ(clip_scale(std::numeric_limits<double>::infinity(), 1), 0);
-}
 
 }  // namespace
 }  // namespace lact

@@ -1,14 +1,12 @@
+// Configurations: read, printed, overridden, refused.
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
-#include <set>
 
 #include "base/check.hpp"
 #include "base/config.hpp"
-#include "base/random.hpp"
 
 namespace lact {
 namespace {
@@ -43,34 +41,6 @@ std::string error_of(const std::function<void()>& f) {
     return e.what();
   }
   return "no error";
-}
-
-TEST(Check, SentenceCarriesWords) {
-  EXPECT_EQ(error_of([] { check(false, "{} views but {:.1f} asked in {}", 3, 2.5, std::string("x")); }),
-            "3 views but 2.5 asked in x");
-}
-
-// Names of files and keys come from others: a terminal must not obey them, nor a line break make a line of its own.
-TEST(Check, WhatATerminalWouldObeyIsShownAsItsBytes) {
-  EXPECT_EQ(sentence("{}: {}", "a\x1b[31m\a", 3), "a\\x1b[31m\\x07: 3");
-  EXPECT_EQ(shown("\x7f \xc2\x9b \xe2\x80\xae"), "\\x7f \\xc2\\x9b \\xe2\\x80\\xae");      // delete, CSI, right to left
-  EXPECT_EQ(shown("\x9b \xc3( \xed\xa0\x80 \xe2"), "\\x9b \\xc3( \\xed\\xa0\\x80 \\xe2");  // no UTF-8
-  EXPECT_EQ(shown("caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x98\x80 ~"),
-            "caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x98\x80 ~");
-  try {
-    fail("{}: no such picture", "a\nlact: all is well");
-  } catch (const Error& e) {
-    EXPECT_STREQ(e.what(), "a\\nlact: all is well: no such picture");
-  }
-}
-
-TEST(Check, MissingMemoryNamesTheFileThatIsRead) {
-  try {
-    reading("p.png", [] { throw std::bad_alloc(); });
-    FAIL();
-  } catch (const Error& e) {
-    EXPECT_STREQ(e.what(), "p.png: reading it takes more memory than there is");
-  }
 }
 
 TEST(Config, ReadsNestedValuesAndLists) {
@@ -340,29 +310,6 @@ TEST(Config, AValueThatHoldsItselfIsRefused) {
   EXPECT_NE(
       error_of([&] { read_config_text(Fields::of(c), "views: &a [*a]", "c.yaml"); }).find("c.yaml: is nested deeper"),
       std::string::npos);
-}
-
-TEST(Random, IsAFunctionOfNameAndPosition) {
-  auto k = random_key(0, "blocks.0.w0");
-  EXPECT_EQ(normal(k, 17), normal(random_key(0, "blocks.0.w0"), 17));
-  EXPECT_NE(k, random_key(1, "blocks.0.w0"));
-  EXPECT_NE(k, random_key(0, "blocks.0.w0", 1));
-}
-
-TEST(Random, MomentsOfNormal) {
-  const int n = 20000;
-  double sum = 0, squares = 0;
-  for (int i = 0; i < n; ++i) {
-    double x = normal(random_key(3, "m"), i);
-    sum += x, squares += x * x;
-  }
-  EXPECT_NEAR(sum / n, 0, 5 / std::sqrt(n));  // five standard errors
-  EXPECT_NEAR(squares / n, 1, 5 * std::sqrt(2.0 / n));
-}
-
-TEST(Random, SamplesWithoutReplacement) {
-  auto s = sample_without_replacement(random_key(0, "views", 5), 10, 10);
-  EXPECT_EQ(std::set<std::int64_t>(s.begin(), s.end()).size(), 10u);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "optim/schedule.hpp"
+#include "optim/learning_rate.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "parallel/health/verdict.hpp"
 
@@ -196,22 +195,6 @@ TEST(Verdict, ALongPathKeepsItsEnd) {
   EXPECT_TRUE(shown.ends_with("xx/checkpoints/step_00000004.h5")) << shown;
   EXPECT_EQ(s.at_files, 10);
   EXPECT_EQ(s.since_files, 0);
-}
-
-TEST(FileWork, TellsWhatBeganFirstAndWhenTheLastOneEnded) {
-  EXPECT_EQ(FileWork::seen().what, "");
-  {
-    const FileWork outer("reading the scenes of", "/data");
-    const FileWork inner("reading", "/data/a.png");
-    EXPECT_EQ(FileWork::seen().what, "reading the scenes of /data");
-    std::jthread([] {
-      FileWork::leave_out_this_thread();
-      const FileWork ahead("reading", "/data/b.png");
-      EXPECT_EQ(FileWork::seen().what, "reading the scenes of /data");
-    });
-  }
-  EXPECT_EQ(FileWork::seen().what, "");
-  EXPECT_NEAR(FileWork::seen().ended, steady_seconds(), 1);
 }
 
 }  // namespace
