@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the shape of the house: who may include whom, where outside libraries live, and how large things grow.
+"""Checks the shape of the house: who may include whom, where outside libraries live, how large things grow, and that one
+name means one type.
 
 usage: tools/check_house.py [folder of the house]
 
@@ -177,6 +178,44 @@ def check_sizes(path, text):
     return lines, [(length, f"{path}:{first}", name) for name, first, length in functions], remarks
 
 
+# --- one name, one thing ----------------------------------------------------------------------------------------------
+
+TYPE = re.compile(r"\b(?:class|struct|union|enum(?:\s+class|\s+struct)?)\s+(?:\[\[[^\]]*\]\]\s*|alignas\([^)]*\)\s*)*([\w:]+(?:<[^{;]*>)?)"
+                  r"\s*(?:final\s*)?(?::[^:].*)?$", re.S)
+NAMESPACE = re.compile(r"\bnamespace(?:\s+([\w:]+))?\s*$")
+
+
+def types_of(text):
+    """(qualified name, line) of every type that is defined in a named namespace: those of functions and of unnamed namespaces
+    are nobody else's."""
+    code = only_code(text)
+    scopes, found, head_start = [], [], 0  # a scope without a name hides what stands in it
+    for m in re.finditer(r"[{};]", code):
+        if m[0] == "{":
+            head = TEMPLATE.sub("", code[head_start:m.start()])
+            space, kind = NAMESPACE.search(head), TYPE.search(head)
+            scopes.append(space[1] if space else kind[1] if kind else None)
+            if kind and not space and None not in scopes:
+                found.append(("::".join(scopes), code.count("\n", 0, m.start()) + 1))
+        elif m[0] == "}" and scopes:
+            scopes.pop()
+        head_start = m.end()
+    return found
+
+
+def check_twins(places):
+    """places: {qualified name: [(path, line), ...]}. Two files of one program that define one name break the language's
+    one-definition rule, and the linker takes either. Test programs do not meet each other."""
+    for name, defined in sorted(places.items()):
+        shared = [(p, n) for p, n in defined if not (p.startswith("tests/") and p.endswith(".cpp"))]
+        programs = [(p, n) for p, n in defined if (p, n) not in shared]
+        if len({p for p, _ in shared}) > 1 or (shared and programs):
+            (first, line), *others = shared + programs
+            for path, number in others:
+                if path != first:
+                    finding(path, number, f"{name} is also defined in {first}:{line}; give one of them another name")
+
+
 def check_words(path, text):
     for number, line in enumerate(text.splitlines(), 1):
         for word, advice in FORBIDDEN:
@@ -188,11 +227,13 @@ def main():
     if "--help" in sys.argv or "-h" in sys.argv:
         print(__doc__.strip())
         return 0
-    totals, functions, remarks, rooms = {}, [], [], {}
+    totals, functions, remarks, rooms, types = {}, [], [], {}, {}
     for path, text in files_of_the_house():
         check_words(path, text)
         if pathlib.PurePath(path).suffix in CPP:
             check_includes(path, text)
+            for name, line in types_of(text):
+                types.setdefault(name, []).append((path, line))
         lines, found, over = check_sizes(path, text)
         room = "/".join(path.split("/")[:2]) if path.startswith("src/") else path.split("/")[0]
         if path.startswith("src/"):
@@ -202,6 +243,7 @@ def main():
         totals[room] = files + 1, total + lines
         functions += found
         remarks += over
+    check_twins(types)
     remarks += [f"{folder}: {files} files, the aim is {FOLDER_FILES}" for folder, files in rooms.items() if files > FOLDER_FILES]
     for room, (files, total) in totals.items():
         print(f"{room:16} {files:4} files {total:7} lines")

@@ -96,7 +96,7 @@ class ViewSynthesis final : public Model {
   struct Sequence {  // how the tokens of a pass lie and what the fast-weight layers do with them
     std::int64_t tokens_per_view = 0;
     TttPlan plan;
-    TokenCut cut;
+    TokenLayout cut;
     const std::vector<FastWeights>* initial = nullptr;
     std::vector<FastWeights>* final_states = nullptr;
   };

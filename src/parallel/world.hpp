@@ -4,7 +4,7 @@
 #include <string>
 
 #include "parallel/communicator.hpp"
-#include "parallel/health/verdict.hpp"
+#include "parallel/health/blame.hpp"
 #include "parallel/launch/hosts.hpp"
 
 namespace lact {

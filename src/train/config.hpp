@@ -2,7 +2,7 @@
 #pragma once
 #include "data/config.hpp"
 #include "models/view_synthesis.hpp"
-#include "parallel/health/verdict.hpp"
+#include "parallel/health/blame.hpp"
 #include "train/learner.hpp"
 
 namespace lact {

@@ -1,4 +1,4 @@
-// The feed-forward layer, in f64. Over ranks: layers/cut_layers_test.
+// The feed-forward layer, in f64. Over ranks: layers/layers_on_ranks_test.
 #include "layers/mlp.hpp"
 #include "support/layer_bench.hpp"
 

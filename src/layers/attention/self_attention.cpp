@@ -23,8 +23,8 @@ std::int64_t heads_of(std::int64_t dim, std::int64_t head_dim) {
 SelfAttention::SelfAttention(Scope s, std::int64_t dim, const SelfAttentionConfig& cfg, InitScale init)
     : heads_(heads_of(dim, cfg.head_dim) / s.tp()),
       cfg_(cfg),
-      to_qkv_(s / "to_qkv", dim, 3 * dim, gaussian(init.linear), cfg.bias, LinearCut::columns, 3),
-      c_proj_(s / "c_proj", dim, dim, gaussian(init.projection), cfg.bias, LinearCut::rows) {
+      to_qkv_(s / "to_qkv", dim, 3 * dim, gaussian(init.linear), cfg.bias, LinearSplit::columns, 3),
+      c_proj_(s / "c_proj", dim, dim, gaussian(init.projection), cfg.bias, LinearSplit::rows) {
   check(heads_ * s.tp() == dim / cfg.head_dim, "{} attention heads do not divide over {} ranks of tp",
         dim / cfg.head_dim, s.tp());
   if (!cfg.use_qk_norm) return;
@@ -32,10 +32,10 @@ SelfAttention::SelfAttention(Scope s, std::int64_t dim, const SelfAttentionConfi
   k_norm_.emplace(s / "k_norm", cfg.head_dim, qk_norm_eps);
 }
 
-Var SelfAttention::operator()(Ctx& c, const Var& x_btd, const TokenCut& cut, std::int64_t span) const {
-  Var x = gather_tokens(c, x_btd, cut.held());
+Var SelfAttention::operator()(Ctx& c, const Var& x_btd, const TokenLayout& tokens, std::int64_t span) const {
+  Var x = gather_tokens(c, x_btd, tokens.held());
   Shape whole = x.shape();
-  bool whole_spans = cut.whole_spans(span);
+  bool whole_spans = tokens.whole_spans(span);
   if (whole_spans) x = view(x, {whole[0] * whole[1] / span, span, whole[2]});
   Var all = to_qkv_(c, x);
   double scale = 1 / std::sqrt(double(cfg_.head_dim));
@@ -46,7 +46,7 @@ Var SelfAttention::operator()(Ctx& c, const Var& x_btd, const TokenCut& cut, std
   }
   std::vector<Var> qkv = split_heads(all, 3, heads_);  // [b, heads, t, head_dim]
   if (q_norm_) qkv[0] = (*q_norm_)(c, qkv[0]), qkv[1] = (*k_norm_)(c, qkv[1]);
-  Var o = span_attention(c, {qkv[0], qkv[1], qkv[2]}, cut, span, scale, mask);
+  Var o = span_attention(c, {qkv[0], qkv[1], qkv[2]}, tokens, span, scale, mask);
   return scatter_tokens(c, c_proj_(c, join_heads({o})));
 }
 

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "layers/linear.hpp"
-#include "layers/token_cut.hpp"
+#include "layers/token_layout.hpp"
 
 namespace lact {
 
@@ -18,10 +18,10 @@ class SelfAttention {
  public:
   SelfAttention(Scope s, std::int64_t dim, const SelfAttentionConfig& cfg, InitScale init);
   // Every item is one span.
-  Var operator()(Ctx& c, const Var& x) const { return (*this)(c, x, TokenCut::whole(x.dim(1)), x.dim(1)); }
-  // x holds the rows of the cut; spans are the `span` tokens from a multiple of it on (a view). Of a span that lies on
-  // several ranks of cp, each rank sends the others its keys and values.
-  Var operator()(Ctx& c, const Var& x, const TokenCut& cut, std::int64_t span) const;
+  Var operator()(Ctx& c, const Var& x) const { return (*this)(c, x, TokenLayout::whole(x.dim(1)), x.dim(1)); }
+  // x holds the rows of this rank; spans are the `span` tokens from a multiple of it on (a view). Of a span that lies
+  // on several ranks of cp, each rank sends the others its keys and values.
+  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, std::int64_t span) const;
 
  private:
   std::int64_t heads_;  // of this rank

@@ -60,10 +60,10 @@ Pieces cut_pieces(const std::vector<Range>& held, std::int64_t span) {
 // Keys and values of the cut spans: what other ranks hold of the spans that this rank holds a part of.
 class CutSpans {
  public:
-  CutSpans(Ctx& c, const Heads& x, const TokenCut& cut, std::int64_t span) : x_(x) {
+  CutSpans(Ctx& c, const Heads& x, const TokenLayout& tokens, std::int64_t span) : x_(x) {
     std::vector<Pieces> held;
-    for (const auto& ranges : cut.of_rank) held.push_back(cut_pieces(ranges, span));
-    const auto me = std::size_t(cut.cp_rank);
+    for (const auto& ranges : tokens.of_rank) held.push_back(cut_pieces(ranges, span));
+    const auto me = std::size_t(tokens.cp_rank);
     std::vector<Sent> sent;
     std::vector<Wanted> wanted;
     for (std::size_t r = 0; r < held.size(); ++r) {
@@ -121,19 +121,19 @@ class CutSpans {
 
 }  // namespace
 
-Var span_attention(Ctx& c, const Heads& x, const TokenCut& cut, std::int64_t span, double scale, Mask mask) {
-  CutSpans cuts(c, x, cut, span);
+Var span_attention(Ctx& c, const Heads& x, const TokenLayout& tokens, std::int64_t span, double scale, Mask mask) {
+  CutSpans cut_spans(c, x, tokens, span);
   std::vector<Var> out;
-  for (const Piece& p : pieces_of(cut.mine(), span)) {
+  for (const Piece& p : pieces_of(tokens.mine(), span)) {
     if (!is_whole(p, span)) {
-      out.push_back(cuts.attend(p, scale, mask));
+      out.push_back(cut_spans.attend(p, scale, mask));
     } else {
       Var q = folded(rows(x.q, p.rows), p.spans), k = folded(rows(x.k, p.rows), p.spans),
           v = folded(rows(x.v, p.rows), p.spans);
       out.push_back(unfolded(attention(q, k, v, scale, mask), x.q.dim(0)));
     }
   }
-  if (out.empty()) out.push_back(lact::cut(x.q, 2, {0, 0}));
+  if (out.empty()) out.push_back(cut(x.q, 2, {0, 0}));
   return join(out, 2);
 }
 

@@ -32,9 +32,9 @@ class Reader {
 
 }  // namespace
 
-OwnedUnits::OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidden_cut)
+OwnedUnits::OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidden_split)
     : cp_line_(c.mesh.along(over_cp ? Axes(Axis::cp) : Axes())),
-      tp_line_(c.mesh.along(hidden_cut ? Axes(Axis::tp) : Axes())),
+      tp_line_(c.mesh.along(hidden_split ? Axes(Axis::tp) : Axes())),
       cp_(std::size_t(cp_line_.size())),
       tp_(std::size_t(tp_line_.size())),
       cp_rank_(std::size_t(cp_line_.rank())),

@@ -1,5 +1,5 @@
 // Newton-Schulz is the same work on every rank that shares a chunk's tokens, so each matrix (W0, W1, W2 of one head of
-// one sample) has one owner among the ranks of cp and, where the hidden width is cut, of tp. The gradient's parts are
+// one sample) has one owner among the ranks of cp and, where the hidden width is split, of tp. The gradient's parts are
 // summed towards the owners, who step; the new weights travel back. The two ways are adjoints of each other and move
 // as many bytes as one all-reduce of the gradient.
 #pragma once
@@ -13,8 +13,8 @@ namespace lact {
 
 class OwnedUnits {
  public:
-  // `held`: this rank's weights, [B, d, dh], [B, dh, d], [B, d, dh]; with `hidden_cut` their 1 / tp of dh.
-  OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidden_cut);
+  // `held`: this rank's weights, [B, d, dh], [B, dh, d], [B, d, dh]; with `hidden_split` their 1 / tp of dh.
+  OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidden_split);
   // The matrices that this rank owns, whole, [n, ., .] of each kind (n may be 0), from what every rank holds of them.
   FastWeights own(const FastWeights& held) const;
   // The same of the sum over cp.

@@ -50,7 +50,7 @@ std::vector<Range> share(const TttPlan& plan, std::int64_t tokens, int rank, int
   return mine;
 }
 
-TttPlan cut_to(const TttPlan& plan, std::span<const Range> mine) {
+TttPlan local_plan(const TttPlan& plan, std::span<const Range> mine) {
   auto place = [mine](std::int64_t token) {  // held tokens before it
     std::int64_t n = 0;
     for (const Range& r : mine) n += std::clamp(token - r.begin, std::int64_t(0), r.size());
@@ -58,6 +58,20 @@ TttPlan cut_to(const TttPlan& plan, std::span<const Range> mine) {
   };
   TttPlan out = plan;
   for (TttEvent& e : out) e.tokens = {place(e.tokens.begin), place(e.tokens.end)};
+  return out;
+}
+
+std::vector<Range> applied_rows(const TttPlan& plan, std::span<const Range> held) {
+  std::vector<Range> out;
+  std::int64_t before = 0;  // outputs of the events before
+  for (const TttEvent& e : plan) {
+    if (e.kind != TttEvent::apply) continue;
+    for (const Range& r : held) {
+      const Range both{std::max(r.begin, e.tokens.begin), std::min(r.end, e.tokens.end)};
+      if (!both.empty()) out.push_back({both.begin - e.tokens.begin + before, both.end - e.tokens.begin + before});
+    }
+    before += e.tokens.size();
+  }
   return out;
 }
 

@@ -26,7 +26,10 @@ TttPlan clipped(const TttPlan& plan, std::int64_t tokens);
 // Ascending; empty parts are left out.
 std::vector<Range> share(const TttPlan& plan, std::int64_t tokens, int rank, int ranks);
 // The plan in places of the concatenated ranges `mine`; keeps every event, also an empty one.
-TttPlan cut_to(const TttPlan& plan, std::span<const Range> mine);
+TttPlan local_plan(const TttPlan& plan, std::span<const Range> mine);
+// Where the applied tokens that a rank holds stand among the outputs of the whole plan, which has no ranges cut off.
+//   U[0,4) A[0,8), held [0,2)[4,6):  rows [0,2)[4,6);   A[2,4) A[0,4), held [0,3):  rows [0,1)[2,5)
+std::vector<Range> applied_rows(const TttPlan& plan, std::span<const Range> held);
 std::string text_of(const TttPlan& plan);  // "U[0,40) A[0,60)"
 
 }  // namespace lact

@@ -5,6 +5,7 @@
 
 #include "autograd/collectives.hpp"
 #include "autograd/ops.hpp"
+#include "layers/fast_weights/by_heads.hpp"
 #include "layers/fast_weights/owned_units.hpp"
 
 namespace lact {
@@ -89,18 +90,16 @@ FastWeights finish_update(const OwnedUnits& units, Update u, const FastWeights& 
           add(g.w2, mul(units.of_own(m, 2), before.w2))};
 }
 
-}  // namespace
+bool shared_out(const TokenLayout* tokens) { return tokens != nullptr && tokens->of_rank.size() > 1; }
 
-FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
-                               const FastWeightRule& given, const FastWeightCut& cut) {
-  FastWeightRule rule = given;
-  if (rule.orthogonalise) rule.orthogonalise->low = x.k.value().dtype() == DType::bf16;
-  const bool over_cp = cut.tokens != nullptr && cut.tokens->of_rank.size() > 1;
-  if (over_cp && cut.by_heads) return run_fast_weights_by_heads(c, initial, x, plan, rule, cut);
-  const TttPlan whole = clipped(plan, cut.tokens ? cut.tokens->tokens : x.q.dim(1));
-  const TttPlan mine = cut.tokens ? cut_to(whole, cut.tokens->mine()) : whole;
+// Where the tokens are shared out over cp, each update sums G over its ranks.
+FastWeightRun run_events(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
+                         const FastWeightRule& rule, const TokenLayout* tokens, bool hidden_split) {
+  const bool over_cp = shared_out(tokens);
+  const TttPlan whole = clipped(plan, tokens ? tokens->tokens : x.q.dim(1));
+  const TttPlan mine = tokens ? local_plan(whole, tokens->mine()) : whole;
   Communicator& cp = c.mesh.along(over_cp ? Axes(Axis::cp) : Axes());
-  const OwnedUnits units(c, initial, over_cp, cut.hidden);
+  const OwnedUnits units(c, initial, over_cp, hidden_split);
   FastWeights w = initial, own = units.own(initial), target = target_norms(own, rule.detach_targets), before;
   std::vector<Var> outs;
   std::optional<Update> flying;
@@ -119,6 +118,28 @@ FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWei
     w = units.publish(own);
   }
   return {outs.empty() ? Var() : join(outs, 1), w};
+}
+
+}  // namespace
+
+const char* name_of(CpMode mode) { return mode == CpMode::heads ? "heads" : "tokens"; }
+
+std::optional<CpMode> cp_mode_named(std::string_view name) {
+  for (const CpMode mode : {CpMode::tokens, CpMode::heads})
+    if (name == name_of(mode)) return mode;
+  return {};
+}
+
+FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
+                               const FastWeightRule& given, const FastWeightLayout& layout) {
+  FastWeightRule rule = given;
+  if (rule.orthogonalise) rule.orthogonalise->low = x.k.value().dtype() == DType::bf16;
+  if (layout.mode == CpMode::tokens || !shared_out(layout.tokens))
+    return run_events(c, initial, x, plan, rule, layout.tokens, layout.hidden_split);
+  const HeadExchange heads(c, *layout.tokens, x.q.dim(0));
+  const FastWeights weights = heads.own(initial);
+  const FastWeightTokens tokens = heads.to_owners(x);
+  return heads.back(run_events(c, weights, tokens, plan, rule, nullptr, layout.hidden_split), plan);
 }
 
 }  // namespace lact

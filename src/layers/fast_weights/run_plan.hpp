@@ -3,10 +3,11 @@
 #pragma once
 #include <functional>
 #include <optional>
+#include <string_view>
 
 #include "layers/fast_weights/network.hpp"
 #include "layers/fast_weights/newton_schulz.hpp"
-#include "layers/token_cut.hpp"
+#include "layers/token_layout.hpp"
 
 namespace lact {
 
@@ -25,10 +26,15 @@ struct FastWeightRun {
   FastWeights state;  // after the last event
 };
 
-struct FastWeightCut {               // how the work of a layer lies on ranks; by default it is not cut
-  const TokenCut* tokens = nullptr;  // cp: x are the tokens of this rank; none: x is the whole sequence
-  bool by_heads = false;  // cp, mode heads: each rank brings the tokens of its part of B together; else G is summed
-  bool hidden = false;    // tp: W0 and W2 hold columns, W1 rows, and `out` is this rank's part of a sum over tp
+// What travels over cp: the sums of G, or the tokens of heads.
+enum class CpMode : std::uint8_t { tokens, heads };
+const char* name_of(CpMode mode);
+std::optional<CpMode> cp_mode_named(std::string_view name);  // none for any other name
+
+struct FastWeightLayout {               // how the work of a layer lies on ranks; by default one rank does it all
+  const TokenLayout* tokens = nullptr;  // cp: x are the tokens of this rank; none: x is the whole sequence
+  CpMode mode = CpMode::tokens;
+  bool hidden_split = false;  // tp: W0 and W2 hold columns, W1 rows, and `out` is this rank's part of a sum over tp
 };
 
 // All that tokens bring, through `travel` ([B, rows, width] -> [., ., width]): side by side, in as few pieces as there
@@ -39,11 +45,6 @@ FastWeightTokens travelled(const FastWeightTokens& x, const std::function<Var(co
 // Events in order with a running state. The columns keep the norms of the weights passed in. The plan speaks of the
 // whole sequence; `out` has the rows of this rank's tokens.
 FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
-                               const FastWeightRule& rule, const FastWeightCut& cut = {});
-// Mode heads: q, k, v and rates travel to the ranks that own their heads, the outputs travel back, and nothing is
-// summed. Less to move where chunks are short: token rows instead of matrices. Any number of heads: the shares differ
-// by at most one, and a rank may own none.
-FastWeightRun run_fast_weights_by_heads(Ctx& c, const FastWeights& initial, const FastWeightTokens& x,
-                                        const TttPlan& plan, const FastWeightRule& rule, const FastWeightCut& cut);
+                               const FastWeightRule& rule, const FastWeightLayout& layout = {});
 
 }  // namespace lact

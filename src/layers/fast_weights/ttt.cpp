@@ -28,33 +28,33 @@ std::int64_t hidden_of(const TttConfig& cfg) {
 
 namespace {
 
-// Learned fast weights [heads, rows, columns], cut over tp by heads, or by their hidden width.
-const Parameter& fast_weight(Scope s, std::string_view name, const Shape& shape, bool cut_heads, int hidden_dim) {
+// Learned fast weights [heads, rows, columns], split over tp by heads, or by their hidden width.
+const Parameter& fast_weight(Scope s, std::string_view name, const Shape& shape, bool split_by_heads, int hidden_dim) {
   auto size = [&shape](int from, int to) { return count_of({shape.begin() + from, shape.begin() + to}); };
   TpSplit split{1, shape[0], size(1, 3)};
-  if (!cut_heads) split = {size(0, hidden_dim), shape[std::size_t(hidden_dim)], size(hidden_dim + 1, 3)};
+  if (!split_by_heads) split = {size(0, hidden_dim), shape[std::size_t(hidden_dim)], size(hidden_dim + 1, 3)};
   return s.parameter(name, shape, gaussian(std::sqrt(2.0 / double(shape[1]))), split);
 }
 
 }  // namespace
 
 Ttt::Ttt(Scope s, std::int64_t dim, const TttConfig& cfg, InitScale init)
-    : hidden_cut_(heads_of(dim, cfg) % s.tp() != 0),
-      heads_(heads_of(dim, cfg) / (hidden_cut_ ? 1 : s.tp())),
+    : hidden_split_(heads_of(dim, cfg) % s.tp() != 0),
+      heads_(heads_of(dim, cfg) / (hidden_split_ ? 1 : s.tp())),
       head_dim_(cfg.head_dim),
       mode_(cfg.cp_mode),
       rate_shift_(inverse_softplus(cfg.base_lr)),
       rule_{.orthogonalise = NewtonSchulz::view_synthesis(cfg.muon_update_steps), .detach_targets = true},
-      w0_(fast_weight(s, "w0", {dim / cfg.head_dim, cfg.head_dim, hidden_of(cfg)}, !hidden_cut_, 2)),
-      w1_(fast_weight(s, "w1", {dim / cfg.head_dim, hidden_of(cfg), cfg.head_dim}, !hidden_cut_, 1)),
-      w2_(fast_weight(s, "w2", {dim / cfg.head_dim, cfg.head_dim, hidden_of(cfg)}, !hidden_cut_, 2)),
+      w0_(fast_weight(s, "w0", {dim / cfg.head_dim, cfg.head_dim, hidden_of(cfg)}, !hidden_split_, 2)),
+      w1_(fast_weight(s, "w1", {dim / cfg.head_dim, hidden_of(cfg), cfg.head_dim}, !hidden_split_, 1)),
+      w2_(fast_weight(s, "w2", {dim / cfg.head_dim, cfg.head_dim, hidden_of(cfg)}, !hidden_split_, 2)),
       to_qkv_(s / "to_qkv", dim, 3 * dim, gaussian(init.linear), cfg.bias,
-              hidden_cut_ ? LinearCut::none : LinearCut::columns, 3),
+              hidden_split_ ? LinearSplit::none : LinearSplit::columns, 3),
       lr_fc_(s / "lr_fc", dim, 3 * (dim / cfg.head_dim), gaussian(init.linear), true,
-             hidden_cut_ ? LinearCut::none : LinearCut::columns, 3),
+             hidden_split_ ? LinearSplit::none : LinearSplit::columns, 3),
       o_norm_(s / "o_norm", cfg.head_dim, 1e-5),
       c_proj_(s / "c_proj", dim, dim, gaussian(init.projection), cfg.bias,
-              hidden_cut_ ? LinearCut::none : LinearCut::rows) {}
+              hidden_split_ ? LinearSplit::none : LinearSplit::rows) {}
 
 FastWeights Ttt::learned(Ctx& c, std::int64_t batch) const {
   return {tiled(use(c, w0_), batch), tiled(use(c, w1_), batch), tiled(use(c, w2_), batch)};
@@ -76,29 +76,29 @@ FastWeightTokens Ttt::project(Ctx& c, const Var& x, std::int64_t updating) const
 namespace {
 
 // The tokens of this rank up to the last that updates.
-std::int64_t updating(const TttPlan& plan, const TokenCut& cut) {
+std::int64_t updating(const TttPlan& plan, const TokenLayout& tokens) {
   std::int64_t end = 0;
-  for (const TttEvent& e : cut_to(clipped(plan, cut.tokens), cut.mine()))
+  for (const TttEvent& e : local_plan(clipped(plan, tokens.tokens), tokens.mine()))
     if (e.kind == TttEvent::update) end = std::max(end, e.tokens.end);
   return end;
 }
 
 }  // namespace
 
-Ttt::Result Ttt::operator()(Ctx& c, const Var& rows, const TttPlan& plan, const TokenCut& cut,
+Ttt::Result Ttt::operator()(Ctx& c, const Var& rows, const TttPlan& plan, const TokenLayout& tokens,
                             const FastWeights* initial) const {
   const std::int64_t batch = rows.dim(0);
-  const FastWeightCut how{.tokens = &cut, .by_heads = mode_ == CpMode::heads, .hidden = hidden_cut_};
+  const FastWeightLayout layout{.tokens = &tokens, .mode = mode_, .hidden_split = hidden_split_};
   FastWeights w = initial ? *initial : learned(c, batch);
-  FastWeightTokens x = hidden_cut_ ? travelled(project(c, rows, rows.dim(1)),
-                                               [&](const Var& part) { return gather_tokens(c, part, cut.held()); })
-                                   : project(c, gather_tokens(c, rows, cut.held()),
-                                             mode_ == CpMode::heads ? cut.held() : updating(plan, cut));
-  FastWeightRun run = run_fast_weights(c, w, x, plan, rule_, how);
+  FastWeightTokens x = hidden_split_ ? travelled(project(c, rows, rows.dim(1)),
+                                                 [&](const Var& part) { return gather_tokens(c, part, tokens.held()); })
+                                     : project(c, gather_tokens(c, rows, tokens.held()),
+                                               mode_ == CpMode::heads ? tokens.held() : updating(plan, tokens));
+  FastWeightRun run = run_fast_weights(c, w, x, plan, rule_, layout);
   if (!run.out) return {{}, run.state};
-  if (hidden_cut_) run.out = scatter_tokens(c, run.out);
+  if (hidden_split_) run.out = scatter_tokens(c, run.out);
   Var y = c_proj_(c, join_heads({o_norm_(c, unfold_heads(run.out, batch))}));
-  return {hidden_cut_ ? y : scatter_tokens(c, y), run.state};
+  return {hidden_split_ ? y : scatter_tokens(c, y), run.state};
 }
 
 }  // namespace lact

@@ -5,8 +5,6 @@
 
 namespace lact {
 
-enum class CpMode : std::uint8_t { tokens, heads };  // what is exchanged over cp: sums of G, or tokens of heads
-
 struct TttConfig {
   std::int64_t head_dim = 64;
   double inter_multi = 1;  // hidden width of the fast network, as a multiple of head_dim
@@ -16,8 +14,9 @@ struct TttConfig {
   CpMode cp_mode = CpMode::tokens;
 };
 
-// Over tp the heads are cut where they divide over its ranks. Else the hidden width of every head is: projections,
-// rates and output norm then work on this rank's part of the tokens, q, k and v are gathered, outputs are summed.
+// Over tp the heads are shared out where they divide over its ranks. Else the hidden width of every head is split:
+// projections, rates and output norm then work on this rank's part of the tokens, q, k and v are gathered, outputs are
+// summed.
 class Ttt {
  public:
   Ttt(Scope s, std::int64_t dim, const TttConfig& cfg, InitScale init);
@@ -27,17 +26,17 @@ class Ttt {
   };
   // x [b, t, dim]. Starts from `initial` ([b * heads, ...]) or from the learned weights.
   Result operator()(Ctx& c, const Var& x, const TttPlan& plan, const FastWeights* initial = nullptr) const {
-    return (*this)(c, x, plan, TokenCut::whole(x.dim(1)), initial);
+    return (*this)(c, x, plan, TokenLayout::whole(x.dim(1)), initial);
   }
-  // x holds the rows of the cut, the plan speaks of the whole sequence.
-  Result operator()(Ctx& c, const Var& x, const TttPlan& plan, const TokenCut& cut,
+  // x holds the rows of this rank, the plan speaks of the whole sequence.
+  Result operator()(Ctx& c, const Var& x, const TttPlan& plan, const TokenLayout& tokens,
                     const FastWeights* initial = nullptr) const;
 
  private:
   FastWeights learned(Ctx& c, std::int64_t batch) const;
   FastWeightTokens project(Ctx& c, const Var& x, std::int64_t updating) const;  // keys and values of the first tokens
 
-  bool hidden_cut_;
+  bool hidden_split_;
   std::int64_t heads_, head_dim_;  // heads of this rank
   CpMode mode_;
   double rate_shift_;  // inverse softplus of base_lr

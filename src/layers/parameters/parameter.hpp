@@ -9,7 +9,7 @@
 
 namespace lact {
 
-// How a parameter is cut over tp: seen as [outer, size, inner], each rank holds size / tp of the middle dim.
+// How a parameter is split over tp: seen as [outer, size, inner], each rank holds size / tp of the middle dim.
 //   q, k, v stacked, [3 x 8, 5] as [3, 8, 5] on 2 ranks: rank 0 holds rows 0-3, 8-11, 16-19, rank 1 the others
 struct TpSplit {
   std::int64_t outer = 1, size = 1, inner = 1;

@@ -1,7 +1,7 @@
 // What the ranks of a job tell each other for the watchdog, and a connection that takes nothing else.
 #pragma once
+#include "parallel/health/blame.hpp"
 #include "parallel/health/meeting.hpp"
-#include "parallel/health/verdict.hpp"
 
 namespace lact {
 

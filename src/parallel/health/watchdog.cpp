@@ -16,14 +16,15 @@ namespace {
 
 constexpr double tick = 0.1, between_reports = 0.25;
 constexpr double between_looks = 0.01;  // at least, so that strangers who call without end cost little
-// A launcher that ends all ranks one after the other is done within it, so that this is not taken for a verdict; and of
-// the half second that OpenMPI 5 leaves the others when a rank has died (version 4: two), enough is left to speak.
+// A launcher that ends all ranks one after the other is done within it, so that this is not taken for a rank that died;
+// and of the half second that OpenMPI 5 leaves the others when a rank has died (version 4: two), enough is left to
+// speak.
 constexpr double seconds_to_stand = 0.2;
 constexpr double seconds_to_meet = 60;      // for all ranks to reach rank 0
 constexpr double seconds_to_prove = 2;      // for a caller to show that it is a rank
 constexpr std::size_t most_strangers = 64;  // callers who have not, and how many are heard at a time
 constexpr double seconds_to_say_why = 3;    // for a rank that failed, before the others end
-constexpr double seconds_to_recover = 3;    // after a stop: the verdict over it may have been given meanwhile
+constexpr double seconds_to_recover = 3;    // after a stop: the judgement over it may have been passed meanwhile
 constexpr double seconds_of_silence = 10;   // in which the launcher ends the ranks, so that only one of them speaks
 
 std::string host_name() {
@@ -62,11 +63,11 @@ class Post {  // what both ends share: who we are, and a clock that is not foole
     may_judge_at_ = now + seconds_to_recover;
     return gap;
   }
-  // True when there has been a verdict at every call for so many seconds: by then the others have come to where they
-  // wait.
-  bool stands(const std::optional<Verdict>& verdict, double seconds) {
+  // True when there has been somebody to blame at every call for so many seconds: by then the others have come to where
+  // they wait.
+  bool stands(const std::optional<Blame>& blame, double seconds) {
     const double now = steady_seconds();
-    if (!verdict || now < may_judge_at_)
+    if (!blame || now < may_judge_at_)
       standing_since_ = 0;
     else if (standing_since_ == 0)
       standing_since_ = now;
@@ -100,9 +101,9 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
       if (steady_seconds() - reported_ >= between_reports) report();
       if (begun + seconds_to_meet < steady_seconds()) name_the_absent();
       if (end_what_failed()) return;
-      auto verdict = gone(ranks_, patience_.timeout);
-      if (!verdict) verdict = awaited(ranks_, patience_);
-      if (stands(verdict, seconds_to_stand)) return pronounce(verdict->sentence);
+      auto blame = gone(ranks_, patience_.timeout);
+      if (!blame) blame = awaited(ranks_, patience_);
+      if (stands(blame, seconds_to_stand)) return pronounce(blame->sentence);
       remark_on_files();
     }
     send_all(farewell());
@@ -246,9 +247,9 @@ class Ray final : public Post {  // any other rank: reports to rank 0, and judge
         reported = steady_seconds();
       }
       if (!listen()) return;
-      const auto verdict = gone(ranks_, patience_.timeout);
-      if (!stands(verdict, patience())) continue;
-      if (failed_at_ == 0) ending_.say(verdict->sentence);
+      const auto blame = gone(ranks_, patience_.timeout);
+      if (!stands(blame, patience())) continue;
+      if (failed_at_ == 0) ending_.say(blame->sentence);
       return ending_.end();
     }
     link_.send(farewell());

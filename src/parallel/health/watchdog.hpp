@@ -3,8 +3,8 @@
 #pragma once
 #include <thread>
 
+#include "parallel/health/blame.hpp"
 #include "parallel/health/meeting.hpp"
-#include "parallel/health/verdict.hpp"
 
 namespace lact {
 

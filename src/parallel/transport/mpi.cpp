@@ -37,7 +37,7 @@ WorldInfo& info() {
 
 // Bytes of every rank of a communicator, in order.
 template <class T>
-std::vector<T> gathered(MPI_Comm comm, const T& mine) {
+std::vector<T> of_all_processes(MPI_Comm comm, const T& mine) {
   int size = 1;
   MPI_Comm_size(comm, &size);
   std::vector<T> all(static_cast<std::size_t>(size));
@@ -111,7 +111,7 @@ Job::Job(const Launch& launch, Patience patience) {
   local_rank_ = w.local_rank;
   host_number_ = w.rank;  // a host is known by its first rank
   ok(MPI_Bcast(&host_number_, 1, MPI_INT, 0, host_), "MPI_Bcast");
-  const auto hosts = gathered(world_, host_number_);
+  const auto hosts = of_all_processes(world_, host_number_);
   w.hosts = 0;
   for (std::size_t r = 0; r < hosts.size(); ++r) w.hosts += hosts[r] == int(r);
   watchdog_.emplace(w.rank, w.ranks, meet(launch), activity, patience);
@@ -122,7 +122,7 @@ Job::Job(const Launch& launch, Patience patience) {
   w.thread_level = level == MPI_THREAD_MULTIPLE     ? "multiple"
                    : level == MPI_THREAD_SERIALIZED ? "serialized"
                                                     : "funneled";
-  w.places = gathered(world_, place_of_this_process());
+  w.places = of_all_processes(world_, place_of_this_process());
   w.activity = &activity;
   share_memory();
 }
@@ -130,7 +130,7 @@ Job::Job(const Launch& launch, Patience patience) {
 // Where the watchdogs meet: on the loopback of the one host, or on the interfaces that lead to the others.
 Meeting Job::meet(const Launch& launch) {
   const bool one_host = info().hosts == 1;
-  const auto hosts = gathered(world_, one_host ? HostAddresses{} : addresses_of_this_host());
+  const auto hosts = of_all_processes(world_, one_host ? HostAddresses{} : addresses_of_this_host());
   Meeting m;
   if (info().rank == 0)
     m = Meeting::open(one_host ? std::vector{loopback()} : addresses_towards(hosts, launch.status_address));
@@ -307,10 +307,10 @@ class MpiCommunicator final : public Communicator, public ProgressEngine::Source
   static std::vector<int> ranks_in_world(const Job& job, MPI_Comm comm) {
     int mine = 0;
     MPI_Comm_rank(job.world(), &mine);
-    return gathered(comm, mine);
+    return of_all_processes(comm, mine);
   }
   void open_window() {
-    const auto places = gathered(comm_, job_->claim_arena());
+    const auto places = of_all_processes(comm_, job_->claim_arena());
     const Job::Place& mine = places[std::size_t(rank_)];
     const bool possible =
         std::ranges::all_of(places, [&](const auto& p) { return p.arena >= 0 && p.host == places.front().host; });

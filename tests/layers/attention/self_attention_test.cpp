@@ -1,4 +1,4 @@
-// Softmax attention as a layer, in f64. Over ranks: layers/cut_layers_test.
+// Softmax attention as a layer, in f64. Over ranks: layers/layers_on_ranks_test.
 #include "layers/attention/self_attention.hpp"
 #include "support/layer_bench.hpp"
 #include "support/temporary_folder.hpp"

@@ -136,22 +136,23 @@ TEST(Share, ViewsThatDivideStayWhole) {
         EXPECT_TRUE(r.begin % view == 0 && r.end % view == 0) << rank << " of " << ranks;
 }
 
-TEST(CutTo, CountsPlacesAmongTheTokensHeld) {
+TEST(LocalPlan, CountsPlacesAmongTheTokensHeld) {
   const std::vector<Range> held{{2, 4}, {6, 8}};  // tokens 2 3 6 7 have the places 0 1 2 3
-  EXPECT_EQ(text_of(cut_to(plan_views(4, 4), held)), "U[0,2) A[0,4)");
+  EXPECT_EQ(text_of(local_plan(plan_views(4, 4), held)), "U[0,2) A[0,4)");
   const TttPlan plan{{TttEvent::apply, {0, 2}}, {TttEvent::update, {3, 7}}, {TttEvent::apply, {4, 6}}};
-  EXPECT_EQ(text_of(cut_to(plan, held)), "A[0,0) U[1,3) A[2,2)") << "events without tokens stay: others wait in them";
-  EXPECT_EQ(text_of(cut_to(plan, {})), "A[0,0) U[0,0) A[0,0)");
+  EXPECT_EQ(text_of(local_plan(plan, held)), "A[0,0) U[1,3) A[2,2)")
+      << "events without tokens stay: others wait in them";
+  EXPECT_EQ(text_of(local_plan(plan, {})), "A[0,0) U[0,0) A[0,0)");
 }
 
-TEST(CutTo, KeepsEveryEventAndItsTokensOnEveryRank) {
+TEST(LocalPlan, KeepsEveryEventAndItsTokensOnEveryRank) {
   for (const Sequence& s : sequences())
     for (int ranks = 1; ranks <= 5; ++ranks) {
       const TttPlan whole = clipped(s.plan, s.tokens);
       std::vector<std::int64_t> tokens(whole.size(), 0);  // of each event, over all ranks
       for (int rank = 0; rank < ranks; ++rank) {
         const auto held = share(s.plan, s.tokens, rank, ranks);
-        const TttPlan mine = cut_to(whole, held);
+        const TttPlan mine = local_plan(whole, held);
         ASSERT_EQ(mine.size(), whole.size());
         for (std::size_t i = 0; i < whole.size(); ++i) {
           EXPECT_EQ(mine[i].kind, whole[i].kind);
@@ -160,7 +161,28 @@ TEST(CutTo, KeepsEveryEventAndItsTokensOnEveryRank) {
         }
       }
       for (std::size_t i = 0; i < whole.size(); ++i) EXPECT_EQ(tokens[i], whole[i].tokens.size());
-      EXPECT_EQ(cut_to(whole, std::vector<Range>{{0, s.tokens}}), whole) << "one rank has the plan itself";
+      EXPECT_EQ(local_plan(whole, std::vector<Range>{{0, s.tokens}}), whole) << "one rank has the plan itself";
+    }
+}
+
+TEST(AppliedRows, StandInTheOrderOfTheOutputs) {
+  EXPECT_EQ(text_of_ranges(applied_rows(plan_views(4, 4), std::vector<Range>{{0, 2}, {4, 6}})), "[0,2)[4,6)");
+  const TttPlan twice{{TttEvent::apply, {2, 4}}, {TttEvent::update, {0, 4}}, {TttEvent::apply, {0, 4}}};
+  EXPECT_EQ(text_of_ranges(applied_rows(twice, std::vector<Range>{{0, 3}})), "[0,1)[2,5)");
+  EXPECT_EQ(text_of_ranges(applied_rows(twice, {})), "");
+}
+
+TEST(AppliedRows, OfAllRanksAreEveryRowOnce) {
+  for (const Sequence& s : sequences())
+    for (int ranks = 1; ranks <= 5; ++ranks) {
+      const TttPlan plan = clipped(s.plan, s.tokens);
+      std::int64_t outputs = 0;
+      for (const TttEvent& e : plan) outputs += e.kind == TttEvent::apply ? e.tokens.size() : 0;
+      std::vector<int> seen(std::size_t(outputs), 0);
+      for (int rank = 0; rank < ranks; ++rank)
+        for (const Range& r : applied_rows(plan, share(s.plan, s.tokens, rank, ranks)))
+          for (std::int64_t row = r.begin; row < r.end; ++row) ++seen.at(std::size_t(row));
+      EXPECT_EQ(seen, std::vector<int>(std::size_t(outputs), 1)) << text_of(plan) << " on " << ranks;
     }
 }
 

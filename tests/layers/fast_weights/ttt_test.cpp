@@ -1,4 +1,5 @@
-// The fast-weight layer of view synthesis, in f64, and what a plan means to it. Over ranks: layers/cut_layers_test.
+// The fast-weight layer of view synthesis, in f64, and what a plan means to it. Over ranks:
+// layers/layers_on_ranks_test.
 #include "layers/fast_weights/ttt.hpp"
 #include "support/layer_bench.hpp"
 #include "support/temporary_folder.hpp"

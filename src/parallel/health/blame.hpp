@@ -57,7 +57,7 @@ struct Watched {
   double silent = 0;  // seconds since it was heard
 };
 
-struct Verdict {
+struct Blame {  // the rank that holds up the others, and the sentence that ends the job
   int rank = 0;
   std::string sentence;
 };
@@ -67,11 +67,11 @@ struct Patience {            // in seconds
 };
 // Where several ranks are to blame, the one that has begun the fewest collectives of the line is named.
 // A rank that was lost, or else one that is silent for more than half the timeout:
-std::optional<Verdict> gone(const std::vector<Watched>& ranks, double timeout);
+std::optional<Blame> gone(const std::vector<Watched>& ranks, double timeout);
 // The rank that another one has waited for in a collective for longer than it may. While any rank is at a file, and may
 // be, nobody's wait counts: many ranks may wait for it through others, and need their time when it is done.
-std::optional<Verdict> awaited(const std::vector<Watched>& ranks, const Patience& patience);
+std::optional<Blame> awaited(const std::vector<Watched>& ranks, const Patience& patience);
 // The rank that another one has waited for longer than the timeout while it is at a file, which it may be.
-std::optional<Verdict> excused(const std::vector<Watched>& ranks, const Patience& patience);
+std::optional<Blame> excused(const std::vector<Watched>& ranks, const Patience& patience);
 
 }  // namespace lact

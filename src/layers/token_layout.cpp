@@ -1,4 +1,4 @@
-#include "layers/token_cut.hpp"
+#include "layers/token_layout.hpp"
 
 #include <algorithm>
 #include <map>
@@ -26,28 +26,28 @@ std::vector<Range> part_of(std::span<const Range> ranges, Range numbers) {
   return out;
 }
 
-TokenCut TokenCut::whole(std::int64_t tokens) {
-  TokenCut cut;
-  cut.tokens = tokens;
-  cut.of_rank = {{{0, tokens}}};
-  return cut;
+TokenLayout TokenLayout::whole(std::int64_t tokens) {
+  TokenLayout layout;
+  layout.tokens = tokens;
+  layout.of_rank = {{{0, tokens}}};
+  return layout;
 }
 
-TokenCut TokenCut::of(const TttPlan& plan, std::int64_t tokens, const Mesh& mesh) {
-  TokenCut cut;
-  cut.tokens = tokens;
-  cut.cp_rank = mesh.at(Axis::cp), cut.tp_rank = mesh.at(Axis::tp);
-  cut.tp = mesh.grid().size[std::size_t(Axis::tp)];
+TokenLayout TokenLayout::of(const TttPlan& plan, std::int64_t tokens, const Mesh& mesh) {
+  TokenLayout layout;
+  layout.tokens = tokens;
+  layout.cp_rank = mesh.at(Axis::cp), layout.tp_rank = mesh.at(Axis::tp);
+  layout.tp = mesh.grid().size[std::size_t(Axis::tp)];
   int ranks = mesh.grid().size[std::size_t(Axis::cp)];
-  for (int r = 0; r < ranks; ++r) cut.of_rank.push_back(share(plan, tokens, r, ranks));
-  return cut;
+  for (int r = 0; r < ranks; ++r) layout.of_rank.push_back(share(plan, tokens, r, ranks));
+  return layout;
 }
 
-std::int64_t TokenCut::held() const { return total(mine()); }
+std::int64_t TokenLayout::held() const { return total(mine()); }
 
-std::vector<Range> TokenCut::rows() const { return part_of(mine(), even_part(held(), tp_rank, tp)); }
+std::vector<Range> TokenLayout::rows() const { return part_of(mine(), even_part(held(), tp_rank, tp)); }
 
-bool TokenCut::whole_spans(std::int64_t span) const {
+bool TokenLayout::whole_spans(std::int64_t span) const {
   for (const std::vector<Range>& ranges : of_rank)
     for (const Range& r : ranges)
       if (r.begin % span != 0 || r.end % span != 0) return false;
@@ -66,19 +66,23 @@ Var scatter_tokens(Ctx& c, const Var& partial) {
   return cast(scatter_sum(cast(partial, summed), 1, tp, even_counts(partial.dim(1), tp.size())), type);
 }
 
-Var whole_sequence(Ctx& c, const Var& x, const TokenCut& tokens) {
-  Var held = gather_tokens(c, x, tokens.held());
-  if (tokens.of_rank.size() == 1) return held;
-  std::vector<std::int64_t> counts;
-  for (const auto& ranges : tokens.of_rank) counts.push_back(total(ranges));
-  Var all = gather(held, 1, c.mesh.along(Axis::cp), counts);
+Var in_sequence_order(const Var& rows, const TokenLayout& tokens) {
   std::map<std::int64_t, Var> by_place;
   std::int64_t row = 0;
   for (const auto& ranges : tokens.of_rank)
-    for (const Range& r : ranges) by_place[r.begin] = cut(all, 1, {row, row + r.size()}), row += r.size();
+    for (const Range& r : ranges) by_place[r.begin] = cut(rows, 1, {row, row + r.size()}), row += r.size();
+  if (by_place.empty()) return rows;  // a sequence may be empty
   std::vector<Var> in_order;
-  for (const auto& [place, rows] : by_place) in_order.push_back(rows);
+  for (const auto& [place, part] : by_place) in_order.push_back(part);
   return join(in_order, 1);
+}
+
+Var whole_sequence(Ctx& c, const Var& x, const TokenLayout& tokens) {
+  const Var held = gather_tokens(c, x, tokens.held());
+  if (tokens.of_rank.size() == 1) return held;
+  std::vector<std::int64_t> counts;
+  for (const auto& ranges : tokens.of_rank) counts.push_back(total(ranges));
+  return in_sequence_order(gather(held, 1, c.mesh.along(Axis::cp), counts), tokens);
 }
 
 }  // namespace lact

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "parallel/health/verdict.hpp"
+#include "parallel/health/blame.hpp"
 
 namespace lact {
 namespace {
@@ -54,7 +54,7 @@ std::vector<Watched> with_silence(std::vector<Watched> ranks, int r, double seco
   return ranks;
 }
 
-TEST(Verdict, RanksThatComputeForHoursAreNotBlamed) {
+TEST(Blame, RanksThatComputeForHoursAreNotBlamed) {
   Ranks ranks({5, 5, 5});
   EXPECT_FALSE(gone(ranks.now(), timeout));
   EXPECT_FALSE(awaited(ranks.now(), patience));
@@ -63,7 +63,7 @@ TEST(Verdict, RanksThatComputeForHoursAreNotBlamed) {
   EXPECT_FALSE(awaited(ranks.now(), patience)) << "nobody has waited for longer than the timeout";
 }
 
-TEST(Verdict, TheMemberWithTheLowestSequenceNumberIsNamed) {
+TEST(Blame, TheMemberWithTheLowestSequenceNumberIsNamed) {
   Ranks ranks({17, 16, 15, 17});
   for (int r : {0, 3}) ranks.waits(r, 17, 11);
   ranks.waits(2, 15, 12), ranks.computes(2);
@@ -75,7 +75,7 @@ TEST(Verdict, TheMemberWithTheLowestSequenceNumberIsNamed) {
             "seen computing after all_reduce 15 of cp; parallel.timeout=10");
 }
 
-TEST(Verdict, WhoWaitsAlongAnotherLineIsNotToBlameButWhoItWaitsFor) {
+TEST(Blame, WhoWaitsAlongAnotherLineIsNotToBlameButWhoItWaitsFor) {
   Ranks ranks({8, 7, 8});
   const int line = ranks.activity(1).line_of("dp", {1, 2});
   ranks.activity(2).line_of("dp", {1, 2});
@@ -92,7 +92,7 @@ TEST(Verdict, WhoWaitsAlongAnotherLineIsNotToBlameButWhoItWaitsFor) {
   EXPECT_EQ(awaited(ranks.now(), patience)->rank, 1);
 }
 
-TEST(Verdict, WhoHasLeftOrHasBegunWithoutFinishingIsNamed) {
+TEST(Blame, WhoHasLeftOrHasBegunWithoutFinishingIsNamed) {
   Ranks ranks({3, 2, 3});
   ranks.waits(0, 3, 11), ranks.waits(2, 3, 11);
   ranks.watched(1).state = State::left;
@@ -107,7 +107,7 @@ TEST(Verdict, WhoHasLeftOrHasBegunWithoutFinishingIsNamed) {
       "before its first collective; parallel.timeout=10");
 }
 
-TEST(Verdict, ACollectiveToWhichAllHaveComeIsNamedWithItsRank) {
+TEST(Blame, ACollectiveToWhichAllHaveComeIsNamedWithItsRank) {
   Ranks ranks({3, 3});
   ranks.waits(0, 3, 11), ranks.waits(1, 3, 12);
   const auto v = awaited(ranks.now(), patience);
@@ -117,7 +117,7 @@ TEST(Verdict, ACollectiveToWhichAllHaveComeIsNamedWithItsRank) {
             "parallel.timeout=10");
 }
 
-TEST(Verdict, AMessageThatDoesNotComeNamesAMemberThatDoesNotWait) {
+TEST(Blame, AMessageThatDoesNotComeNamesAMemberThatDoesNotWait) {
   Ranks ranks({0, 0, 0});
   ranks.waits(0, 0, 11, 0, Op::exchange), ranks.waits(2, 0, 3, 0, Op::exchange);
   ranks.activity(0).blocked.exchange = 17;
@@ -127,7 +127,7 @@ TEST(Verdict, AMessageThatDoesNotComeNamesAMemberThatDoesNotWait) {
   EXPECT_NE(v->sentence.find("exchange 17 of cp"), std::string::npos) << v->sentence;
 }
 
-TEST(Verdict, ALostRankComesBeforeASilentOneAndTheLowestSequenceFirst) {
+TEST(Blame, ALostRankComesBeforeASilentOneAndTheLowestSequenceFirst) {
   Ranks ranks({9, 8, 7, 9});
   for (int r : {1, 2}) ranks.waits(r, 7, 1), ranks.computes(r);
   ranks.watched(3).silent = 5.5;
@@ -143,7 +143,7 @@ TEST(Verdict, ALostRankComesBeforeASilentOneAndTheLowestSequenceFirst) {
   EXPECT_FALSE(gone(ranks.now(), timeout)) << "ranks that have finished are silent for good";
 }
 
-TEST(Verdict, WhileARankIsAtAFileNobodysWaitCounts) {
+TEST(Blame, WhileARankIsAtAFileNobodysWaitCounts) {
   Ranks ranks({3, 2, 3});
   ranks.waits(0, 3, 60), ranks.waits(2, 3, 60);
   std::vector<Watched> now = ranks.now();
@@ -170,7 +170,7 @@ TEST(Verdict, WhileARankIsAtAFileNobodysWaitCounts) {
   EXPECT_EQ(awaited(now, patience)->rank, 1);
 }
 
-TEST(Verdict, WhoWaitsForARankThatWaitsForAFileWaitsForTheFile) {
+TEST(Blame, WhoWaitsForARankThatWaitsForAFileWaitsForTheFile) {
   Ranks ranks({8, 7, 7});
   const int line = ranks.activity(1).line_of("dp", {1, 2});
   ranks.activity(2).line_of("dp", {1, 2});
@@ -185,7 +185,7 @@ TEST(Verdict, WhoWaitsForARankThatWaitsForAFileWaitsForTheFile) {
   EXPECT_EQ(excused(now, patience)->rank, 2);
 }
 
-TEST(Verdict, ALongPathKeepsItsEnd) {
+TEST(Blame, ALongPathKeepsItsEnd) {
   const Activity activity;
   const std::string path = "/shared" + std::string(300, 'x') + "/checkpoints/step_00000004.h5";
   Observer observer(activity, "h", [&] { return FileWork::Seen{"writing " + path, 990, -1}; });

@@ -1,4 +1,4 @@
-#include "parallel/health/verdict.hpp"
+#include "parallel/health/blame.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -120,35 +120,35 @@ double seconds_without_files(const std::vector<Watched>& ranks, double io_timeou
 
 }  // namespace
 
-std::optional<Verdict> excused(const std::vector<Watched>& ranks, const Patience& patience) {
+std::optional<Blame> excused(const std::vector<Watched>& ranks, const Patience& patience) {
   const auto [waiter, blamed] = longest_wait(ranks, patience.timeout);
   if (blamed < 0 || !at_a_file(ranks[std::size_t(blamed)])) return {};
   const Sighting &w = ranks[std::size_t(waiter)].last, &b = ranks[std::size_t(blamed)].last;
   if (!in_time(b, patience.io_timeout)) return {};
-  return Verdict{blamed, sentence("{} has been {} for {:.1f} s, and {} waits for it in {}; parallel.io_timeout={}{}",
-                                  name_of(blamed, b), b.files.data(), b.at_files, name_of(waiter, w), collective(w),
-                                  patience.io_timeout, patience.io_timeout > 0 ? " ends the job" : " waits for ever")};
+  return Blame{blamed, sentence("{} has been {} for {:.1f} s, and {} waits for it in {}; parallel.io_timeout={}{}",
+                                name_of(blamed, b), b.files.data(), b.at_files, name_of(waiter, w), collective(w),
+                                patience.io_timeout, patience.io_timeout > 0 ? " ends the job" : " waits for ever")};
 }
 
-std::optional<Verdict> awaited(const std::vector<Watched>& ranks, const Patience& patience) {
+std::optional<Blame> awaited(const std::vector<Watched>& ranks, const Patience& patience) {
   const auto [waiter, blamed] = longest_wait(ranks, patience.timeout);
   if (waiter < 0 || seconds_without_files(ranks, patience.io_timeout) < patience.timeout) return {};
   const Sighting& w = ranks[std::size_t(waiter)].last;
   const std::string limit = sentence("; parallel.timeout={}", patience.timeout);
   if (blamed < 0)
-    return Verdict{waiter, sentence("{} has waited for {:.1f} s in {}, to which all its ranks have come{}",
-                                    name_of(waiter, w), w.waited, collective(w), limit)};
+    return Blame{waiter, sentence("{} has waited for {:.1f} s in {}, to which all its ranks have come{}",
+                                  name_of(waiter, w), w.waited, collective(w), limit)};
   const Watched& b = ranks[std::size_t(blamed)];
   if (at_a_file(b))
-    return Verdict{blamed,
-                   sentence("{} has been {} for {:.1f} s, longer than parallel.io_timeout={}; {} waits for it in {}",
-                            name_of(blamed, b.last), b.last.files.data(), b.last.at_files, patience.io_timeout,
-                            name_of(waiter, w), collective(w))};
+    return Blame{blamed,
+                 sentence("{} has been {} for {:.1f} s, longer than parallel.io_timeout={}; {} waits for it in {}",
+                          name_of(blamed, b.last), b.last.files.data(), b.last.at_files, patience.io_timeout,
+                          name_of(waiter, w), collective(w))};
   const bool came = w.sequence > 0 && begun(b.last, w.line) >= w.sequence;
-  return Verdict{blamed,
-                 sentence("{} {} {}, where {} has waited for {:.1f} s; {}{}", name_of(blamed, b.last),
-                          came ? "does not finish" : "has not come to", collective(w), name_of(waiter, w), w.waited,
-                          b.state == State::left ? "it has left" : "it was last seen " + doing(b.last), limit)};
+  return Blame{blamed,
+               sentence("{} {} {}, where {} has waited for {:.1f} s; {}{}", name_of(blamed, b.last),
+                        came ? "does not finish" : "has not come to", collective(w), name_of(waiter, w), w.waited,
+                        b.state == State::left ? "it has left" : "it was last seen " + doing(b.last), limit)};
 }
 
 Observer::Observer(const Activity& activity, const std::string& host, Files files)
@@ -181,7 +181,7 @@ Sighting Observer::look(double now) {
   return seen_;
 }
 
-std::optional<Verdict> gone(const std::vector<Watched>& ranks, double timeout) {
+std::optional<Blame> gone(const std::vector<Watched>& ranks, double timeout) {
   int lost = -1, silent = -1;
   auto behind = [&](int a, int b) {  // of two that qualify, the one with fewer collectives of the same line
     if (b < 0) return true;
@@ -196,10 +196,10 @@ std::optional<Verdict> gone(const std::vector<Watched>& ranks, double timeout) {
   if (lost < 0 && silent < 0) return {};
   const int named = lost >= 0 ? lost : silent;
   const Watched& x = ranks[std::size_t(named)];
-  return Verdict{named,
-                 sentence("{} {}; {}", name_of(named, x.last),
-                          lost >= 0 ? "died" : sentence("has stopped or is cut off, unheard for {:.1f} s", x.silent),
-                          standing(ranks, named))};
+  return Blame{named,
+               sentence("{} {}; {}", name_of(named, x.last),
+                        lost >= 0 ? "died" : sentence("has stopped or is cut off, unheard for {:.1f} s", x.silent),
+                        standing(ranks, named))};
 }
 
 }  // namespace lact

@@ -1,5 +1,5 @@
-// Layers cut over cp and tp against the same layers on one rank, in f64: outputs, states, gradients of inputs and of
-// weights, for every product of cp and tp, every kind of plan, uneven shares and ranks without tokens.
+// Layers over ranks of cp and tp against the same layers on one rank, in f64: outputs, states, gradients of inputs and
+// of weights, for every product of cp and tp, every kind of plan, uneven shares and ranks without tokens.
 #include <numeric>
 
 #include "kernels/pointwise.hpp"
@@ -46,20 +46,6 @@ std::vector<Plans> plans() {
 Tensor rows_of(const Tensor& x, const std::vector<Range>& ranges) {
   return gather_rows(x, ranges.empty() ? std::vector<Range>{{0, 0}} : ranges).value();
 }
-// Where the rows of a rank stand in the output of the whole plan.
-std::vector<Range> output_rows(const TttPlan& plan, const std::vector<Range>& held) {
-  std::vector<Range> out;
-  std::int64_t before = 0;
-  for (const TttEvent& e : plan) {
-    if (e.kind != TttEvent::apply) continue;
-    for (const Range& r : held) {
-      Range both{std::max(r.begin, e.tokens.begin), std::min(r.end, e.tokens.end)};
-      if (!both.empty()) out.push_back({both.begin - e.tokens.begin + before, both.end - e.tokens.begin + before});
-    }
-    before += e.tokens.size();
-  }
-  return out;
-}
 
 void expect_close(const Tensor& got, const Tensor& want, const std::string& what) {
   ASSERT_EQ(got.shape(), want.shape()) << what;
@@ -79,7 +65,9 @@ Tensor summed(const Tensor& t, Communicator& c) {
 struct Case {
   std::int64_t items = 4, width = 4, hidden = 12;
   const Plans& plan;
-  bool momentum = false, by_heads = false, hidden_cut = false;
+  bool momentum = false;
+  CpMode mode = CpMode::tokens;
+  bool hidden_split = false;
 };
 
 Tensors inputs(const Case& k) {
@@ -95,11 +83,11 @@ Tensors inputs(const Case& k) {
   return x;
 }
 
-FastWeightRun run(Mesh& mesh, const std::vector<Var>& x, const Case& k, const FastWeightCut& cut) {
+FastWeightRun run(Mesh& mesh, const std::vector<Var>& x, const Case& k, const FastWeightLayout& layout) {
   Ctx c{x[0].tape(), tested(), mesh};
   FastWeightTokens t{x[3], x[4], x[5], x[6], x[7], x[8], k.momentum ? x[9] : Var()};
   return run_fast_weights(c, {x[0], x[1], x[2]}, t, k.plan.plan,
-                          {.orthogonalise = NewtonSchulz::view_synthesis(5), .detach_targets = false}, cut);
+                          {.orthogonalise = NewtonSchulz::view_synthesis(5), .detach_targets = false}, layout);
 }
 
 // <outputs, u> pulled back; u of the outputs, then of the three states.
@@ -116,7 +104,7 @@ Tensors pulled(const FastWeightRun& r, const std::vector<Var>& x, const Tensors&
 
 void compare(const Case& k, const Grid& g) {
   const std::string what = k.plan.name + " " + name_of(g) + (k.momentum ? " momentum" : "") +
-                           (k.by_heads ? " heads" : "") + (k.hidden_cut ? " hidden" : "");
+                           (k.mode == CpMode::heads ? " heads" : "") + (k.hidden_split ? " hidden" : "");
   const Tensors whole = inputs(k);
   Mesh alone = Mesh::alone(), mesh(g, with_transport(world(), Transport::best, "test"));
   mesh.meet_on(tested());
@@ -125,8 +113,8 @@ void compare(const Case& k, const Grid& g) {
   const FastWeightRun want = run(alone, x, k, {});
   const std::int64_t out_rows = want.out ? want.out.dim(1) : 0;
 
-  const TokenCut tokens = TokenCut::of(k.plan.plan, k.plan.tokens, mesh);
-  const int tp = k.hidden_cut ? g.size[3] : 1, at = k.hidden_cut ? mesh.at(Axis::tp) : 0;
+  const TokenLayout tokens = TokenLayout::of(k.plan.plan, k.plan.tokens, mesh);
+  const int tp = k.hidden_split ? g.size[3] : 1, at = k.hidden_split ? mesh.at(Axis::tp) : 0;
   const Range hidden{k.hidden / tp * at, k.hidden / tp * (at + 1)};
   auto piece = [&](const Tensor& t, std::size_t i) {
     return i < 3 ? t.cut(i == 1 ? 1 : 2, hidden) : rows_of(t, tokens.mine());
@@ -135,11 +123,11 @@ void compare(const Case& k, const Grid& g) {
   for (std::size_t i = 0; i < whole.size(); ++i) held.push_back(piece(whole[i], i));
   const std::vector<Var> mine = leaves(many, held);
   dawdle(mesh.world());
-  const FastWeightRun got = run(mesh, mine, k, {.tokens = &tokens, .by_heads = k.by_heads, .hidden = k.hidden_cut});
+  const FastWeightRun got = run(mesh, mine, k, {.tokens = &tokens, .mode = k.mode, .hidden_split = k.hidden_split});
 
   // Outputs: the rows of this rank; over tp parts of a sum where the hidden width is cut.
-  Communicator& tp_line = mesh.along(k.hidden_cut ? Axes(Axis::tp) : Axes());
-  const auto my_rows = output_rows(k.plan.plan, tokens.mine());
+  Communicator& tp_line = mesh.along(k.hidden_split ? Axes(Axis::tp) : Axes());
+  const auto my_rows = applied_rows(k.plan.plan, tokens.mine());
   if (want.out) expect_close(summed(got.out.value(), tp_line), rows_of(want.out.value(), my_rows), what + " out");
   expect_close(got.state.w0.value(), piece(want.state.w0.value(), 0), what + " w0");
   expect_close(got.state.w1.value(), piece(want.state.w1.value(), 1), what + " w1");
@@ -163,24 +151,28 @@ void compare(const Case& k, const Grid& g) {
   }
 }
 
-TEST(CutFastWeights, AreThoseOfOneRank) {
+TEST(FastWeightsOnRanks, AreThoseOfOneRank) {
   for (const Plans& plan : plans())
     for (const Grid& g : grids()) {
-      compare({.plan = plan, .hidden_cut = g.size[3] > 1}, g);
-      compare({.items = 1, .plan = plan, .momentum = true, .hidden_cut = g.size[3] > 1}, g);
+      compare({.plan = plan, .hidden_split = g.size[3] > 1}, g);
+      compare({.items = 1, .plan = plan, .momentum = true, .hidden_split = g.size[3] > 1}, g);
     }
 }
 
-TEST(CutFastWeights, AreTheSameByHeads) {
+TEST(FastWeightsOnRanks, AreTheSameByHeads) {
   for (const Plans& plan : plans())
     for (const Grid& g : grids()) {
       for (const std::int64_t items : {2 * g.size[2], g.size[2] + 1})  // even shares, and one that is larger
         for (const bool momentum : {false, true})
-          compare({.items = items, .plan = plan, .momentum = momentum, .by_heads = true, .hidden_cut = g.size[3] > 1},
+          compare({.items = items,
+                   .plan = plan,
+                   .momentum = momentum,
+                   .mode = CpMode::heads,
+                   .hidden_split = g.size[3] > 1},
                   g);
       // Ranks without heads. With momentum as above: without it these inputs have a singular value so small that
       // Newton-Schulz amplifies rounding by 1e5, by tokens as by heads.
-      compare({.items = 1, .plan = plan, .momentum = true, .by_heads = true, .hidden_cut = g.size[3] > 1}, g);
+      compare({.items = 1, .plan = plan, .momentum = true, .mode = CpMode::heads, .hidden_split = g.size[3] > 1}, g);
     }
 }
 
@@ -207,7 +199,7 @@ Tensor piece_of(const Tensor& whole, const Parameter& p, const Mesh& mesh) {
   return Tensor::of(tested(), p.local, std::span<const double>(mine), DType::f64);
 }
 
-using Layer = std::function<Var(Ctx&, const Var&, const TokenCut&)>;
+using Layer = std::function<Var(Ctx&, const Var&, const TokenLayout&)>;
 using Make = std::function<Layer(ParameterStore&)>;
 
 void compare_layer(const std::string& name, const Make& make, std::int64_t dim, const TttPlan& plan,
@@ -219,17 +211,17 @@ void compare_layer(const std::string& name, const Make& make, std::int64_t dim, 
   Layer want_layer = make(one.store), got_layer = make(many.store);
   one.lay_out(), many.lay_out();
   const Tensor x = random_tensor({2, tokens, dim}, "x", DType::f64), u = random_tensor(x.shape(), "u", DType::f64);
-  const TokenCut cut = TokenCut::of(plan, tokens, mesh);
+  const TokenLayout layout = TokenLayout::of(plan, tokens, mesh);
   Tape a("one"), b("many");
   Ctx ca{&a, tested(), alone}, cb{&b, tested(), mesh};
   Tensor dx, my_dx;
   Var xa = a.leaf(x, [&](const Var& d) { dx = d.value(); });
-  Var xb = b.leaf(rows_of(x, cut.rows()), [&](const Var& d) { my_dx = d.value(); });
-  const Var want = want_layer(ca, xa, TokenCut::whole(tokens)), got = got_layer(cb, xb, cut);
+  Var xb = b.leaf(rows_of(x, layout.rows()), [&](const Var& d) { my_dx = d.value(); });
+  const Var want = want_layer(ca, xa, TokenLayout::whole(tokens)), got = got_layer(cb, xb, layout);
   dawdle(mesh.world());
-  expect_close(got.value(), rows_of(want.value(), cut.rows()), what);
-  a.backward(want, u), b.backward(got, rows_of(u, cut.rows()));
-  expect_close(my_dx, rows_of(dx, cut.rows()), what + " input gradient");
+  expect_close(got.value(), rows_of(want.value(), layout.rows()), what);
+  a.backward(want, u), b.backward(got, rows_of(u, layout.rows()));
+  expect_close(my_dx, rows_of(dx, layout.rows()), what + " input gradient");
   for (const Parameter& p : many.store.parameters()) {
     const Parameter& whole = *one.store.find(p.name);
     expect_close(many.store.value(p), piece_of(one.store.value(whole), p, mesh), what + " " + p.name);
@@ -238,7 +230,7 @@ void compare_layer(const std::string& name, const Make& make, std::int64_t dim, 
 }
 
 // Views of 4 tokens: as many as ranks, fewer, more, and numbers that do not divide.
-TEST(CutAttention, IsThatOfOneRank) {
+TEST(AttentionOnRanks, IsThatOfOneRank) {
   for (const Grid& g : grids())
     for (std::int64_t views : {1, 3, 5, 8})
       for (bool causal : {false, true})
@@ -247,7 +239,9 @@ TEST(CutAttention, IsThatOfOneRank) {
           Make make = [&](ParameterStore& s) -> Layer {
             auto f = std::make_shared<SelfAttention>(Scope(s, "f"), 24, SelfAttentionConfig{2, true, causal, true},
                                                      InitScale{0.3, 0.3});
-            return [=](Ctx& c, const Var& x, const TokenCut& cut) { return (*f)(c, x, cut, all_views ? tokens : 4); };
+            return [=](Ctx& c, const Var& x, const TokenLayout& layout) {
+              return (*f)(c, x, layout, all_views ? tokens : 4);
+            };
           };
           compare_layer(
               "attention of " + std::to_string(views) + (all_views ? " joined" : "") + (causal ? " causal" : ""), make,
@@ -255,17 +249,17 @@ TEST(CutAttention, IsThatOfOneRank) {
         }
 }
 
-TEST(CutMlp, IsThatOfOneRank) {
+TEST(MlpOnRanks, IsThatOfOneRank) {
   for (const Grid& g : grids()) {
     Make make = [](ParameterStore& s) -> Layer {
       auto f = std::make_shared<Mlp>(Scope(s, "f"), 5, 2.5 * 24 / 5, true, InitScale{0.3, 0.3});
-      return [f](Ctx& c, const Var& x, const TokenCut& cut) { return (*f)(c, x, cut); };
+      return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
     };
     for (std::int64_t tokens : {1, 7, 24}) compare_layer("mlp", make, 5, plan_views(tokens, 0), tokens, g);
   }
 }
 
-TEST(CutTtt, IsThatOfOneRank) {
+TEST(TttOnRanks, IsThatOfOneRank) {
   for (const Grid& g : grids())
     for (std::int64_t heads : {1, 12})
       for (CpMode mode : {CpMode::tokens, CpMode::heads})
@@ -276,7 +270,7 @@ TEST(CutTtt, IsThatOfOneRank) {
             auto f = std::make_shared<Ttt>(Scope(s, "f"), 24,
                                            TttConfig{24 / heads, heads == 1 ? 1.0 : 6.0, 0.1, 5, true, mode},
                                            InitScale{0.3, 0.3});
-            return [=](Ctx& c, const Var& x, const TokenCut& cut) { return (*f)(c, x, plan, cut).y; };
+            return [=](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, plan, layout).y; };
           };
           compare_layer("ttt of " + std::to_string(heads) + " heads, " + std::to_string(views) + " views" +
                             (mode == CpMode::heads ? " by heads" : ""),
