@@ -13,14 +13,14 @@ struct SelfAttentionConfig {
 };
 
 // Softmax attention over the tokens of each span of each item of x [b, t, dim]. Channels of to_qkv: (qkv, head,
-// channel). Over tp the heads are cut (Shoeybi et al. 2019).
+// channel). Over tp the heads are shared out (Shoeybi et al. 2019).
 class SelfAttention {
  public:
   SelfAttention(Scope s, std::int64_t dim, const SelfAttentionConfig& cfg, InitScale init);
   // Every item is one span.
   Var operator()(Ctx& c, const Var& x) const { return (*this)(c, x, TokenLayout::whole(x.dim(1)), x.dim(1)); }
-  // x holds the rows of this rank; spans are the `span` tokens from a multiple of it on (a view). Of a span that lies
-  // on several ranks of cp, each rank sends the others its keys and values.
+  // x holds the rows of this rank. A span is the `span` tokens that begin at a multiple of it, such as a view. Where a
+  // span lies on several ranks of cp, each sends the others its keys and values.
   Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, std::int64_t span) const;
 
  private:

@@ -88,8 +88,8 @@ class CutSpans {
     for (const Part& part : in_order) ks.push_back(part.k), vs.push_back(part.v);
     Var q = rows(x_.q, p.rows), k = join(ks, 2), v = join(vs, 2);
     if (!mask.causal) return attention(q, k, v, scale, mask);
-    // the mask counts queries from the first key on: queries of the tokens before this part are zeros, their results
-    // left out
+    // A causal mask takes query i and key i for the same token, so the queries begin with zeros for the tokens of the
+    // span before this part; their results are left out.
     Var all = pad(q, 2, p.within, p.within.end);
     Range seen{0, p.within.end};
     return rows(attention(all, rows(k, seen), rows(v, seen), scale, mask), p.within);

@@ -17,7 +17,7 @@ class OwnedUnits {
   OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidden_split);
   // The matrices that this rank owns, whole, [n, ., .] of each kind (n may be 0), from what every rank holds of them.
   FastWeights own(const FastWeights& held) const;
-  // The same of the sum over cp.
+  // The same matrices of the sum over cp.
   struct Sum {
     FastWeights alone;  // one rank: nothing travels
     InFlight parts;

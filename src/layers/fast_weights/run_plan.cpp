@@ -18,8 +18,8 @@ FastWeights target_norms(const FastWeights& w, bool detached) {
   return detached ? FastWeights{detach(n.w0), detach(n.w1), detach(n.w2)} : n;
 }
 
-// On a wide device all matrices are one batch of equal shapes, for N(X^T) = N(X)^T. A CPU is filled by one, and its
-// cache holds one kind but not three.
+// On a wide device all matrices run as one batch of equal shapes: W1 is transposed for it, since N(X^T) = N(X)^T. One
+// matrix is enough to fill a CPU, whose cache holds one kind of them but not three.
 FastWeights orthogonalised(const NewtonSchulz& ns, const FastWeights& g) {
   if (!g.w0.value().device().wide()) return {ns(g.w0), ns(g.w1), ns(g.w2)};
   const std::int64_t n0 = g.w0.dim(0), n1 = n0 + g.w1.dim(0), n2 = n1 + g.w2.dim(0);
@@ -104,7 +104,8 @@ FastWeightRun run_events(Ctx& c, const FastWeights& initial, const FastWeightTok
   std::vector<Var> outs;
   std::optional<Update> flying;
   for (std::size_t i = 0; i < mine.size(); ++i) {
-    // the application before an update needs the same weights: it runs while the sums are on their way
+    // An application and the update after it use the same weights, so the update's sums begin first and travel while
+    // the application runs.
     const std::size_t next = over_cp && mine[i].kind == TttEvent::apply && i + 1 < mine.size() ? i + 1 : i;
     if (!flying && mine[next].kind == TttEvent::update)
       flying = begin_update(units, w, x, mine[next].tokens, whole[next].tokens.size(), cp);

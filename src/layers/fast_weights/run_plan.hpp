@@ -21,8 +21,7 @@ struct FastWeightRule {
 };
 
 struct FastWeightRun {
-  Var out;  // the applied ranges joined along the tokens in plan order [B, sum of sizes, d]; empty if nothing was
-            // applied
+  Var out;            // [B, sum of sizes, d]: the applied ranges, joined in plan order; empty if nothing was applied
   FastWeights state;  // after the last event
 };
 
@@ -37,9 +36,8 @@ struct FastWeightLayout {               // how the work of a layer lies on ranks
   bool hidden_split = false;  // tp: W0 and W2 hold columns, W1 rows, and `out` is this rank's part of a sum over tp
 };
 
-// All that tokens bring, through `travel` ([B, rows, width] -> [., ., width]): side by side, in as few pieces as there
-// are types. In f32 that is one; bf16 q, k and v are one and their f32 rates another, since neither may take the
-// other's.
+// Sends all that tokens bring through `travel` ([B, rows, width] -> [., ., width]): everything of one type side by side
+// in one piece. In f32 that is a single piece; in bf16 q, k and v are one and their f32 rates another.
 FastWeightTokens travelled(const FastWeightTokens& x, const std::function<Var(const Var&)>& travel);
 
 // Events in order with a running state. The columns keep the norms of the weights passed in. The plan speaks of the

@@ -32,18 +32,18 @@ class ParameterStore {
   const Parameter& add(Parameter p);  // a name may stand once
   // Allocates the buckets, per replication set, padded to 64 x ranks, and initialises from the seed.
   void lay_out(Device& d, Mesh& m, std::uint64_t seed, DType t = DType::f32);
-  // A tracked value whose gradient is added to the bucket; a constant without a tape.
+  // The value of a parameter: on a tape, a leaf whose gradient is added to the bucket; without one, a constant.
   Var use(Ctx& c, const Parameter& p);
   void zero_gradients() { begin_step(0); }
   void add_moments();  // zero first and second moments of the shards
-  void settle();       // waits for values on their way: before anybody else than use() reads them
-  // A step of so many forward passes: no gradients yet. Each pass counts the leaves it hands out, a checkpointed
-  // block's too, so that it is known when the last gradient of a bucket has come back.
+  void settle();       // waits for gathered values; use() does so by itself, all other readers call this first
+  // Begins a step of so many forward passes with zero gradients. Each pass counts the leaves that it hands out, those
+  // of recomputed blocks too, so that it is known when the last gradient of a bucket has come back.
   void begin_step(std::int64_t forwards);
   void begin_forward() { counting_ = true; }
   void end_forward() { counting_ = false, --forwards_left_; }
   bool complete(const Bucket& b) const { return forwards_left_ == 0 && b.fired == b.handed; }
-  void on_gradient(std::function<void()> fired) { fired_ = std::move(fired); }  // told after each one
+  void on_gradient(std::function<void()> fired) { fired_ = std::move(fired); }  // called after each gradient
   // Parameters of other stages of a pipeline have no numbers here. Before lay_out().
   void keep(const std::function<bool(const Parameter&)>& is_here);
 

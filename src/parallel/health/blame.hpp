@@ -23,9 +23,9 @@ struct Sighting {  // what a rank says of itself; travels between the hosts of a
   double waited = 0;              // seconds in that collective, while it waits
   std::array<char, 160> files{};  // what it is at with a file: "writing PATH"; empty where there is nothing
   double at_files = 0;            // seconds in that
-  double since_files =
-      std::numeric_limits<double>::infinity();           // since it was last done with a file; 0 while it is at one
-  static constexpr int most_ranks = 4096;                // nobody waits visibly for ranks from here on
+  // Seconds since it was last done with a file; 0 while it is at one.
+  double since_files = std::numeric_limits<double>::infinity();
+  static constexpr int most_ranks = 4096;                // members from here on are not reported, so not waited for
   std::array<std::uint64_t, most_ranks / 64> members{};  // of that line, a bit per rank
   bool has_member(int rank) const {
     return rank < most_ranks && (members[std::size_t(rank) / 64] >> (rank % 64) & 1u) != 0;
@@ -68,10 +68,12 @@ struct Patience {            // in seconds
 // Where several ranks are to blame, the one that has begun the fewest collectives of the line is named.
 // A rank that was lost, or else one that is silent for more than half the timeout:
 std::optional<Blame> gone(const std::vector<Watched>& ranks, double timeout);
-// The rank that another one has waited for in a collective for longer than it may. While any rank is at a file, and may
-// be, nobody's wait counts: many ranks may wait for it through others, and need their time when it is done.
+// The rank that another one has waited for in a collective for longer than the timeout. While any rank is at work with
+// a file, within its io_timeout, nobody is blamed: others may wait for it through a chain of ranks, and the waits are
+// counted anew when it is done.
 std::optional<Blame> awaited(const std::vector<Watched>& ranks, const Patience& patience);
-// The rank that another one has waited for longer than the timeout while it is at a file, which it may be.
+// The rank that another one has waited for longer than the timeout, but which is at work with a file within its
+// io_timeout: worth a remark, no reason to end.
 std::optional<Blame> excused(const std::vector<Watched>& ranks, const Patience& patience);
 
 }  // namespace lact

@@ -33,7 +33,7 @@ std::string host_name() {
   return name.data();
 }
 
-class Post {  // what both ends share: who we are, and a clock that is not fooled when the whole host was asleep
+class Post {  // what rank 0 and the others share: who they are, and a clock that notices when the host was asleep
  public:
   Post(int rank, int ranks, Meeting meeting, const Activity& activity, Patience patience, Watchdog::Ending ending,
        const std::atomic<bool>& failed)
@@ -216,7 +216,7 @@ class Centre final : public Post {  // rank 0: hears all ranks and judges
   void pronounce(const std::string& sentence) {
     if (!sentence.empty()) ending_.say(sentence);
     send_all(frame(Frame::Kind::end));
-    // What has not been read when this process ends would take the message back.
+    // A connection that is closed with bytes unread is reset, and the other side may lose this last message.
     for (const double until = steady_seconds() + 3 * tick; steady_seconds() < until; wait())
       for (Link& l : links_) l.receive();
     ending_.end();

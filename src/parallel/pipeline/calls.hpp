@@ -1,5 +1,5 @@
-// A pipeline's lists as the calls of every rank of a grid, with what a stage calls along the other axes: what the
-// rehearsal judges and times.
+// Turns the lists of a pipeline into the calls of every rank of a grid, together with what each stage calls along the
+// other axes, for the rehearsal to judge and to time.
 #pragma once
 #include <functional>
 

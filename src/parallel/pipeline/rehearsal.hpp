@@ -1,5 +1,6 @@
-// The calls of all ranks on their communicators, carried out on paper: nothing begins before everybody who takes part
-// has called. Finds calls that wait for ever, messages that nobody receives, and calls that meet another one.
+// The calls of all ranks on their communicators, carried out without ranks: a call begins once all its members have
+// made it. Finds calls that wait for ever, messages that nobody receives, and members of one call that call different
+// things.
 #pragma once
 #include <string>
 #include <vector>

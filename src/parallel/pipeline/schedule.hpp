@@ -35,11 +35,12 @@ struct PipelineAction {
 };
 using PipelineList = std::vector<PipelineAction>;
 
-// 1F1B: rank r runs forwards until ranks - r micro-batches are live, then backwards and forwards in turn. Between two
-// computes stands at most one exchange, which travels while the next compute runs and is waited for where its values
-// are used. A message is in its sender's exchange right behind the compute that made it, and in its receiver's last
-// exchange that begins before that moment. So every exchange ends, in the order of a common clock, before its ranks
-// begin their next one: none waits for ever, however long the computes really take.
+// 1F1B: rank r runs forwards until ranks - r micro-batches are live, then backwards and forwards in turn. A compute is
+// a forward or a backward. Between two computes there is at most one exchange: it travels while the next compute runs
+// and is waited for where its values are used. The sender puts a message into the exchange right after the compute that
+// made it; the receiver puts it into the last exchange that it begins before that compute ends. On a clock that all
+// ranks share every exchange therefore ends before its ranks begin their next one, so none waits for ever, however long
+// the computes really take.
 //   2 ranks, 3 micro-batches: rank 0  F0 x F1 x B0 x F2 x B1 x B2, rank 1  x F0 x B0 x F1 B1 x F2 B2 x
 std::vector<PipelineList> pipeline_lists(const PipelineShape& shape);  // of every rank
 std::string text_of(const PipelineList& list);                         // "F0.0 [>a0.0 <c0.1] B0.0": micro . stage
@@ -48,9 +49,9 @@ int peak_live(const PipelineList& list);  // most forwards whose backward has no
 // The share of a rank's time without work, all stages alike: (ranks - 1) / (chunks micro_batches + ranks - 1).
 double pipeline_bubble(const PipelineShape& shape);
 
-// Consecutive blocks for each stage, at least one, so that the dearest stage costs least. `first` is what the first
-// stage has to do besides its blocks, `last` the last one. Of equals the one with fewer blocks in front, where more
-// micro-batches are live.
+// Consecutive blocks for each stage, at least one, so that the costliest stage costs as little as possible. `first` is
+// what the first stage costs besides its blocks, `last` the same for the last one. Among splits that cost the same, the
+// one with fewer blocks in the front stages, where more micro-batches are live.
 std::vector<Range> split_blocks(std::span<const double> costs, double first, double last, int stages);
 
 }  // namespace lact

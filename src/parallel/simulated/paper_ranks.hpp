@@ -1,5 +1,5 @@
-// Ranks on paper: one process plays one rank of any grid. Nothing travels; ledgers are kept as always, and the clock of
-// the device on paper goes on for as long as a link would take.
+// Ranks on paper: one process plays one rank of any grid. Nothing travels. The ledgers count what would, and the clock
+// of the device on paper advances by the time that a link would take.
 #pragma once
 #include <functional>
 

@@ -41,7 +41,7 @@ class Meeting {
     }
     changed_.wait(lock, [&] { return turn_ != turn || failed_; });
     check(turn_ != turn, "another rank of this process failed");
-    return together_;  // nobody meets again before all have left the turn: each holds its own
+    return together_;  // a pointer of the caller's own: the next meeting makes new bytes and leaves these alone
   }
   void fail() {
     std::lock_guard lock(mutex_);

@@ -7,8 +7,9 @@ namespace lact {
 class GpuRanks {
  public:
   virtual ~GpuRanks() = default;
-  // In the order of the device's compute stream, beside it: what waits for the work waits there, the host goes on. Sums
-  // are not along the tree of ranks, though the same layout gives the same bits. There are no maxima.
+  // Begins once the compute stream has come here, and runs in a stream beside it. Waiting for the work makes the
+  // compute stream wait, not the host. Sums do not follow the tree over ranks, though the same layout gives the same
+  // bits. There are no maxima.
   virtual std::shared_ptr<Work::State> start(Collective call) = 0;
 };
 

@@ -67,7 +67,7 @@ class Job {
     std::uint64_t pieces = 0;
   };
   Place claim_arena();
-  // `left`: piece numbers up to which the others must have taken before the arena may serve again.
+  // `left`: numbers of the pieces that the others must have taken before the arena may be used again.
   void release_arena(int arena, std::vector<std::byte*> others, std::uint64_t left);
   std::byte* arena(int local_rank, int index) const {
     return bases_[std::size_t(local_rank)] + std::size_t(index) * Window::arena_bytes;

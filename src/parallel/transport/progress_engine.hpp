@@ -1,4 +1,5 @@
-// Everything in flight on this process moves while any of it is waited for: ranks may wait for different calls first.
+// Whoever waits for one call moves all calls in flight on this process: ranks may wait for their calls in different
+// orders, and none would get on if each moved its own alone.
 #pragma once
 #include <functional>
 #include <vector>
