@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the shape of the house: who may include whom, where outside libraries live, and how large things grow.
+"""Checks the shape of the house: who may include whom, where outside libraries live, how large things grow, and that what is cited is there.
 
 usage: tools/check_house.py [folder of the house]
 
@@ -183,6 +183,34 @@ def check_words(path, text):
                 finding(path, number, f"'{word}' does not belong here; {advice}")
 
 
+# --- citations --------------------------------------------------------------------------------------------------------
+
+CITED = re.compile(r"(?<![\w./~-])[\w.-]+(?:/[\w.-]+)*\.md\b")  # a document of the house
+SECTIONS = re.compile(r"docs/math\.md,((?:[ ,]|and|to|sections?|\d+(?:\.\d+)?)+)")
+HEADING = re.compile(r"^#+ (\d+(?:\.\d+)?)\b", re.M)
+
+
+def documents():
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")]):
+        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
+def check_citations(path, text):
+    """Documents named by other documents, or in comments of code, are there, and so are the sections of docs/math.md."""
+    math = ROOT / "docs/math.md"
+    headings = HEADING.findall(math.read_text(encoding="utf-8")) if math.is_file() else []
+    comment = re.compile("//.*" if pathlib.PurePath(path).suffix in CPP else ".*" if path.endswith(".md") else r"^\s*#.*")
+    for number, line in enumerate(text.splitlines(), 1):
+        said = m[0] if (m := comment.search(line)) else ""
+        for cited in CITED.findall(said):
+            if not (ROOT / cited).is_file() and not ((ROOT / path).parent / cited).is_file():
+                finding(path, number, f"{cited} is no file of this house; cite one that is, or a public source")
+        for sections in SECTIONS.findall(said):
+            for section in re.findall(r"\d+(?:\.\d+)?", sections):
+                if section not in headings:
+                    finding(path, number, f"docs/math.md has no section {section}")
+
+
 def main():
     if "--help" in sys.argv or "-h" in sys.argv:
         print(__doc__.strip())
@@ -190,6 +218,7 @@ def main():
     totals, functions, remarks = {}, [], []
     for path, text in files_of_the_house():
         check_words(path, text)
+        check_citations(path, text)
         if pathlib.PurePath(path).suffix in CPP:
             check_includes(path, text)
         lines, found, over = check_sizes(path, text)
@@ -198,6 +227,8 @@ def main():
         totals[room] = files + 1, total + lines
         functions += found
         remarks += over
+    for path, text in documents():
+        check_citations(path, text)
     for room, (files, total) in totals.items():
         print(f"{room:16} {files:4} files {total:7} lines")
     print(f"{'all':16} {sum(f for f, _ in totals.values()):4} files {sum(t for _, t in totals.values()):7} lines")

@@ -1,4 +1,4 @@
-// The two local sub-layers of a view-synthesis block (golden/lact README section 4).
+// The two local sub-layers of a view-synthesis block (docs/math.md, section 3).
 #pragma once
 #include <optional>
 

@@ -1,5 +1,5 @@
 // The fast-weight network f_W(x) = (silu(x W0) * (x W2)) W1, its inner gradient step, and the machine that runs a plan
-// of events. Formulas: golden/lact README sections 2 and 7. B = batch x heads, d = head dim, dh = hidden width.
+// of events. Formulas: docs/math.md, 4.1 to 4.7. B = batch x heads, d = head dim, dh = hidden width.
 #pragma once
 #include <functional>
 #include <optional>

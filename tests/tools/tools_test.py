@@ -75,6 +75,16 @@ class CheckHouse(InAFolder):
         self.assertEqual(len(found), 1)
         self.assertTrue(found[0].startswith("tests/unit/b_test.cpp:3: "), found)
 
+    def test_cited_documents_and_sections_are_there(self):
+        found = self.findings(**{
+            "docs/math.md": "# Mathematics\n## 2. Norms\n### 2.1 Rows\nSee [plans](plans.md), docs/plans.md and https://example.org/other.md.\n",
+            "docs/plans.md": "See DESIGN.md.\n",
+            "src/base/b.cpp": "// Formulas: docs/math.md, 2.1 and 2.3; see docs/plans.md\nauto s = \"notes.md\";  // docs/none.md\n",
+            "tools/b.py": "# docs/math.md, section 2; other/README.md\n"})
+        self.assertEqual([f.split(";")[0] for f in found], [
+            "src/base/b.cpp:1: docs/math.md has no section 2.3", "src/base/b.cpp:2: docs/none.md is no file of this house",
+            "tools/b.py:1: other/README.md is no file of this house", "docs/plans.md:1: DESIGN.md is no file of this house"])
+
     def test_sizes_have_limits(self):
         body = "  x += '{' + f(\"}\");  // {{{\n"
         long = "template <class T>\nvoid longest(T x) {\n" + body * 160 + "}\n"
