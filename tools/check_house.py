@@ -186,6 +186,8 @@ def check_words(path, text):
 # --- citations --------------------------------------------------------------------------------------------------------
 
 CITED = re.compile(r"(?<![\w./~-])[\w.-]+(?:/[\w.-]+)*\.md\b")  # a document of the house
+NAMED_FILE = re.compile(r"`([\w/]+\.(?:hpp|cpp|cuh?))`")  # in docs/: a source, by its path or the end of it
+NAMED_MEMBER = re.compile(r"`([A-Z]\w*)::(\w+)")          # and a name of the code
 SECTIONS = re.compile(r"docs/math\.md,((?:[ ,]|and|to|sections?|\d+(?:\.\d+)?)+)")
 HEADING = re.compile(r"^#+ (\d+(?:\.\d+)?)\b", re.M)
 
@@ -211,15 +213,28 @@ def check_citations(path, text):
                     finding(path, number, f"docs/math.md has no section {section}")
 
 
+def check_names(path, text, sources):
+    """Sources and members that a document names are there: it is told when they move."""
+    words = set(re.findall(r"\w+", " ".join(sources.values())))
+    for number, line in enumerate(text.splitlines(), 1):
+        for cited in NAMED_FILE.findall(line):
+            if not any(("/" + source).endswith("/" + cited) for source in sources):
+                finding(path, number, f"there is no source {cited}; say what is meant by its name of today")
+        for owner, member in NAMED_MEMBER.findall(line):
+            if owner not in words or member not in words:
+                finding(path, number, f"the code knows no {owner}::{member}; say what is meant by its name of today")
+
+
 def main():
     if "--help" in sys.argv or "-h" in sys.argv:
         print(__doc__.strip())
         return 0
-    totals, functions, remarks = {}, [], []
+    totals, functions, remarks, sources = {}, [], [], {}
     for path, text in files_of_the_house():
         check_words(path, text)
         check_citations(path, text)
         if pathlib.PurePath(path).suffix in CPP:
+            sources[path] = text
             check_includes(path, text)
         lines, found, over = check_sizes(path, text)
         room = "/".join(path.split("/")[:2]) if path.startswith("src/") else path.split("/")[0]
@@ -229,6 +244,8 @@ def main():
         remarks += over
     for path, text in documents():
         check_citations(path, text)
+        if path.startswith("docs/"):
+            check_names(path, text, sources)
     for room, (files, total) in totals.items():
         print(f"{room:16} {files:4} files {total:7} lines")
     print(f"{'all':16} {sum(f for f, _ in totals.values()):4} files {sum(t for _, t in totals.values()):7} lines")
