@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the shape of the house: who may include whom, where outside libraries live, how large things grow, and that one
-name means one type.
+"""Checks the shape of the house: who may include whom, where outside libraries live, how large things grow, that one name means
+one type, and that what is cited is there.
 
 usage: tools/check_house.py [folder of the house]
 
@@ -223,14 +223,58 @@ def check_words(path, text):
                 finding(path, number, f"'{word}' does not belong here; {advice}")
 
 
+# --- citations --------------------------------------------------------------------------------------------------------
+
+CITED = re.compile(r"(?<![\w./~-])[\w.-]+(?:/[\w.-]+)*\.md\b")  # a document of the house
+NAMED_FILE = re.compile(r"`([\w/]+\.(?:hpp|cpp|cuh?))`")  # in docs/: a source, by its path or the end of it
+NAMED_MEMBER = re.compile(r"`([A-Z]\w*)::(\w+)")          # and a name of the code
+SECTIONS = re.compile(r"docs/math\.md,((?:[ ,]|and|to|sections?|\d+(?:\.\d+)?)+)")
+HEADING = re.compile(r"^#+ (\d+(?:\.\d+)?)\b", re.M)
+
+
+def documents():
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")]):
+        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
+def check_citations(path, text):
+    """Documents named by other documents, or in comments of code, are there, and so are the sections of docs/math.md."""
+    math = ROOT / "docs/math.md"
+    headings = HEADING.findall(math.read_text(encoding="utf-8")) if math.is_file() else []
+    comment = re.compile("//.*" if pathlib.PurePath(path).suffix in CPP else ".*" if path.endswith(".md") else r"^\s*#.*")
+    for number, line in enumerate(text.splitlines(), 1):
+        said = m[0] if (m := comment.search(line)) else ""
+        for cited in CITED.findall(said):
+            if not (ROOT / cited).is_file() and not ((ROOT / path).parent / cited).is_file():
+                finding(path, number, f"{cited} is no file of this house; cite one that is, or a public source")
+        for sections in SECTIONS.findall(said):
+            for section in re.findall(r"\d+(?:\.\d+)?", sections):
+                if section not in headings:
+                    finding(path, number, f"docs/math.md has no section {section}")
+
+
+def check_names(path, text, sources):
+    """Sources and members that a document names are there: it is told when they move."""
+    words = set(re.findall(r"\w+", " ".join(sources.values())))
+    for number, line in enumerate(text.splitlines(), 1):
+        for cited in NAMED_FILE.findall(line):
+            if not any(("/" + source).endswith("/" + cited) for source in sources):
+                finding(path, number, f"there is no source {cited}; say what is meant by its name of today")
+        for owner, member in NAMED_MEMBER.findall(line):
+            if owner not in words or member not in words:
+                finding(path, number, f"the code knows no {owner}::{member}; say what is meant by its name of today")
+
+
 def main():
     if "--help" in sys.argv or "-h" in sys.argv:
         print(__doc__.strip())
         return 0
-    totals, functions, remarks, rooms, types = {}, [], [], {}, {}
+    totals, functions, remarks, rooms, types, sources = {}, [], [], {}, {}, {}
     for path, text in files_of_the_house():
         check_words(path, text)
+        check_citations(path, text)
         if pathlib.PurePath(path).suffix in CPP:
+            sources[path] = text
             check_includes(path, text)
             for name, line in types_of(text):
                 types.setdefault(name, []).append((path, line))
@@ -243,6 +287,10 @@ def main():
         totals[room] = files + 1, total + lines
         functions += found
         remarks += over
+    for path, text in documents():
+        check_citations(path, text)
+        if path.startswith("docs/"):
+            check_names(path, text, sources)
     check_twins(types)
     remarks += [f"{folder}: {files} files, the aim is {FOLDER_FILES}" for folder, files in rooms.items() if files > FOLDER_FILES]
     for room, (files, total) in totals.items():

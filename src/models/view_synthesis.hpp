@@ -1,5 +1,5 @@
 // LaCTLVSM: posed images in, views of given cameras out. The only path between views is the fast-weight layer
-// (golden/lact README section 5; parameter names as published).
+// (docs/math.md, section 5; parameter names as published).
 #pragma once
 #include <variant>
 

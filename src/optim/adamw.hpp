@@ -1,4 +1,4 @@
-// The optimizer step over the store's buckets.
+// The optimizer step over the store's buckets (docs/math.md, 6.2 and 6.3).
 #pragma once
 #include "kernels/update.hpp"
 #include "layers/parameters/store.hpp"

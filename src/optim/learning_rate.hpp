@@ -1,4 +1,4 @@
-// Learning-rate curves as pure functions of the step.
+// Learning-rate curves as pure functions of the step (docs/math.md, 6.4).
 #pragma once
 #include <cstdint>
 

@@ -94,6 +94,23 @@ class CheckHouse(InAFolder):
         self.assertEqual([f.split("; give")[0] for f in found],
                          ["tests/io/c_test.cpp:2: lact::A is also defined in src/io/b.hpp:1"])
 
+    def test_cited_documents_and_sections_are_there(self):
+        found = self.findings(**{
+            "docs/math.md": "# Mathematics\n## 2. Norms\n### 2.1 Rows\nSee [plans](plans.md), docs/plans.md and https://example.org/other.md.\n",
+            "docs/plans.md": "See DESIGN.md.\n",
+            "src/base/b.cpp": "// Formulas: docs/math.md, 2.1 and 2.3; see docs/plans.md\nauto s = \"notes.md\";  // docs/none.md\n",
+            "tools/b.py": "# docs/math.md, section 2; other/README.md\n"})
+        self.assertEqual([f.split(";")[0] for f in found], [
+            "src/base/b.cpp:1: docs/math.md has no section 2.3", "src/base/b.cpp:2: docs/none.md is no file of this house",
+            "tools/b.py:1: other/README.md is no file of this house", "docs/plans.md:1: DESIGN.md is no file of this house"])
+
+    def test_documents_name_sources_and_members_that_are_there(self):
+        found = self.findings(**{
+            "docs/a.md": "`base/a.hpp`, `Thing::run`, `b.cpp`,\n`base/b.cpp`, `Thing::walk`, `layers/b.cpp`\n",
+            "src/base/b.cpp": "struct Thing { void run(); };\n"})
+        self.assertEqual([f.split(";")[0] for f in found],
+                         ["docs/a.md:2: there is no source layers/b.cpp", "docs/a.md:2: the code knows no Thing::walk"])
+
     def test_sizes_have_limits(self):
         body = "  x += '{' + f(\"}\");  // {{{\n"
         long = "template <class T>\nvoid longest(T x) {\n" + body * 160 + "}\n"

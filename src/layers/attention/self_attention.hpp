@@ -1,4 +1,4 @@
-// Attention within spans of tokens, such as the views of a sample, with its projections.
+// Attention within spans of tokens, such as the views of a sample, with its projections (docs/math.md, 3).
 #pragma once
 #include <optional>
 

@@ -1,4 +1,4 @@
-// The two minimal fast-weight layers published beside LaCT (golden/lact README section 7): fast weights on the left of
+// The two minimal fast-weight layers published beside LaCT (docs/math.md, 4.9): fast weights on the left of
 // a column vector, norms per output row, gradients through the norm targets.
 #pragma once
 #include <optional>

@@ -1,5 +1,5 @@
-// The fast-weight network f_W(x) = (silu(x W0) * (x W2)) W1 and its inner gradient (golden/lact README sections 2 and
-// 7). B = batch x heads, d = head dim, dh = hidden width.
+// The fast-weight network f_W(x) = (silu(x W0) * (x W2)) W1 and its inner gradient (docs/math.md, 4.1 to
+// 4.3). B = batch x heads, d = head dim, dh = hidden width.
 #pragma once
 #include "layers/model.hpp"
 

@@ -1,5 +1,5 @@
 // Approximate orthogonalisation of each matrix of a batch by a quintic Newton-Schulz iteration (Jordan et al. 2024,
-// "Muon"; constants of golden/lact README section 1). Differentiable through everything, the Frobenius norm included.
+// "Muon"; docs/math.md, 4.5). Differentiable through everything, the Frobenius norm included.
 #pragma once
 #include <array>
 #include <vector>

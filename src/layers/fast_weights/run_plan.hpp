@@ -1,5 +1,5 @@
 // The machine that runs a plan of updates and applications on fast weights, whose tokens, heads or hidden width may lie
-// on several ranks.
+// on several ranks (docs/math.md, 4.4 to 4.7 and 10).
 #pragma once
 #include <functional>
 #include <optional>

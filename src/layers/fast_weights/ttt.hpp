@@ -1,4 +1,4 @@
-// The large-chunk fast-weight layer of view synthesis (LaCT, arXiv 2505.23884; golden/lact README section 3).
+// The large-chunk fast-weight layer of view synthesis (LaCT, arXiv 2505.23884; docs/math.md, 4.8).
 #pragma once
 #include "layers/fast_weights/run_plan.hpp"
 #include "layers/linear.hpp"
