@@ -217,7 +217,10 @@ class CudaDevice final : public Device {
     worked(cudaMemcpyAsync(to, block != nullptr ? block : host, bytes, cudaMemcpyHostToDevice,
                            static_cast<cudaStream_t>(stream.native())),
            "copying to the GPU");
-    block != nullptr ? staging_->lend(block, size, stream.mark()) : stream.finish();
+    if (block != nullptr)
+      staging_->lend(block, size, stream.mark());
+    else
+      stream.finish();
   }
   void copy_out(void* host, const std::byte* from, std::size_t bytes) override {
     check_not_recording();

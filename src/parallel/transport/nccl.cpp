@@ -176,7 +176,10 @@ class Nccl final : public GpuRanks {
         return as_one([&] {
           for (const Message& m : c.messages) {
             const auto size = std::size_t(m.body.count() * size_of(m.body.dtype()));
-            m.send ? send(m.body.raw(), size, m.peer) : receive(m.body.raw(), size, m.peer);
+            if (m.send)
+              send(m.body.raw(), size, m.peer);
+            else
+              receive(m.body.raw(), size, m.peer);
           }
         });
     }

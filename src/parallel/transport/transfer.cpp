@@ -94,7 +94,10 @@ void Transfer::begin_all_to_all() {
 void Transfer::begin_exchange() {
   for (const Message& m : call_.messages) {
     const std::int64_t bytes = m.body.count() * size_of(m.body.dtype());
-    m.send ? wire_->send(m.body.raw(), bytes, m.peer) : wire_->receive(m.body.raw(), bytes, m.peer);
+    if (m.send)
+      wire_->send(m.body.raw(), bytes, m.peer);
+    else
+      wire_->receive(m.body.raw(), bytes, m.peer);
   }
 }
 
