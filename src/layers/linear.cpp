@@ -1,7 +1,6 @@
 #include "layers/linear.hpp"
 
 namespace lact {
-
 namespace {
 
 std::optional<TpSplit> weight_split(LinearSplit split, std::int64_t in, std::int64_t out, std::int64_t blocks) {

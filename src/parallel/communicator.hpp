@@ -14,14 +14,14 @@
 
 namespace lact {
 
-class Work {  // a call in flight. Holds its tensors until wait(), which may be called again; its last copy waits by
-              // itself
+// A call in flight. It holds the call's tensors until wait(), which may be called again; the last copy waits by itself.
+class Work {
  public:
   struct State {
     virtual ~State() = default;
     virtual void wait() = 0;  // idempotent
   };
-  Work() = default;  // nothing in flight
+  Work() = default;  // nothing is in flight
   explicit Work(std::shared_ptr<State> state) : state_(std::move(state)) {}
   void wait();
 

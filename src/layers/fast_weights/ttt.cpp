@@ -7,7 +7,6 @@
 #include "layers/fast_weights/heads.hpp"
 
 namespace lact {
-
 namespace {
 
 std::int64_t heads_of(std::int64_t dim, const TttConfig& cfg) {  // the first to see the numbers, so it judges them all
@@ -23,10 +22,6 @@ std::int64_t hidden_of(const TttConfig& cfg) {
         cfg.head_dim);
   return dh;
 }
-
-}  // namespace
-
-namespace {
 
 // Learned fast weights [heads, rows, columns], split over tp by heads, or by their hidden width.
 const Parameter& fast_weight(Scope s, std::string_view name, const Shape& shape, bool split_by_heads, int hidden_dim) {
