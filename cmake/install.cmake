@@ -2,7 +2,7 @@
 install(TARGETS lact RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(PROGRAMS launch/run launch/rank.sh launch/slurm.sbatch DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/lact)
 install(DIRECTORY configs DESTINATION ${CMAKE_INSTALL_DATADIR}/lact FILES_MATCHING PATTERN "*.yaml")
-install(FILES README.md CONTRIBUTING.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md CONTRIBUTING.md CHANGELOG.md CITATION.cff LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # Links that stay right when the whole prefix moves, and wherever `cmake --install --prefix` puts it.

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the shape of the house: who may include whom, where outside libraries live, and how large things grow.
+"""Checks the shape of the house: who may include whom, where outside libraries live, how large things grow, that one name means
+one type, and that what is cited is there.
 
 usage: tools/check_house.py [folder of the house]
 
@@ -35,16 +36,17 @@ VENDORS = [
     (r"xxhash\.h", ["src/run/*.cpp"]),
     (r"CLI/", ["src/app/*.cpp"]),
     (r"dnnl|oneapi/", ["src/kernels/cpu/onednn.cpp"]),
-    (r"mpi\.h", ["src/parallel/mpi*.cpp", "tests/support/mpi_main.cpp"]),
-    (r"nccl\.h", ["src/parallel/nccl*.cpp", "tests/emulated/*"]),
+    (r"mpi\.h", ["src/parallel/transport/mpi*.cpp", "tests/support/mpi_main.cpp"]),
+    (r"nccl\.h", ["src/parallel/transport/nccl*.cpp", "tests/emulated/*"]),
     (r"cublas|cudnn", ["src/kernels/cuda/*", "tests/emulated/*", "tests/cudnn/*"]),
-    (r"cuda|cub/|nvtx", ["src/tensor/*_cuda.cpp", "src/kernels/cuda/*", "src/parallel/nccl*.cpp", "tests/emulated/*"]),
+    (r"cuda|cub/|nvtx", ["src/tensor/*_cuda.cpp", "src/kernels/cuda/*", "src/parallel/transport/nccl*.cpp", "tests/emulated/*"]),
     (r"gtest/|gmock/", ["tests/*"]),
 ]
 # Headers of the system and the compiler, besides the standard library's (which have no extension).
 SYSTEM = re.compile(r"[a-z0-9_]+$|(math|stdlib|unistd|pwd|fcntl|signal|sched|pthread|dlfcn|poll|errno|netdb|immintrin|cpuid|omp|ifaddrs)\.h$"
                     r"|(sys|net|netinet|arpa|linux|asm)/\w+\.h$")
 
+FOLDER_FILES = 24                                  # of src/: more are cut into rooms, folders below the one with the height
 FILE_LINES, FILE_LIMIT = 400, 600                  # the aim, and where it stops being a matter of taste
 FUNCTION_LINES, KERNEL_LINES, FUNCTION_LIMIT = 60, 120, 150
 LONGEST_SHOWN = 10
@@ -176,6 +178,44 @@ def check_sizes(path, text):
     return lines, [(length, f"{path}:{first}", name) for name, first, length in functions], remarks
 
 
+# --- one name, one thing ----------------------------------------------------------------------------------------------
+
+TYPE = re.compile(r"\b(?:class|struct|union|enum(?:\s+class|\s+struct)?)\s+(?:\[\[[^\]]*\]\]\s*|alignas\([^)]*\)\s*)*([\w:]+(?:<[^{;]*>)?)"
+                  r"\s*(?:final\s*)?(?::[^:].*)?$", re.S)
+NAMESPACE = re.compile(r"\bnamespace(?:\s+([\w:]+))?\s*$")
+
+
+def types_of(text):
+    """(qualified name, line) of every type that is defined in a named namespace: those of functions and of unnamed namespaces
+    are nobody else's."""
+    code = only_code(text)
+    scopes, found, head_start = [], [], 0  # a scope without a name hides what stands in it
+    for m in re.finditer(r"[{};]", code):
+        if m[0] == "{":
+            head = TEMPLATE.sub("", code[head_start:m.start()])
+            space, kind = NAMESPACE.search(head), TYPE.search(head)
+            scopes.append(space[1] if space else kind[1] if kind else None)
+            if kind and not space and None not in scopes:
+                found.append(("::".join(scopes), code.count("\n", 0, m.start()) + 1))
+        elif m[0] == "}" and scopes:
+            scopes.pop()
+        head_start = m.end()
+    return found
+
+
+def check_twins(places):
+    """places: {qualified name: [(path, line), ...]}. Two files of one program that define one name break the language's
+    one-definition rule, and the linker takes either. Test programs do not meet each other."""
+    for name, defined in sorted(places.items()):
+        shared = [(p, n) for p, n in defined if not (p.startswith("tests/") and p.endswith(".cpp"))]
+        programs = [(p, n) for p, n in defined if (p, n) not in shared]
+        if len({p for p, _ in shared}) > 1 or (shared and programs):
+            (first, line), *others = shared + programs
+            for path, number in others:
+                if path != first:
+                    finding(path, number, f"{name} is also defined in {first}:{line}; give one of them another name")
+
+
 def check_words(path, text):
     for number, line in enumerate(text.splitlines(), 1):
         for word, advice in FORBIDDEN:
@@ -183,21 +223,76 @@ def check_words(path, text):
                 finding(path, number, f"'{word}' does not belong here; {advice}")
 
 
+# --- citations --------------------------------------------------------------------------------------------------------
+
+CITED = re.compile(r"(?<![\w./~-])[\w.-]+(?:/[\w.-]+)*\.md\b")  # a document of the house
+NAMED_FILE = re.compile(r"`([\w/]+\.(?:hpp|cpp|cuh?))`")  # in docs/: a source, by its path or the end of it
+NAMED_MEMBER = re.compile(r"`([A-Z]\w*)::(\w+)")          # and a name of the code
+SECTIONS = re.compile(r"docs/math\.md,((?:[ ,]|and|to|sections?|\d+(?:\.\d+)?)+)")
+HEADING = re.compile(r"^#+ (\d+(?:\.\d+)?)\b", re.M)
+
+
+def documents():
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")]):
+        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
+def check_citations(path, text):
+    """Documents named by other documents, or in comments of code, are there, and so are the sections of docs/math.md."""
+    math = ROOT / "docs/math.md"
+    headings = HEADING.findall(math.read_text(encoding="utf-8")) if math.is_file() else []
+    comment = re.compile("//.*" if pathlib.PurePath(path).suffix in CPP else ".*" if path.endswith(".md") else r"^\s*#.*")
+    for number, line in enumerate(text.splitlines(), 1):
+        said = m[0] if (m := comment.search(line)) else ""
+        for cited in CITED.findall(said):
+            if not (ROOT / cited).is_file() and not ((ROOT / path).parent / cited).is_file():
+                finding(path, number, f"{cited} is no file of this house; cite one that is, or a public source")
+        for sections in SECTIONS.findall(said):
+            for section in re.findall(r"\d+(?:\.\d+)?", sections):
+                if section not in headings:
+                    finding(path, number, f"docs/math.md has no section {section}")
+
+
+def check_names(path, text, sources):
+    """Sources and members that a document names are there: it is told when they move."""
+    words = set(re.findall(r"\w+", " ".join(sources.values())))
+    for number, line in enumerate(text.splitlines(), 1):
+        for cited in NAMED_FILE.findall(line):
+            if not any(("/" + source).endswith("/" + cited) for source in sources):
+                finding(path, number, f"there is no source {cited}; say what is meant by its name of today")
+        for owner, member in NAMED_MEMBER.findall(line):
+            if owner not in words or member not in words:
+                finding(path, number, f"the code knows no {owner}::{member}; say what is meant by its name of today")
+
+
 def main():
     if "--help" in sys.argv or "-h" in sys.argv:
         print(__doc__.strip())
         return 0
-    totals, functions, remarks = {}, [], []
+    totals, functions, remarks, rooms, types, sources = {}, [], [], {}, {}, {}
     for path, text in files_of_the_house():
         check_words(path, text)
+        check_citations(path, text)
         if pathlib.PurePath(path).suffix in CPP:
+            sources[path] = text
             check_includes(path, text)
+            for name, line in types_of(text):
+                types.setdefault(name, []).append((path, line))
         lines, found, over = check_sizes(path, text)
         room = "/".join(path.split("/")[:2]) if path.startswith("src/") else path.split("/")[0]
+        if path.startswith("src/"):
+            folder = path.rpartition("/")[0]
+            rooms[folder] = rooms.get(folder, 0) + 1
         files, total = totals.get(room, (0, 0))
         totals[room] = files + 1, total + lines
         functions += found
         remarks += over
+    for path, text in documents():
+        check_citations(path, text)
+        if path.startswith("docs/"):
+            check_names(path, text, sources)
+    check_twins(types)
+    remarks += [f"{folder}: {files} files, the aim is {FOLDER_FILES}" for folder, files in rooms.items() if files > FOLDER_FILES]
     for room, (files, total) in totals.items():
         print(f"{room:16} {files:4} files {total:7} lines")
     print(f"{'all':16} {sum(f for f, _ in totals.values()):4} files {sum(t for _, t in totals.values()):7} lines")

@@ -5,7 +5,7 @@
 #include "app/bench.hpp"
 #include "autograd/ops.hpp"
 #include "files/json.hpp"
-#include "layers/fast_weights.hpp"
+#include "layers/fast_weights/run_plan.hpp"
 #include "train/product_rate.hpp"
 
 namespace lact {

@@ -2,7 +2,7 @@
 
 #include "app/bench.hpp"
 #include "files/json.hpp"
-#include "layers/newton_schulz.hpp"
+#include "layers/fast_weights/newton_schulz.hpp"
 #include "train/product_rate.hpp"
 
 namespace lact {

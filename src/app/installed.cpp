@@ -3,7 +3,7 @@
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
-#include "parallel/launcher.hpp"
+#include "parallel/launch/launcher.hpp"
 
 namespace lact {
 

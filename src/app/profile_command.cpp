@@ -9,8 +9,8 @@
 #include "base/check.hpp"
 #include "files/whole_file.hpp"
 #include "measure/profile_report.hpp"
-#include "parallel/launcher.hpp"
-#include "parallel/starter.hpp"
+#include "parallel/launch/launcher.hpp"
+#include "parallel/launch/starter.hpp"
 #include "parallel/world.hpp"
 
 namespace lact {

@@ -12,7 +12,7 @@
 #include "app/version.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
-#include "parallel/launcher.hpp"
+#include "parallel/launch/launcher.hpp"
 #include "parallel/world.hpp"
 
 namespace {

@@ -16,7 +16,7 @@
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
 #include "measure/memory_advice.hpp"
-#include "parallel/starter.hpp"
+#include "parallel/launch/starter.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
 #include "train/trainer.hpp"

@@ -17,7 +17,7 @@ using Counts = std::vector<std::int64_t>;
 
 // The one way in which a collective gets onto the tape. Between the two pullbacks the adjoint is itself a collective in
 // flight, so every order of derivative exists, and a second pass over the same tape begins its own.
-struct Launch {
+struct CollectiveOp {
   std::string_view name;
   Tensor arriving;
   Work work;
@@ -61,7 +61,7 @@ std::vector<Var> finish_all(InFlight f) {
   f.work_.wait();
   auto back = [returning = f.returning_, adjoint = f.adjoint_](std::span<const Var> dys) {
     *returning = std::make_unique<InFlight>(adjoint(dys));
-    return Grads{Launch::buffer(**returning)};
+    return Grads{CollectiveOp::buffer(**returning)};
   };
   return op_many("finish", f.unpack_(f.buffer_.value()), {f.buffer_}, std::move(back), Rule::collective);
 }
@@ -115,10 +115,10 @@ Var summable(const Var& x) { return x.value().dtype() == DType::bf16 ? cast(x, D
 }  // namespace
 
 InFlight begin_sum(const Var& x, Communicator& c) {
-  if (c.size() == 1) return Launch::local({x});
+  if (c.size() == 1) return CollectiveOp::local({x});
   const Tensor t = copied(x.value());  // the sum works in place
   auto adjoint = [&c](std::span<const Var> dys) { return begin_sum(dys[0], c); };
-  return Launch{"sum", t, c.all_reduce(t), as_it_is, adjoint}.from({x});
+  return CollectiveOp{"sum", t, c.all_reduce(t), as_it_is, adjoint}.from({x});
 }
 
 InFlight begin_gather(const Var& x, int dim, Communicator& c, std::span<const std::int64_t> given) {
@@ -126,7 +126,7 @@ InFlight begin_gather(const Var& x, int dim, Communicator& c, std::span<const st
   const Counts counts = counts_or(given, c, x.dim(dim));
   check(x.dim(dim) == counts[std::size_t(c.rank())], "a gather of {} where the counts say {}", x.dim(dim),
         counts[std::size_t(c.rank())]);
-  if (c.size() == 1) return Launch::local({x});
+  if (c.size() == 1) return CollectiveOp::local({x});
   const Tensor mine = turn.in_front(x.value());
   Shape whole = mine.shape();
   whole[0] = total(counts);
@@ -136,7 +136,7 @@ InFlight begin_gather(const Var& x, int dim, Communicator& c, std::span<const st
   };
   auto unpack = [turn](const Tensor& t) { return std::vector{t.permute(turn.back)}; };
   Work work = c.all_gather(all, mine, times(counts, rest_of(whole)));
-  return Launch{"gather", all, std::move(work), unpack, adjoint}.from({x});
+  return CollectiveOp{"gather", all, std::move(work), unpack, adjoint}.from({x});
 }
 
 InFlight begin_scatter_sum(const Var& x, int dim, Communicator& c, std::span<const std::int64_t> given) {
@@ -144,7 +144,7 @@ InFlight begin_scatter_sum(const Var& x, int dim, Communicator& c, std::span<con
   check(!given.empty() || x.dim(dim) % c.size() == 0, "{} rows do not divide over {} ranks", x.dim(dim), c.size());
   const Counts counts = counts_or(given, c, x.dim(dim) / c.size());
   check(x.dim(dim) == total(counts), "a scatter of {} where the counts say {}", x.dim(dim), total(counts));
-  if (c.size() == 1) return Launch::local({x});
+  if (c.size() == 1) return CollectiveOp::local({x});
   const Tensor all = turn.in_front(x.value());
   Shape part = all.shape();
   part[0] = counts[std::size_t(c.rank())];
@@ -152,7 +152,7 @@ InFlight begin_scatter_sum(const Var& x, int dim, Communicator& c, std::span<con
   auto adjoint = [&c, dim, counts](std::span<const Var> dys) { return begin_gather(dys[0], dim, c, counts); };
   auto unpack = [turn](const Tensor& t) { return std::vector{t.permute(turn.back)}; };
   Work work = c.reduce_scatter(mine, all, times(counts, rest_of(part)));
-  return Launch{"scatter_sum", mine, std::move(work), unpack, adjoint}.from({x});
+  return CollectiveOp{"scatter_sum", mine, std::move(work), unpack, adjoint}.from({x});
 }
 
 // Packed: the parts one after the other, each contiguous in x's order of dims.
@@ -169,7 +169,7 @@ InFlight begin_all_to_all(const Var& x, int cut_dim, int join_dim, Communicator&
   check(x.dim(cut_dim) == total(cuts) && x.dim(join_dim) == joins[me],
         "an all_to_all of shape {} where the counts say {} along dim {} and {} along dim {}", text_of(x.shape()),
         total(cuts), cut_dim, joins[me], join_dim);
-  if (n == 1) return Launch::local({x});
+  if (n == 1) return CollectiveOp::local({x});
   Shape result = x.shape();
   result[std::size_t(cut_dim)] = cuts[me], result[std::size_t(join_dim)] = total(joins);
   std::int64_t others = 1;  // of all dims but these two
@@ -199,7 +199,7 @@ InFlight begin_all_to_all(const Var& x, int cut_dim, int join_dim, Communicator&
     return begin_all_to_all(dys[0], join_dim, cut_dim, c, joins, cuts);
   };
   Work work = c.all_to_all(arriving, packed, matrix);
-  return Launch{"all_to_all", arriving, std::move(work), unpack, adjoint}.from({x});
+  return CollectiveOp{"all_to_all", arriving, std::move(work), unpack, adjoint}.from({x});
 }
 
 // All that arrives stands in one buffer. Besides it there is always one empty result, so that the node is pulled also
@@ -237,7 +237,7 @@ InFlight begin_exchange(const Var& place, std::span<const Sent> sent, std::span<
     for (std::size_t i = 0; i < asked.size(); ++i) back.push_back({dys[i], asked[i].from});
     return begin_exchange(dys.back(), back, returned, c);
   };
-  return Launch{"exchange", arriving, c.exchange(messages), unpack, adjoint, true}.from(std::move(in));
+  return CollectiveOp{"exchange", arriving, c.exchange(messages), unpack, adjoint, true}.from(std::move(in));
 }
 
 Var sum_over(const Var& x, Communicator& c) { return finish(begin_sum(x, c)); }

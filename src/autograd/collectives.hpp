@@ -15,7 +15,7 @@ class InFlight {  // a collective that was begun: for one finish(); dropped, it 
   InFlight() = default;
 
  private:
-  friend struct Launch;
+  friend struct CollectiveOp;
   friend std::vector<Var> finish_all(InFlight f);
   std::vector<Var> local_;  // the results already, where there is one rank
   Var buffer_;              // what arrives; its numbers are valid after work_

@@ -11,8 +11,8 @@ namespace lact {
 // x itself if one of its last two strides is 1 and nothing repeats, else a copy; rounded to bf16 where `low`.
 // For products.
 Tensor operand(const Tensor& x, bool low);
-// The type that all of them have; an error that names the op where they have several. Whoever mixes types says by a
-// cast which it wants: the result would else have that of whatever came first.
+// The one type of all values; an error that names the op where there are several: whoever mixes types casts first, and
+// so says which one is wanted.
 DType one_type(std::string_view op, std::span<const Var> xs);
 // x [b, t, parts * heads * d], contiguous -> parts views [b, heads, t, d]. Channel order (part, head, channel).
 std::vector<Tensor> parts_by_heads(const Tensor& x, std::int64_t parts, std::int64_t heads);

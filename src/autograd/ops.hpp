@@ -80,8 +80,8 @@ Var layer_norm(const Var& x, const Var& w, double eps);
 // {x + y, layer_norm(x + y)}; without y {x, layer_norm(x)}: the gradients of both go through one kernel.
 std::vector<Var> add_layer_norm(const Var& x, const Var& y, const Var& w, double eps);
 Var l2_norm(const Var& x, double eps);  // x / (|x| + eps)
-// split_heads as [b * heads, t, d] through silu, rows of the first `normed` parts through l2_norm, too; of each part
-// the first so many rows, all without `rows`.
+// split_heads as [b * heads, t, d], then silu, then l2_norm for the first `normed` parts. `rows`: how many rows to keep
+// of each part, from the first on; all of them where it is empty.
 std::vector<Var> silu_heads(const Var& x, int parts, std::int64_t heads, int normed, double eps,
                             const std::vector<std::int64_t>& rows = {});
 // -- norms over dim 1 of [B, m, n]

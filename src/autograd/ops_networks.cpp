@@ -1,5 +1,5 @@
-// Small networks as one op each: what a product leaves for the next goes through memory once, weights are rounded once,
-// and the gradients of one input add up inside the products that make them.
+// Small networks as one op each: what one product hands to the next passes through memory once, weights are rounded to
+// bf16 once, and the gradients of an input are added up by the products that make them.
 #include <algorithm>
 
 #include "autograd/broadcast.hpp"

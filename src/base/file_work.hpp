@@ -5,8 +5,8 @@
 
 namespace lact {
 
-// From here to the end of the scope this thread is at work with a file. Inside another one of the thread it adds
-// nothing: what began first, such as the reading of many pictures, is what others wait for.
+// While it lives, this thread is at work with a file. One inside another of the same thread adds nothing: others wait
+// for the outer work, such as the reading of many pictures.
 class FileWork {
  public:
   FileWork(const char* doing, const std::string& path);  // "writing", "runs/a/checkpoints/step_00000004.h5"

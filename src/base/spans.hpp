@@ -16,7 +16,7 @@ struct Span {
   bool beside = false;        // went on while the rank did other things; all other spans nest
 };
 
-// When something happened, by steady_seconds(); it may be asked once that is over.
+// When something happened, by steady_seconds(): called once that is over.
 using Moment = std::function<double()>;
 // Called where something happens. An empty one is the host's clock; that of a device tells when its work came so far.
 using Clock = std::function<Moment()>;

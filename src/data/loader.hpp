@@ -10,7 +10,7 @@
 #include <stop_token>
 #include <thread>
 
-#include "data/sample.hpp"
+#include "data/views/view_sample.hpp"
 
 namespace lact {
 

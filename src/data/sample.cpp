@@ -1,4 +1,4 @@
-#include "data/sample.hpp"
+#include "data/views/view_sample.hpp"
 
 #include "base/check.hpp"
 

@@ -1,4 +1,4 @@
-// Rays and patches: posed images to tokens and back (golden/lact README section 5).
+// Rays and patches: posed images to tokens and back (docs/math.md, 5.1 and 5.2).
 #pragma once
 #include "autograd/ops.hpp"
 

@@ -1,19 +1,19 @@
 // Linear maps and norms with parameters.
 #pragma once
 #include "autograd/ops.hpp"
-#include "layers/parameters.hpp"
+#include "layers/parameters/scope.hpp"
 
 namespace lact {
 
-// How the weight of a linear map is cut over tp. Columns: each rank makes its part of the output channels, `blocks` of
-// them stacked (q, k, v). Rows: each rank takes its part of the input channels, and the products are partial sums.
-enum class LinearCut : std::uint8_t { none, columns, rows };
+// How the weight of a linear map is split over tp. Columns: each rank makes its part of the output channels, `blocks`
+// of them stacked (q, k, v). Rows: each rank takes its part of the input channels, and the products are partial sums.
+enum class LinearSplit : std::uint8_t { none, columns, rows };
 
 class Linear {  // y = x W^T + b; parameters "weight" [out, in] and, if asked, "bias" [out] (zero)
  public:
-  Linear(Scope s, std::int64_t in, std::int64_t out, Init weight, bool bias = false, LinearCut cut = LinearCut::none,
-         std::int64_t blocks = 1);
-  // With rows cut: this rank's part of the sum; the bias is in the part of the first rank.
+  Linear(Scope s, std::int64_t in, std::int64_t out, Init weight, bool bias = false,
+         LinearSplit split = LinearSplit::none, std::int64_t blocks = 1);
+  // With rows split: this rank's part of the sum; the bias is in the part of the first rank.
   Var operator()(Ctx& c, const Var& x) const;
   bool biased() const { return bias_ != nullptr; }
   Var weight(Ctx& c) const { return use(c, weight_); }
@@ -47,13 +47,6 @@ class LayerNorm {  // over the last dim, no bias; "weight" [d]
  private:
   const Parameter& weight_;
   double eps_;
-};
-
-// Deviations of the published initialisation: 0.02 for every linear map, and for the last map of a residual branch
-// 0.02 / sqrt(branches), branches = sub-layers per block x blocks.
-struct InitScale {
-  double linear = 0.02, projection = 0.02;
-  static InitScale of(std::int64_t branches);
 };
 
 }  // namespace lact

@@ -1,4 +1,4 @@
-// Losses over rows of logits.
+// Losses over rows of logits (docs/math.md, 6.1).
 #pragma once
 #include "autograd/ops.hpp"
 

@@ -8,7 +8,8 @@
 namespace lact {
 namespace {
 
-// Passes on what it is given; in the backward pass it ends a block's span and begins that of the one before.
+// Passes x on unchanged. In the backward pass it ends the span of the block behind it and begins that of the one
+// before.
 Var turning_point(const Var& x, Spans* spans, const std::string& before) {
   if (spans == nullptr) return x;
   auto back = [spans, before](const Var& dy) {

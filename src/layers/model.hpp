@@ -5,13 +5,14 @@
 #include <utility>
 #include <vector>
 
-#include "layers/parameters.hpp"
+#include "layers/parameters/store.hpp"
+#include "layers/context.hpp"
 #include "tensor/batch.hpp"
 
 namespace lact {
 
-// Floating-point operations of one forward pass over this rank's tokens, by kind; a product of m x k and k x n counts 2
-// m k n.
+// Floating-point operations of one forward pass over this rank's tokens, by kind. A product of [m, k] and [k, n] counts
+// 2 m k n.
 struct Flops {
   double linear = 0, attention = 0, update = 0, apply = 0, newton_schulz = 0;
   double total() const { return linear + attention + update + apply + newton_schulz; }
@@ -30,8 +31,8 @@ struct Model {
   virtual Var embed(Ctx& c, const Batch& b) = 0;
   virtual Var block(Ctx& c, int i, const Var& x, const Batch& b) = 0;
   virtual Var head(Ctx& c, const Var& x, const Batch& b) = 0;  // [1]: this rank's share of the global loss
-  virtual Tensor hidden(const Ctx& c,
-                        const Batch& b) const = 0;  // room for what passes from block to block on this rank
+  // Room for what passes from block to block on this rank: shape and type, no numbers yet.
+  virtual Tensor hidden(const Ctx& c, const Batch& b) const = 0;
   virtual std::int64_t tokens(const Batch& b) const = 0;
   virtual Flops forward_flops(const Batch& b) const = 0;
 
@@ -43,8 +44,9 @@ struct Model {
   std::vector<Range> stages_;
 };
 
-// Some consecutive blocks: the first of the model take no x and embed the batch, the last end with the loss. With
-// `recompute` each block keeps only its input and runs again in the backward pass.
+// Runs consecutive blocks of a model. Where they begin with the model's first, x is ignored and the batch is embedded;
+// where they end with its last, the result is the loss. With `recompute` each block keeps only its input and runs again
+// in the backward pass.
 Var run_blocks(Model& m, Ctx& c, const Batch& b, Range blocks, Var x, bool recompute);
 // Outside of training steps: what the rank that has a stage makes of it, on every rank of the pipeline.
 Var made_by_stage(const Model& m, Ctx& c, std::size_t stage, const Shape& shape, DType type,

@@ -1,7 +1,7 @@
 // What a machine can do, as far as a plan needs to know: configs/machines/*.yaml.
 #pragma once
 #include "base/config.hpp"
-#include "parallel/paper.hpp"
+#include "parallel/simulated/paper_ranks.hpp"
 
 namespace lact {
 

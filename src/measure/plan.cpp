@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "parallel/pipeline_calls.hpp"
+#include "parallel/pipeline/calls.hpp"
 #include "train/layout.hpp"
 #include "train/trainer.hpp"
 

@@ -1,7 +1,7 @@
-// The optimizer step over the store's buckets.
+// The optimizer step over the store's buckets (docs/math.md, 6.2 and 6.3).
 #pragma once
 #include "kernels/update.hpp"
-#include "layers/parameters.hpp"
+#include "layers/parameters/store.hpp"
 
 namespace lact {
 
@@ -10,9 +10,9 @@ struct AdamWConfig {
   double weight_decay = 0.05;  // of parameters with two or more dims; the others do not decay
 };
 
-// Adds the sum of squares of this rank's shards of the gradients to `sum`, f64 [1]; the root where one rank holds all.
+// Adds the sum of squares of this rank's shards of the gradients to `sum`, f64 [1].
 void add_squared_gradients(Tensor sum, ParameterStore& store);
-double gradient_norm(ParameterStore& store);
+double gradient_norm(ParameterStore& store);  // of one rank that holds all
 
 class AdamW {
  public:
@@ -20,8 +20,8 @@ class AdamW {
   struct Limits {               // of the norm of the gradients; 0 is none
     double clip = 0, skip = 0;  // larger ones are scaled down, and leave the step out
   };
-  // sums: f64 [loss, squared norm of the gradients, ...] over all ranks. They decide on the device, the same
-  // everywhere. rate: f64 [1].
+  // sums: f64 [loss, squared norm of the gradients, ...] over all ranks; rate: f64 [1]. Whether the step is made is
+  // decided from the sums on the device, and so alike on every rank.
   void step(const Tensor& rate, const Tensor& sums, const Limits& limits);
   const Tensor& verdict() const { return verdict_; }  // a kernels::Verdict on the last step
   std::int64_t steps() const;                         // that were made; the host waits

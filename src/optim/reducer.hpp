@@ -2,7 +2,7 @@
 // gradient of the step has come back, in the order of the buckets from the last to the first on every rank: roughly
 // that of the backward pass, so that sums run while it goes on.
 #pragma once
-#include "layers/parameters.hpp"
+#include "layers/parameters/store.hpp"
 
 namespace lact {
 

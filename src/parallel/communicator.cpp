@@ -6,8 +6,8 @@
 #include <numeric>
 
 #include "base/check.hpp"
-#include "parallel/alone.hpp"
-#include "parallel/progress.hpp"
+#include "parallel/transport/alone.hpp"
+#include "parallel/transport/progress_engine.hpp"
 
 namespace lact {
 namespace {

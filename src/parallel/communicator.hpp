@@ -8,19 +8,20 @@
 #include <string>
 
 #include "base/spans.hpp"
-#include "parallel/activity.hpp"
+#include "parallel/health/activity.hpp"
 #include "parallel/traffic.hpp"
 #include "tensor/tensor.hpp"
 
 namespace lact {
 
-class Work {  // something in flight: holds its tensors until wait(), which may be called again; the last copy waits
+// A call in flight. It holds the call's tensors until wait(), which may be called again; the last copy waits by itself.
+class Work {
  public:
   struct State {
     virtual ~State() = default;
     virtual void wait() = 0;  // idempotent
   };
-  Work() = default;  // nothing in flight
+  Work() = default;  // nothing is in flight
   explicit Work(std::shared_ptr<State> state) : state_(std::move(state)) {}
   void wait();
 
@@ -55,8 +56,8 @@ class Communicator {
   virtual int size() const = 0;
   virtual const char* transport() const = 0;  // "self", "window", "messages", ...
   virtual bool sums_along_tree() const { return true; }
-  // Whether all ranks of the world must make the same calls, also those along lines they are not on: then nothing may
-  // be shared out among them that takes more calls on one than on another.
+  // Whether all ranks of the world must make the same number of calls, on whatever lines: then no work may be shared
+  // out for which one rank makes more calls than another.
   virtual bool in_step() const { return false; }
 
   // Sums and maxima are of f32, f64 and i32; everything else carries any type.
@@ -89,13 +90,13 @@ class Communicator {
   // a sentence that names who. Off by default: it costs a small gather each time. Communicators split off inherit it.
   void compare_calls(bool on) { compare_ = on; }
   bool compares_calls() const { return compare_; }
-  // Without the others: nothing travels and nobody waits. What they would have sent reads as zeros, or stays as it was
-  // where a call works in place. The ledger goes on. A step then costs its arithmetic alone.
+  // While muted nothing travels and nobody waits, so that a step costs its arithmetic alone. What others would have
+  // sent reads as zeros, or stays as it was where a call works in place. The ledger still counts.
   void mute(bool on) { muted_ = on; }
   void record(Spans* spans) { spans_ = spans; }
 
  protected:
-  // Begins the call; what it returns waits for it. Empty: it is already done.
+  // Begins the call and returns what waits for it; null where the call is already done.
   virtual std::shared_ptr<Work::State> start(Collective call) = 0;
   // Whether calls that move nothing on this rank are begun all the same.
   virtual bool comes_empty() const { return false; }

@@ -31,9 +31,8 @@ struct Traffic {
   struct Row {
     std::int64_t calls = 0, bytes = 0;           // bytes: elements_sent times their size
     double begin_seconds = 0, wait_seconds = 0;  // in which the calling thread could do nothing else
-    double moving_seconds =
-        0;  // of those: copying and adding up, where that is this thread's work; the rest is waiting
-    double flight_seconds = 0;  // from the beginning of each call until it was waited for
+    double moving_seconds = 0;                   // of those: this thread copied and added up; the rest is waiting
+    double flight_seconds = 0;                   // from the beginning of each call until it was waited for
     Row& operator+=(const Row& r);
     double blocked_seconds() const { return begin_seconds + wait_seconds; }
   };
@@ -43,7 +42,7 @@ struct Traffic {
   Row total() const;
 };
 
-// Adds up the seconds of calls by the host's clock; by that of a device, once its work is over.
+// Adds up the seconds of calls, by the host's clock or by a device's: of the latter once its work is over (settle()).
 class Ledger {
  public:
   Traffic traffic;

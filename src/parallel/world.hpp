@@ -4,8 +4,8 @@
 #include <string>
 
 #include "parallel/communicator.hpp"
-#include "parallel/hosts.hpp"
-#include "parallel/verdict.hpp"
+#include "parallel/health/blame.hpp"
+#include "parallel/launch/hosts.hpp"
 
 namespace lact {
 
@@ -27,8 +27,9 @@ const WorldInfo& world_info();  // after open_world()
 
 // The GPUs of a host go to its ranks in turn; where there are fewer, ranks share them.
 std::unique_ptr<Device> device_of_rank(Backend b);
-// Threads of the CPU kernels of each of so many ranks of a host. 0 asks for the cores that this process is bound to, or
-// where it is not, for its share of them all; and no more than its share of what control groups grant.
+// Sets the threads of this rank's CPU kernels, on a host with so many ranks. 0 asks for the cores that this process is
+// bound to, or where it is not bound, for its share of all; and never for more than its share of what control groups
+// grant.
 void share_threads(int asked, int ranks);
 
 // Ends all ranks with this exit status, after one of them failed and said why. Returns where there is one rank only.

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "layers/parameters.hpp"
+#include "layers/parameters/store.hpp"
 
 namespace lact {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "files/whole_file.hpp"
-#include "layers/parameters.hpp"
+#include "layers/parameters/store.hpp"
 
 namespace lact {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "layers/parameters.hpp"
+#include "layers/parameters/store.hpp"
 
 namespace lact {
 

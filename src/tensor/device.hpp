@@ -38,7 +38,7 @@ class Stream {  // on the CPU a stream is the calling thread, and wait() returns
  public:
   virtual ~Stream() = default;
   virtual Event mark() { return {}; }
-  virtual Event mark_time();                        // and it keeps when it was passed
+  virtual Event mark_time();                        // a mark that also keeps the time at which it was passed
   virtual void wait(const Event&) {}                // what comes later in this stream waits; the host goes on
   virtual void finish() {}                          // the host waits for all that was asked of this stream
   virtual void* native() const { return nullptr; }  // cudaStream_t
@@ -51,13 +51,13 @@ struct Arrival {  // bytes on their way to the host
 };
 
 struct MemoryUse {
-  std::size_t now = 0, peak = 0;  // bytes handed out; cached free blocks do not count, and those of Recorded work do
+  std::size_t now = 0, peak = 0;  // bytes handed out, memory of Recorded work included; cached free blocks are not
 };
 
-class Recorded {  // work of a device, to be asked for as a whole, as often as wanted
+class Recorded {  // a sequence of kernels, kept so that the device runs it again at one call (a CUDA graph)
  public:
   virtual ~Recorded() = default;
-  virtual bool replay() = 0;  // false: not any more, because others needed its memory
+  virtual bool replay() = 0;  // false: it cannot run any more, because its memory was given to others
 };
 
 class KernelLedger;
@@ -72,7 +72,7 @@ class Device {
   virtual Backend backend() const = 0;
   virtual std::string name() const = 0;
   virtual Stream& compute() = 0;
-  // For work beside the computing: ordered with the compute stream by events alone.
+  // For work that runs beside the computing; events are all that orders it with the compute stream.
   virtual std::unique_ptr<Stream> make_stream() { return std::make_unique<Stream>(); }
   virtual int index() const { return 0; }
   // Whether one small matrix leaves most of the device idle, so that several are better given to it as a batch.
@@ -84,18 +84,19 @@ class Device {
   virtual MemoryUse memory() const = 0;
   virtual std::size_t capacity() const = 0;  // bytes of memory that it has in all; 0 on paper
   virtual void reset_peak() = 0;
-  // Bytes, in the order of the compute stream. Host memory given to copy_in may change once it returns, though they may
-  // still be on their way, in the order of another stream where one is named; copy_out waits for what comes.
+  // Copies of bytes, in the order of the compute stream. copy_in returns as soon as the host's memory may be changed,
+  // perhaps before the bytes have arrived; with `in` they travel in that stream's order. copy_out waits for the bytes.
   virtual void clear(std::byte* to, std::size_t bytes) = 0;
   virtual void copy(std::byte* to, const std::byte* from, std::size_t bytes) = 0;
   virtual void copy_in(std::byte* to, const void* host, std::size_t bytes, Stream* in = nullptr) = 0;
   virtual void copy_out(void* host, const std::byte* from, std::size_t bytes) = 0;
   virtual Arrival begin_copy_out(const std::byte* from, std::size_t bytes);  // the host waits when it reads
-  // Asks for work that gives back all the memory it takes, which lies apart: from other such work alone.
+  // Runs `ask`, whose kernels take their memory from a pool of their own and give all of it back. Other calls of
+  // apart() use the same pool; nothing else does, so that recorded work finds its memory untouched.
   virtual void apart(const std::function<void()>& ask) { ask(); }
-  // Notes what such work asks of the compute stream, the same each time, and does none of it. It must have been asked
-  // for before, takes no new memory, and copies nothing from or to the host; else an error, and nothing has happened.
-  // Null on a device that cannot, and while the memory of last time is not there.
+  // Records the kernels that `ask` starts in the compute stream, without running them. `ask` has run by apart() before,
+  // so that its memory is there; it needs no more than then and copies nothing from or to the host: else an error, and
+  // nothing has happened. Null on a device that cannot record, and where the memory was given back meanwhile.
   virtual std::unique_ptr<Recorded> record(const std::function<void()>& ask);
   // Who is told of every kernel that is started here; null: nobody.
   void tell(KernelLedger* ledger) { ledger_ = ledger; }

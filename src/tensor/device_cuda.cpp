@@ -134,7 +134,7 @@ class CudaGraph final : public Recorded {
   bool replay() override {
     if (!pool_->holds(held_)) return false;
     if (cudaGraphLaunch(graph_, stream_) == cudaSuccess) return true;
-    cudaGetLastError();  // what is asked for as always tells whether more is wrong
+    cudaGetLastError();  // the caller then starts the kernels one by one, and sees whether more is wrong
     return false;
   }
 
@@ -145,7 +145,7 @@ class CudaGraph final : public Recorded {
   int held_;
 };
 
-class Captured {  // what is asked of a stream while this lives, in relaxed mode: other streams go on as always
+class Captured {  // records what is asked of a stream while this lives; relaxed mode leaves other streams alone
  public:
   explicit Captured(cudaStream_t stream) : stream_(stream) {
     worked(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "beginning a graph");
@@ -153,7 +153,7 @@ class Captured {  // what is asked of a stream while this lives, in relaxed mode
   ~Captured() {
     if (capturing_) cudaStreamEndCapture(stream_, &graph_);
     if (graph_ != nullptr) cudaGraphDestroy(graph_);
-    cudaGetLastError();  // it is known, or follows from an error that is on its way
+    cudaGetLastError();  // an error that follows from the one that is being thrown
   }
   Captured(const Captured&) = delete;
   Captured& operator=(const Captured&) = delete;
@@ -217,7 +217,10 @@ class CudaDevice final : public Device {
     worked(cudaMemcpyAsync(to, block != nullptr ? block : host, bytes, cudaMemcpyHostToDevice,
                            static_cast<cudaStream_t>(stream.native())),
            "copying to the GPU");
-    block != nullptr ? staging_->lend(block, size, stream.mark()) : stream.finish();
+    if (block != nullptr)
+      staging_->lend(block, size, stream.mark());
+    else
+      stream.finish();
   }
   void copy_out(void* host, const std::byte* from, std::size_t bytes) override {
     check_not_recording();
@@ -249,7 +252,7 @@ class CudaDevice final : public Device {
   }
 
  private:
-  struct Now {  // work apart is asked for
+  struct Now {  // while work is run apart, or recorded
     Now(CudaDevice& d, bool recording) : device(d) {
       device.place_ = Pool::apart, device.recording_ = recording;
       if (recording) device.pool_->freeze();

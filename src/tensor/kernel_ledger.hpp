@@ -18,11 +18,11 @@ class KernelLedger {
     Work work = Work::elements;
   };
   virtual ~KernelLedger() = default;
-  // A kernel is about to start; where others are charged before it has been asked for, it consists of them and they
-  // count in its place. operations: floating-point operations of products and attention, 0 of others; bytes: its
-  // tensors, each once.
+  // A kernel begins; asked() follows once the device has been asked for it. A kernel made of others (a fused product
+  // without a fast form on this device) charges those before its own asked(): then they count, and it does not.
+  // operations: floating-point operations of products and attention, 0 of others; bytes: its tensors, each once.
   virtual void charge(Work work, const std::string& kernel, double operations, double bytes) = 0;
-  virtual void asked() {}  // all of what was charged last has been asked of the device
+  virtual void asked() {}  // the kernel charged last, of those still open, has been asked of the device in full
 };
 
 // The rows, those that take longest first.
@@ -49,8 +49,8 @@ class MeasuredKernels final : public KernelLedger {
   Device& device_;
   std::map<std::string, Row> rows_;
   std::vector<Running> running_;
-  std::vector<std::ptrdiff_t>
-      open_;  // among those, of kernels not yet asked for; -1: it turned out to consist of others
+  // Kernels begun and not yet asked for, the innermost last: their places in running_, -1 for one made of others.
+  std::vector<std::ptrdiff_t> open_;
 };
 
 }  // namespace lact

@@ -25,7 +25,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Blocks apart are of use to takers apart alone. While work that uses them is held, to be repeated, they stay.
+  // Blocks taken `apart` are only ever handed out again to takers `apart`. They stay while held work may use them
+  // again.
   enum Place : std::uint8_t { open, apart };
   // Null where there is no memory left, even with nothing kept free.
   std::byte* take(std::size_t size, Place place = open) {
@@ -58,12 +59,12 @@ class Pool {
     peak_ = now();
   }
 
-  // How often blocks apart were given back to the system: whoever finds it unchanged finds the blocks of last time.
+  // How often the blocks kept apart were given back to the system. While this number stays, so do the blocks.
   int releases() const {
     std::lock_guard lock(mutex_);
     return releases_;
   }
-  // Until hold() or thaw() only blocks that are there are given.
+  // Until hold() or thaw() only blocks that are already there are handed out: none is made.
   void freeze() {
     std::lock_guard lock(mutex_);
     frozen_ = true;
@@ -73,7 +74,8 @@ class Pool {
     std::lock_guard lock(mutex_);
     frozen_ = false;
   }
-  // Holds the work of the time since freeze(). What it took apart counts as in use, whether it runs or not.
+  // Keeps the blocks that were taken apart since freeze() for work that will run again, under the number returned. They
+  // count as in use, whether it runs or not.
   int hold() {
     std::lock_guard lock(mutex_);
     frozen_ = false;
@@ -131,7 +133,7 @@ class Pool {
   Free free_;
   mutable std::mutex mutex_;
   std::array<Part, 2> parts_;
-  std::map<int, std::size_t> held_;  // work, and its largest number of bytes apart at a time
+  std::map<int, std::size_t> held_;  // the number of held work -> the most bytes that it took apart at a time
   int last_held_ = 0, releases_ = 0;
   bool frozen_ = false;
   std::size_t peak_ = 0;

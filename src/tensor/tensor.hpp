@@ -58,7 +58,6 @@ class Tensor {
     return reinterpret_cast<T*>(raw());
   }
   std::byte* raw() const { return bytes_.get() + offset_ * size_of(dtype_); }
-  bool sole_owner() const { return bytes_.use_count() == 1; }  // nobody else can see these bytes
 
   Tensor on(Device& d) const;  // itself, or a copy with the same shape and strides
 

@@ -7,6 +7,7 @@
 #include "files/config_file.hpp"
 #include "files/kind.hpp"
 #include "kernels/cudnn.hpp"
+#include "layers/fast_weights/run_plan.hpp"
 
 namespace lact {
 
@@ -93,7 +94,7 @@ void RunConfig::check_values() const {
         compute.threads);
   check(parallel.interleave > 0 && parallel.interleave <= 32768, "parallel.interleave={} is not a number of pieces",
         parallel.interleave);
-  check(parallel.cp_mode == "auto" || parallel.cp_mode == "tokens" || parallel.cp_mode == "heads",
+  check(parallel.cp_mode == "auto" || cp_mode_named(parallel.cp_mode),
         "parallel.cp_mode={}: auto, tokens and heads are known", parallel.cp_mode);
   check(parallel.timeout >= 0 && parallel.io_timeout >= 0,
         "parallel.timeout={} and parallel.io_timeout={} must not be negative", parallel.timeout, parallel.io_timeout);

@@ -2,7 +2,9 @@
 // `model` and `data` is its task's.
 #pragma once
 #include "models/tasks.hpp"
-#include "parallel/verdict.hpp"
+#include "parallel/health/blame.hpp"
+#include "data/views/config.hpp"
+#include "models/view_synthesis/model.hpp"
 #include "train/learner.hpp"
 
 namespace lact {

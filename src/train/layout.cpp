@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "base/check.hpp"
-#include "parallel/pipeline_schedule.hpp"
+#include "layers/fast_weights/run_plan.hpp"
+#include "parallel/pipeline/schedule.hpp"
 
 namespace lact {
 namespace {
@@ -143,10 +144,8 @@ CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
     // q, k, v, rates there, outputs back, the new weights to all
     by_heads += sent * items * (tokens * double(4 * s.head_dim + 3) + matrices / cp);
   }
-  if (cfg.parallel.cp_mode == "heads")
-    return {CpMode::heads, "context parallelism by heads, as asked (parallel.cp_mode)"};
-  if (cfg.parallel.cp_mode == "tokens")
-    return {CpMode::tokens, "context parallelism by tokens, as asked (parallel.cp_mode)"};
+  if (const auto asked = cp_mode_named(cfg.parallel.cp_mode))
+    return {*asked, sentence("context parallelism by {}, as asked (parallel.cp_mode)", name_of(*asked))};
   if (!heads_divide(cfg, costs, grid))
     return {CpMode::tokens, "context parallelism by tokens: the heads do not divide over the ranks"};
   const bool heads = by_heads < by_tokens;

@@ -4,7 +4,8 @@
 #include <exception>
 
 #include "base/check.hpp"
-#include "optim/schedule.hpp"
+#include "optim/learning_rate.hpp"
+#include "kernels/pointwise.hpp"
 #include "tensor/device_clock.hpp"
 
 namespace lact {

@@ -2,7 +2,8 @@
 // with the shortest list.
 #pragma once
 #include "layers/model.hpp"
-#include "parallel/pipeline_schedule.hpp"
+#include "layers/parameters/store.hpp"
+#include "parallel/pipeline/schedule.hpp"
 
 namespace lact {
 

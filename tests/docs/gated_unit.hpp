@@ -1,7 +1,7 @@
 // A layer of the reader's own, for docs/your_own_layer.md.
 #pragma once
 #include "layers/linear.hpp"
-#include "layers/token_cut.hpp"
+#include "layers/token_layout.hpp"
 
 namespace lact {
 

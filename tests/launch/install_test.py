@@ -30,7 +30,7 @@ class Installed(unittest.TestCase):
     def test_everything_is_where_packages_put_it(self):
         for place in ("bin/lact", "bin/lact-run", "libexec/lact/run", "libexec/lact/rank.sh", "libexec/lact/slurm.sbatch",
                       "share/lact/configs/demo.yaml", "share/lact/configs/nvs/character_64.yaml", "share/lact/configs/machines/one_h100.yaml",
-                      "share/doc/lact/README.md"):
+                      "share/doc/lact/README.md", "share/doc/lact/LICENSE", "share/doc/lact/docs/math.md"):
             self.assertTrue((self.prefix / place).is_file(), place)
         self.assertEqual(run(self.prefix / "bin/lact", "--version").returncode, 0)
 

@@ -7,8 +7,9 @@
 #include "base/random.hpp"
 #include "files/hdf5.hpp"
 #include "files/whole_file.hpp"
-#include "parallel/together.hpp"
 #include "run/checkpoint.hpp"
+#include "layers/parameters/scope.hpp"
+#include "parallel/together.hpp"
 #include "support/ranks.hpp"
 #include "support/temporary_folder.hpp"
 

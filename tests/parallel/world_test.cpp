@@ -1,9 +1,9 @@
-// The ranks of a job: where they run, what another thread can see of them, and the lines of a mesh.
+// The ranks of a job: where they run, and what another thread can see of them.
 #include <gtest/gtest.h>
 
 #include <thread>
 
-#include "parallel/mesh.hpp"
+#include "parallel/world.hpp"
 #include "support/ranks.hpp"
 
 namespace lact {
@@ -61,26 +61,6 @@ TEST(World, InfoKnowsTheHost) {
   EXPECT_EQ(w.local_rank, w.rank);
   EXPECT_EQ(w.hosts, 1);
   EXPECT_EQ(w.library == "none", w.ranks == 1);
-}
-
-TEST(Mesh, AxesOfOneRankShareLines) {
-  const int n = world().size();
-  for (const std::array<int, 4> size : {std::array{1, 1, n, 1}, std::array{1, n, 1, 1}, std::array{1, n / 2, 2, 1}}) {
-    if (size[0] * size[1] * size[2] * size[3] != n) continue;
-    Mesh mesh(Grid{size}, with_transport(world(), Transport::best, "world"));
-    const Axes cp = Axis::cp, both = Axes(Axis::dp) | Axis::cp;
-    EXPECT_EQ(mesh.along(cp).size(), size[2]);
-    EXPECT_EQ(mesh.along(both).size(), n);
-    EXPECT_EQ(mesh.along(cp).label(), size[2] > 1 ? "cp" : "self");
-    EXPECT_EQ(&mesh.along(Axes(Axis::tp) | Axis::cp), &mesh.along(cp)) << "tp has one rank";
-    EXPECT_EQ(&mesh.along(Axes()), &mesh.along(Axis::tp));
-    const bool two = size[1] > 1 && size[2] > 1;
-    EXPECT_EQ(mesh.along(both).label(), n == 1 ? "self" : two ? "dp|cp" : size[1] > 1 ? "dp" : "cp");
-    EXPECT_EQ(mesh.communicators().size(), n == 1 ? 1u : two ? 4u : 2u);
-    const Tensor x = Tensor::of(device(), {1}, std::vector<float>{float(world().rank())});
-    mesh.along(both).all_reduce(x).wait();
-    EXPECT_EQ(x.item(), n * (n - 1) / 2);
-  }
 }
 
 }  // namespace

@@ -75,6 +75,42 @@ class CheckHouse(InAFolder):
         self.assertEqual(len(found), 1)
         self.assertTrue(found[0].startswith("tests/unit/b_test.cpp:3: "), found)
 
+    def test_two_types_of_one_name_are_named(self):
+        found = self.findings(**{
+            "src/io/b.hpp": "namespace lact {\nclass Progress final : public Base {\n  struct Row {};\n};\n}\n",
+            "src/parallel/b.cpp": "namespace lact {\nstruct Progress;\nenum class Kind : int { a, b };\nstruct Progress {\n"
+                                  "  struct Row { int x; };\n};\n}\n",
+            "src/optim/b.cpp": "namespace lact::more {\ntemplate <class Kind>\nstruct Kind2 {};\n}\n"
+                               "namespace lact {\nnamespace {\nstruct Progress {};\n}\nvoid f() { struct Kind { int y; }; }\n"
+                               "class Kind g(const struct Progress& p) { return {}; }\n}\n"})
+        self.assertEqual([f.split("; give")[0] for f in found],
+                         ["src/parallel/b.cpp:4: lact::Progress is also defined in src/io/b.hpp:2",
+                          "src/parallel/b.cpp:5: lact::Progress::Row is also defined in src/io/b.hpp:3"])
+
+    def test_test_programs_do_not_meet(self):
+        found = self.findings(**{"src/io/b.hpp": "namespace lact { struct A { int x; }; }\n",
+                                 "tests/io/b_test.cpp": "namespace lact { struct B {}; }\n",
+                                 "tests/io/c_test.cpp": "namespace lact { struct B { int x; };\nstruct A {}; }\n"})
+        self.assertEqual([f.split("; give")[0] for f in found],
+                         ["tests/io/c_test.cpp:2: lact::A is also defined in src/io/b.hpp:1"])
+
+    def test_cited_documents_and_sections_are_there(self):
+        found = self.findings(**{
+            "docs/math.md": "# Mathematics\n## 2. Norms\n### 2.1 Rows\nSee [plans](plans.md), docs/plans.md and https://example.org/other.md.\n",
+            "docs/plans.md": "See DESIGN.md.\n",
+            "src/base/b.cpp": "// Formulas: docs/math.md, 2.1 and 2.3; see docs/plans.md\nauto s = \"notes.md\";  // docs/none.md\n",
+            "tools/b.py": "# docs/math.md, section 2; other/README.md\n"})
+        self.assertEqual([f.split(";")[0] for f in found], [
+            "src/base/b.cpp:1: docs/math.md has no section 2.3", "src/base/b.cpp:2: docs/none.md is no file of this house",
+            "tools/b.py:1: other/README.md is no file of this house", "docs/plans.md:1: DESIGN.md is no file of this house"])
+
+    def test_documents_name_sources_and_members_that_are_there(self):
+        found = self.findings(**{
+            "docs/a.md": "`base/a.hpp`, `Thing::run`, `b.cpp`,\n`base/b.cpp`, `Thing::walk`, `layers/b.cpp`\n",
+            "src/base/b.cpp": "struct Thing { void run(); };\n"})
+        self.assertEqual([f.split(";")[0] for f in found],
+                         ["docs/a.md:2: there is no source layers/b.cpp", "docs/a.md:2: the code knows no Thing::walk"])
+
     def test_sizes_have_limits(self):
         body = "  x += '{' + f(\"}\");  // {{{\n"
         long = "template <class T>\nvoid longest(T x) {\n" + body * 160 + "}\n"
@@ -83,7 +119,10 @@ class CheckHouse(InAFolder):
         found = self.findings(**{"src/base/b.cpp": text, "src/base/c.cpp": "\n" * 601})
         self.assertEqual([f.split(", over")[0] for f in found],
                          ["src/base/b.cpp:2: longest has 163 lines", "src/base/c.cpp:601: 601 lines"])
+        for i in range(25):
+            self.write(f"src/base/room/f{i}.hpp", "")
         out = run("check_house.py", self.folder)[1]
+        self.assertIn("src/base/room: 25 files, the aim is 24", out)
         self.assertIn("src/base/b.cpp:165: Thing::Thing has 82 lines, the aim is 60", out)
 
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "files/whole_file.hpp"
-#include "optim/schedule.hpp"
+#include "optim/learning_rate.hpp"
 #include "run/checkpoint.hpp"
 #include "support/command.hpp"
 #include "support/hdf5_leaks.hpp"

@@ -7,7 +7,7 @@
 #include "kernels/pointwise.hpp"
 #include "layers/embedding.hpp"
 #include "ops/pairs.hpp"
-#include "parallel/paper.hpp"
+#include "parallel/simulated/paper_ranks.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/views_of.hpp"
 #include "train/config.hpp"

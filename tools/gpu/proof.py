@@ -12,7 +12,8 @@ from gpu.report import Result, Row
 # A test program per family of kernels, each against the CPU, and what a GPU computes there.
 FAMILIES = {"kernels_test": "point-wise loops, attention, sums", "norms_test": "norms", "product_test": "products",
             "gated_products_test": "products with gates", "bf16_test": "bf16", "ops_test": "ops and their derivatives",
-            "newton_schulz_test": "Newton-Schulz", "fast_weights_test": "fast weights"}
+            "newton_schulz_test": "Newton-Schulz", "network_test": "the fast-weight network",
+            "run_plan_test": "plans of fast weights"}
 LIBRARIES = """
 import ctypes, sys
 def version(library, function, through_pointer=False):

@@ -3,7 +3,6 @@
 #include <mutex>
 #include <set>
 
-#include "data/sample.hpp"
 #include "data/views/view_sample.hpp"
 
 namespace lact {

@@ -116,7 +116,7 @@ ViewSynthesis::Sequence ViewSynthesis::sequence(const Mesh& mesh, std::int64_t v
   Sequence seq;
   seq.tokens_per_view = per_view(h, w);
   seq.plan = std::move(plan);
-  seq.cut = TokenCut::of(seq.plan, views * seq.tokens_per_view, mesh);
+  seq.cut = TokenLayout::of(seq.plan, views * seq.tokens_per_view, mesh);
   return seq;
 }
 

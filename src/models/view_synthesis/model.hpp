@@ -1,13 +1,14 @@
 // LaCTLVSM: posed images in, views of given cameras out. The only path between views is the fast-weight layer
-// (golden/lact README section 5; parameter names as published).
+// (docs/math.md, section 5; parameter names as published).
 #pragma once
 #include <variant>
 
 #include "base/config.hpp"
 #include "data/views/view_batch.hpp"
-#include "layers/attention_mlp.hpp"
+#include "layers/attention/self_attention.hpp"
+#include "layers/mlp.hpp"
 #include "layers/model.hpp"
-#include "layers/ttt.hpp"
+#include "layers/fast_weights/ttt.hpp"
 #include "models/costs.hpp"
 
 namespace lact {
@@ -81,7 +82,7 @@ class ViewSynthesis final : public Model {
   struct Sequence {  // how the tokens of a pass lie and what the fast-weight layers do with them
     std::int64_t tokens_per_view = 0;
     TttPlan plan;
-    TokenCut cut;
+    TokenLayout cut;
     const std::vector<FastWeights>* initial = nullptr;
     std::vector<FastWeights>* final_states = nullptr;
   };

@@ -1,6 +1,6 @@
 // `lact verify golden`: recomputes reference files with the layers, models, data path, optimizer and schedule that
-// training uses. Formulas and tensor names: golden/lact/README.md and golden/ttt/README.md. Every tensor of a file is
-// read as an input, compared, or listed as information; a tensor left over is a failure.
+// training uses. Formulas: docs/math.md; tensor names: tests/golden/README.md. Every tensor of a file is read as an
+// input, compared, or listed as information; a tensor left over is a failure.
 #pragma once
 #include <map>
 #include <set>
@@ -9,8 +9,8 @@
 
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
-#include "layers/parameters.hpp"
-#include "layers/ttt_plan.hpp"
+#include "layers/fast_weights/plan.hpp"
+#include "layers/parameters/store.hpp"
 
 namespace lact::golden {
 

@@ -1,9 +1,10 @@
 #include <charconv>
 
 #include "base/check.hpp"
-#include "layers/attention_mlp.hpp"
-#include "layers/minimal.hpp"
-#include "layers/ttt.hpp"
+#include "layers/attention/self_attention.hpp"
+#include "layers/mlp.hpp"
+#include "layers/fast_weights/minimal.hpp"
+#include "layers/fast_weights/ttt.hpp"
 #include "verify/golden/golden.hpp"
 
 namespace lact::golden {

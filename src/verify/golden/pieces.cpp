@@ -7,7 +7,7 @@
 #include "layers/linear.hpp"
 #include "layers/losses.hpp"
 #include "optim/adamw.hpp"
-#include "optim/schedule.hpp"
+#include "optim/learning_rate.hpp"
 #include "verify/golden/golden.hpp"
 
 namespace lact::golden {

@@ -1,0 +1,45 @@
+#include "layers/fast_weights/by_heads.hpp"
+
+#include "autograd/collectives.hpp"
+#include "autograd/ops.hpp"
+
+namespace lact {
+
+// An evaluation takes a sample at a time, so there may be fewer items than ranks: some then own none of them.
+HeadExchange::HeadExchange(Ctx& c, const TokenLayout& tokens, std::int64_t items)
+    : cp_(c.mesh.along(Axis::cp)),
+      tokens_(tokens),
+      items_(even_counts(items, cp_.size())),
+      own_(even_part(items, cp_.rank(), cp_.size())) {}
+
+FastWeights HeadExchange::own(const FastWeights& all) const {
+  return {cut(all.w0, 0, own_), cut(all.w1, 0, own_), cut(all.w2, 0, own_)};
+}
+
+Var HeadExchange::whole_sequence_of_own(const Var& mine) const {
+  std::vector<std::int64_t> held;  // tokens of each rank
+  for (const auto& ranges : tokens_.of_rank) held.push_back(total(ranges));
+  return in_sequence_order(all_to_all(mine, 0, 1, cp_, items_, held), tokens_);
+}
+
+FastWeightTokens HeadExchange::to_owners(const FastWeightTokens& mine) const {
+  return travelled(mine, [this](const Var& part) { return whole_sequence_of_own(part); });
+}
+
+FastWeightRun HeadExchange::back(const FastWeightRun& run, const TttPlan& plan) const {
+  FastWeightRun result;
+  result.state = {gather(run.state.w0, 0, cp_, items_), gather(run.state.w1, 0, cp_, items_),
+                  gather(run.state.w2, 0, cp_, items_)};
+  if (!run.out) return result;
+  std::vector<Var> leaving{cut(run.out, 1, {0, 0})};
+  std::vector<std::int64_t> counts;
+  for (const auto& held : tokens_.of_rank) {
+    const std::vector<Range> rows = applied_rows(clipped(plan, tokens_.tokens), held);
+    for (const Range& range : rows) leaving.push_back(cut(run.out, 1, range));
+    counts.push_back(total(rows));
+  }
+  result.out = all_to_all(join(leaving, 1), 1, 0, cp_, counts, items_);
+  return result;
+}
+
+}  // namespace lact

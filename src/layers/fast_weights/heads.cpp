@@ -1,0 +1,20 @@
+#include "layers/fast_weights/heads.hpp"
+
+#include <cmath>
+
+#include "autograd/ops.hpp"
+
+namespace lact {
+
+double inverse_softplus(double a) { return a + std::log(-std::expm1(-a)); }
+
+Var fold_heads(const Var& x) { return view(x, {x.dim(0) * x.dim(1), x.dim(2), x.dim(3)}); }
+
+Var unfold_heads(const Var& x, std::int64_t batch) { return view(x, {batch, x.dim(0) / batch, x.dim(1), x.dim(2)}); }
+
+Var tiled(const Var& w, std::int64_t batch) {
+  if (batch == 1) return w;
+  return fold_heads(expand(view(w, {1, w.dim(0), w.dim(1), w.dim(2)}), {batch, w.dim(0), w.dim(1), w.dim(2)}));
+}
+
+}  // namespace lact

@@ -1,0 +1,48 @@
+// The machine that runs a plan of updates and applications on fast weights, whose tokens, heads or hidden width may lie
+// on several ranks (docs/math.md, 4.4 to 4.7 and 10).
+#pragma once
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "layers/fast_weights/network.hpp"
+#include "layers/fast_weights/newton_schulz.hpp"
+#include "layers/token_layout.hpp"
+
+namespace lact {
+
+struct FastWeightRule {
+  std::optional<NewtonSchulz> orthogonalise;  // none: the raw gradient is added
+  bool detach_targets = true;                 // no gradient through the norms that the columns keep
+  // The published minimal layer with Muon sets W = NS(G) + G, so that the first weights only matter through G and the
+  // norms.
+  bool forget_weights = false;
+  double eps = 1e-5;
+};
+
+struct FastWeightRun {
+  Var out;            // [B, sum of sizes, d]: the applied ranges, joined in plan order; empty if nothing was applied
+  FastWeights state;  // after the last event
+};
+
+// What travels over cp: the sums of G, or the tokens of heads.
+enum class CpMode : std::uint8_t { tokens, heads };
+const char* name_of(CpMode mode);
+std::optional<CpMode> cp_mode_named(std::string_view name);  // none for any other name
+
+struct FastWeightLayout {               // how the work of a layer lies on ranks; by default one rank does it all
+  const TokenLayout* tokens = nullptr;  // cp: x are the tokens of this rank; none: x is the whole sequence
+  CpMode mode = CpMode::tokens;
+  bool hidden_split = false;  // tp: W0 and W2 hold columns, W1 rows, and `out` is this rank's part of a sum over tp
+};
+
+// Sends all that tokens bring through `travel` ([B, rows, width] -> [., ., width]): everything of one type side by side
+// in one piece. In f32 that is a single piece; in bf16 q, k and v are one and their f32 rates another.
+FastWeightTokens travelled(const FastWeightTokens& x, const std::function<Var(const Var&)>& travel);
+
+// Events in order with a running state. The columns keep the norms of the weights passed in. The plan speaks of the
+// whole sequence; `out` has the rows of this rank's tokens.
+FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
+                               const FastWeightRule& rule, const FastWeightLayout& layout = {});
+
+}  // namespace lact

@@ -1,0 +1,21 @@
+// Names for the parameters of a layer.
+#pragma once
+#include <string>
+
+#include "layers/parameters/store.hpp"
+
+namespace lact {
+
+class Scope {  // hands out names; a layer's constructor takes one and nothing global
+ public:
+  explicit Scope(ParameterStore& store, std::string prefix = "") : store_(&store), prefix_(std::move(prefix)) {}
+  Scope operator/(std::string_view child) const;
+  const Parameter& parameter(std::string_view name, Shape s, Init i, std::optional<TpSplit> split = {}) const;
+  int tp() const { return store_->tp(); }
+
+ private:
+  ParameterStore* store_;
+  std::string prefix_;
+};
+
+}  // namespace lact
