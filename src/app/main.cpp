@@ -22,12 +22,19 @@ using lact::Arguments;
 constexpr const char* pairs = "key=value pairs win over the config file";
 constexpr const char* as_json = "one JSON object on stdout";
 
+// CLI11 from 2.5 on would run the lines of a footer together.
+template <class Formatter>
+void keep_footers(Formatter& f) {
+  if constexpr (requires { f.enable_footer_formatting(false); }) f.enable_footer_formatting(false);
+}
+
 // Help shows positional words as they are typed; CLI11 from 2.4 on takes no '=' and no blank in a name.
 class Typed : public CLI::Formatter {
  public:
   Typed() {
     label("pairs", "key=value");
     label("from", "from to");
+    keep_footers(*this);
   }
   std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
     return get_label(CLI::Formatter::make_option_name(option, is_positional));
