@@ -228,12 +228,14 @@ def check_words(path, text):
 CITED = re.compile(r"(?<![\w./~-])[\w.-]+(?:/[\w.-]+)*\.md\b")  # a document of the house
 NAMED_FILE = re.compile(r"`([\w/]+\.(?:hpp|cpp|cuh?))`")  # in docs/: a source, by its path or the end of it
 NAMED_MEMBER = re.compile(r"`([A-Z]\w*)::(\w+)")          # and a name of the code
+NAMED_WORD = {"docs/architecture.md": re.compile(r"`([A-Za-z]\w{3,})`"),  # where every name is one of the code
+              ".svg": re.compile(r"\b([a-z]+(?:_[a-z]+)+)\b")}
 SECTIONS = re.compile(r"docs/math\.md,((?:[ ,]|and|to|sections?|\d+(?:\.\d+)?)+)")
 HEADING = re.compile(r"^#+ (\d+(?:\.\d+)?)\b", re.M)
 
 
 def documents():
-    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")]):
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("docs/**/*.svg"), *ROOT.glob("tests/**/*.md")]):
         yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
 
 
@@ -263,6 +265,10 @@ def check_names(path, text, sources):
         for owner, member in NAMED_MEMBER.findall(line):
             if owner not in words or member not in words:
                 finding(path, number, f"the code knows no {owner}::{member}; say what is meant by its name of today")
+        for where, pattern in NAMED_WORD.items():
+            for name in pattern.findall(line) if path.endswith(where) else []:
+                if name not in words:
+                    finding(path, number, f"the code knows no {name}; say what is meant by its name of today")
 
 
 def main():

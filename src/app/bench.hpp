@@ -22,4 +22,10 @@ Config bench_config(const Arguments& args) {
   return cfg;
 }
 
+template <class Config>
+std::string keys_of() {  // every key, its default and its sentence
+  Config cfg;
+  return describe(Fields::of(cfg));
+}
+
 }  // namespace lact

@@ -88,6 +88,8 @@ double error_of(Device& d, DType t, const AttentionConfig& cfg) {  // with the s
 
 }  // namespace
 
+std::string attention_keys() { return keys_of<AttentionConfig>(); }
+
 int bench_attention_command(const Arguments& args, bool json) {
   auto cfg = bench_config<AttentionConfig>(args);
   cfg.check_values();

@@ -191,6 +191,8 @@ void print(const std::vector<CommRow>& rows) {
 
 }  // namespace
 
+std::string comm_keys() { return keys_of<CommConfig>(); }
+
 int bench_comm_command(const Arguments& args, bool json) {
   const auto cfg = bench_config<CommConfig>(args);
   check(cfg.least > 0 && cfg.most >= cfg.least && cfg.times > 1, "least={} most={} times={} are no growing sizes",

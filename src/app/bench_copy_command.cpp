@@ -28,6 +28,8 @@ struct CopyRow {
 
 }  // namespace
 
+std::string copy_keys() { return keys_of<CopyConfig>(); }
+
 int bench_copy_command(const Arguments& args, bool json) {
   const auto cfg = bench_config<CopyConfig>(args);
   check(cfg.least >= 4 && cfg.most >= cfg.least && cfg.times > 1, "least={} most={} times={} are no growing sizes",

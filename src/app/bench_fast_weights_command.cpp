@@ -120,6 +120,8 @@ Flops flops_of(const FastWeightsConfig& cfg) {
 
 }  // namespace
 
+std::string fast_weights_keys() { return keys_of<FastWeightsConfig>(); }
+
 int bench_fast_weights_command(const Arguments& args, bool json) {
   auto cfg = bench_config<FastWeightsConfig>(args);
   cfg.check_values();

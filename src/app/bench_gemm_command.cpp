@@ -34,6 +34,8 @@ double error_of_product(Device& d, DType t, std::int64_t k) {
 
 }  // namespace
 
+std::string gemm_keys() { return keys_of<GemmConfig>(); }
+
 int bench_gemm_command(const Arguments& args, bool json) {
   auto cfg = bench_config<GemmConfig>(args);
   const auto device = cfg.place.open();

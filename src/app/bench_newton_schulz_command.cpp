@@ -51,6 +51,8 @@ double error_of(Device& d, DType t, const NewtonSchulzConfig& cfg) {
 
 }  // namespace
 
+std::string newton_schulz_keys() { return keys_of<NewtonSchulzConfig>(); }
+
 int bench_newton_schulz_command(const Arguments& args, bool json) {
   auto cfg = bench_config<NewtonSchulzConfig>(args);
   check(cfg.m > 0 && cfg.n > 0 && cfg.batch > 0 && cfg.runs > 0, "m={}, n={}, batch={} and runs={} must be positive",

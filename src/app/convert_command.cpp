@@ -60,6 +60,13 @@ int convert_weights_command(const Arguments& args) {
   return safetensors_to_run(from, to, args);
 }
 
+std::string synthetic_keys() {
+  SyntheticConfig cfg;
+  Fields fields("data.");
+  fields.section("synthetic", cfg);
+  return describe(fields);
+}
+
 int convert_synthetic_command(const Arguments& args) {
   SyntheticConfig cfg;
   Fields fields("data.");

@@ -154,6 +154,11 @@ int profile_scaling(const RunConfig& cfg, const Scaling& s, const std::vector<in
 
 }  // namespace
 
+std::string profile_keys() {
+  ProfileConfig how;
+  return describe(Fields::of(how));
+}
+
 int profile_command(const std::string& config, Arguments args, bool json) {
   const ProfileConfig how = taken_from(args);
   const std::string ranks = args.take("ranks"), axis = args.take("scale", "cp"), out_folder = args.take_path("out");

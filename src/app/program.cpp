@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <limits>
 #include <memory>
 #include <new>
+#include <sstream>
 #include <thread>
 
 #include "app/commands.hpp"
@@ -19,6 +21,13 @@ namespace {
 
 using lact::Arguments;
 constexpr const char* pairs = "key=value pairs win over the config file";
+constexpr const char* as_json = "one JSON object on stdout";
+
+// CLI11 from 2.5 on would run the lines of a footer together.
+template <class Formatter>
+void keep_footers(Formatter& f) {
+  if constexpr (requires { f.enable_footer_formatting(false); }) f.enable_footer_formatting(false);
+}
 
 // Help shows positional words as they are typed; CLI11 from 2.4 on takes no '=' and no blank in a name.
 class Typed : public CLI::Formatter {
@@ -26,26 +35,49 @@ class Typed : public CLI::Formatter {
   Typed() {
     label("pairs", "key=value");
     label("from", "from to");
+    keep_footers(*this);
   }
   std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
     return get_label(CLI::Formatter::make_option_name(option, is_positional));
   }
 };
 
+// A key that is no field of a config, as lact::describe() writes those.
+std::string key(const std::string& name, const std::string& otherwise, const std::string& help) {
+  auto wide = [](std::string s, std::size_t width) { return s + std::string(width - std::min(width, s.size()), ' '); };
+  return wide(name, 34) + " " + wide(otherwise, 14) + " " + help + "\n";
+}
+
+// Of the keys of a config those that most runs set, with their defaults.
+std::string common_keys() {
+  std::istringstream all(lact::help_config());
+  std::string out;
+  for (std::string line; std::getline(all, line);)
+    for (const char* wanted :
+         {"run.dir", "data.path", "data.image_size", "data.num_input_views", "data.num_target_views", "data.held_out",
+          "train.steps", "train.lr", "train.batch_size", "train.seed", "train.precision", "train.eval_every",
+          "compute.device", "parallel.dp", "parallel.cp", "parallel.tp", "parallel.pp"})
+      if (line.starts_with(std::string(wanted) + " ")) out += line + "\n";
+  return out;
+}
+
 struct CommandLine {
-  CLI::App app{"lact: training of models with large-chunk fast weights (arXiv 2505.23884)"};
+  CLI::App app{"lact: training of models with large-chunk fast weights (arXiv 2505.23884)", "lact"};
   std::vector<std::string> words;
   std::string config;
   bool json = false, check_plan = false, kernels = false, help_config = false, follow_links = false;
   double above = 0;
+  CLI::App *train, *eval, *render, *inspect, *plan, *measure, *verify, *golden, *layouts, *layout, *convert, *weights,
+      *synthetic, *bench, *bench_train, *gemm, *fast_weights, *newton_schulz, *attention, *copy, *comm;
 
-  CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what, const std::string& example) {
+  // A command with two examples. `keys`: what its key=value pairs may be besides those of a config, with defaults.
+  static CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what,
+                           const std::string& example, const std::string& another, const std::string& keys = "") {
     CLI::App* sub = parent.add_subcommand(name, what);
-    sub->footer("example: " + example);
+    sub->footer((keys.empty() ? "" : "keys, their defaults and what they are:\n" + keys + "\n") +
+                "example: " + example + "\nexample: " + another);
     return sub;
   }
-  CLI::App *train, *eval, *render, *measure, *verify, *golden, *layouts, *layout, *bench, *bench_train, *gemm, *comm,
-      *fast_weights, *newton_schulz, *attention, *copy, *plan, *convert, *weights, *synthetic, *inspect;
 
   CommandLine() {
     app.formatter(std::make_shared<Typed>());  // before the commands, which take it over
@@ -53,114 +85,154 @@ struct CommandLine {
     app.failure_message(
         [](const CLI::App* a, const CLI::Error& e) { return lact::shown(CLI::FailureMessage::simple(a, e)); });
     app.footer(
-        "example: lact train configs/nvs/character_64.yaml data.path=FOLDER\nexit status: 0 done, 1 error, 2 wrong "
-        "command line, 75 "
-        "stopped on request");
+        "`lact COMMAND --help` shows the keys of a command, their defaults and two examples.\n\n"
+        "example: lact train configs/demo.yaml\nexample: lact eval runs/demo\n"
+        "exit status: 0 done, 1 error, 2 wrong command line, 75 stopped on request");
     app.set_version_flag("--version", lact::version_text, "version, commit, and what the program was built with");
-    train = command(app, "train", "trains, or goes on training, the run of a config",
-                    "lact train configs/nvs/character_64.yaml data.path=FOLDER run.dir=runs/mine");
+    add_training();
+    add_looking();
+    add_planning();
+    add_proofs();
+    add_conversions();
+    add_benches();
+  }
+
+  void add_training() {
+    train = command(app, "train", "trains, or goes on training, the run of a config", "lact train configs/demo.yaml",
+                    "lact train configs/nvs/character_64.yaml data.path=FOLDER run.dir=runs/mine",
+                    common_keys() + "all others: lact train --help-config\n");
     train->add_option("config", config, "YAML file; `lact train --help-config` prints every key");
     train->add_option("pairs", words, pairs);
     train->add_flag("--help-config", help_config, "print every key of a config with its default");
-    eval =
-        command(app, "eval", "PSNR and SSIM of the held-out views of one or more runs", "lact eval runs/character_64");
+    eval = command(app, "eval", "PSNR and SSIM of the held-out views of one or more runs", "lact eval runs/demo",
+                   "lact eval runs/demo --json --above-baselines 0.5");
     eval->add_option("run", words, "run folders; key=value pairs change their config")->required();
-    eval->add_flag("--json", json, "one JSON object on stdout");
-    eval->add_option("--above-baselines", above, "exit 1 unless the mean PSNR is so many dB above the better baseline");
-    render = command(app, "render", "contact sheet and turntable of a run",
-                     "lact render runs/character_64 out=/tmp/pictures");
-    render
-        ->add_option("run", words,
-                     "run folder; scene=PATH renders other scenes from evenly spread views (data.eval_inputs), "
-                     "out=DIR writes elsewhere")
-        ->required();
-    measure = command(app, "profile", "what each parallel axis costs, and where a step goes",
-                      "launch/run -n 2 -- lact profile configs/demo.yaml parallel.cp=2");
-    measure->add_option("config", config, "YAML file")->required();
-    measure->add_option("pairs", words,
-                        "pairs, alone, traced (steps of each kind), product, copied (what rates are measured with), "
-                        "out=DIR, ranks=1,2,4 with scale=cp (starts ranks itself); all others win over the file");
-    measure->add_flag("--json", json, "one JSON object on stdout");
-    verify = command(app, "verify", "compares with reference numbers", "lact verify golden tests/golden");
-    verify->require_subcommand(1);
-    golden = command(*verify, "golden", "recomputes reference files",
-                     "lact verify golden tests/golden/lact/05_lvsm_model.safetensors");
-    golden->add_option("path", words,
-                       "files or folders (default tests/golden); data=DIR says where the scenes' folders are, "
-                       "compute.device=cuda computes on a GPU");
-    layouts = command(*verify, "layouts",
-                      "whole runs in many layouts (train, evaluate, save, go on under another) against one rank",
-                      "lact verify layouts configs/demo.yaml ranks=8 steps=2");
-    layouts->add_option("config", config, "YAML file")->required();
-    layouts->add_option(
-        "pairs", words,
-        "ranks=8 (at most), least=1 (rank), steps=2 (before the save, and after it); all others win over the file");
-    layouts->add_flag("--json", json, "one JSON object on stdout");
-    layout = verify->add_subcommand("layout", "one layout, as `verify layouts` starts it")->group("");
-    layout->add_option("config", config)->required();
-    layout->add_option("pairs", words);
-    golden->add_flag("--json", json, "one JSON object on stdout");
-    bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench train");
-    bench->require_subcommand(1);
-    bench_train =
-        command(*bench, "train", "a training step on pictures of noise: time, memory, share of the product rate",
-                "lact bench train model.file=lact_l24_d768_ttt2x.yaml train.precision=bf16");
-    bench_train->add_option("config", words,
-                            "config file, and key=value pairs; steps=5 are measured after two more; product=N: side of "
-                            "the product that the rate is "
-                            "measured with");
-    bench_train->add_flag("--json", json, "one JSON object on stdout");
-    gemm = command(*bench, "gemm", "matrix products of a model of width 768, and their error",
-                   "lact bench gemm compute.device=cuda precision=bf16");
-    gemm->add_option("pairs", words, "compute.device, precision (fp32, bf16), tokens");
-    gemm->add_flag("--json", json, "one JSON object on stdout");
-    fast_weights = command(*bench, "fast_weights", "update and apply with their backward: share of the product rate",
-                           "lact bench fast_weights compute.device=cuda head_dim=768 tokens=131072");
-    fast_weights->add_option("pairs", words,
-                             "compute.device, precision, head_dim, inter_multi, heads, tokens, chunk, steps (of "
-                             "Newton-Schulz), runs, product (side of the product that the rate is measured with)");
-    fast_weights->add_flag("--json", json, "one JSON object on stdout");
-    newton_schulz = command(*bench, "newton_schulz", "orthogonalising a batch of matrices, and back",
-                            "lact bench newton_schulz compute.device=cuda m=768 n=1536 batch=3");
-    newton_schulz->add_option("pairs", words, "compute.device, precision, m, n, batch, steps, runs");
-    newton_schulz->add_flag("--json", json, "one JSON object on stdout");
-    attention = command(*bench, "attention", "softmax attention forward and backward, and which library computes it",
-                        "lact bench attention compute.device=cuda items=32 tokens=1024 compute.cudnn=none");
-    attention->add_option("pairs", words,
-                          "compute.device, compute.cudnn, precision, items, heads, head_dim, tokens, keys, causal, "
-                          "window, runs");
-    attention->add_flag("--json", json, "one JSON object on stdout");
-    copy = command(*bench, "copy", "bytes per second of copies and of kernels that do little else", "lact bench copy");
-    copy->add_option("pairs", words, "compute.device, least, most (bytes), times (from size to size)");
-    copy->add_flag("--json", json, "one JSON object on stdout");
-    comm = command(*bench, "comm", "time and bus bandwidth of each collective on each transport between the ranks",
-                   "mpirun -n 2 lact bench comm most=1048576");
-    comm->add_option("pairs", words, "least, most (bytes), times (from size to size), seconds (of each row)");
-    comm->add_flag("--json", json, "one JSON object on stdout");
-    plan = command(app, "plan", "memory, bytes and time of every possible layout on a machine, before it is used",
-                   "lact plan configs/nvs/objects_256.yaml machine=configs/machines/eight_gpus.yaml");
-    plan->add_option("config", words, "config file, machine=FILE or machine=here with ranks=N, and key=value pairs")
-        ->required();
-    plan->add_flag("--check", check_plan, "of a run folder instead: what was planned beside what its metrics say");
-    plan->add_flag("--kernels", kernels, "also what takes the time of the fastest layout that fits, kernel by kernel");
-    plan->add_flag("--json", json, "one JSON object on stdout");
-    convert = command(app, "convert", "weights and datasets between formats",
-                      "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
-    convert->require_subcommand(1);
-    weights = command(*convert, "weights",
-                      "a run's weights to safetensors with the published names, or safetensors to a new run",
-                      "lact convert weights weights.safetensors runs/published model.file=lact_l24_d768_ttt2x.yaml");
-    weights->add_option("from", words, "RUN OUT.safetensors, or IN.safetensors RUN and key=value pairs")->required();
-    synthetic = command(*convert, "synthetic", "writes generated scenes to disk",
-                        "lact convert synthetic /tmp/scenes data.synthetic.scenes=4");
-    synthetic->add_option("folder", words, "new folder, and key=value pairs of data.synthetic")->required();
-    inspect = command(app, "inspect", "what is in a checkpoint, weights file, dataset or run",
-                      "lact inspect runs/character_64");
+    eval->add_flag("--json", json, as_json);
+    eval->add_option("--above-baselines", above,
+                     "exit 1 unless the mean PSNR is so many dB above the better baseline; 0 asks for nothing")
+        ->capture_default_str();
+    for (CLI::App* c : {train, eval}) c->group("Train and evaluate");
+  }
+
+  void add_looking() {
+    render = command(app, "render", "contact sheet and turntable of a run", "lact render runs/demo",
+                     "lact render runs/demo out=/tmp/pictures",
+                     key("scene", "\"\"", "other scenes than the run's, from evenly spread views (data.eval_inputs)") +
+                         key("out", "RUN/images", "where the pictures go"));
+    render->add_option("run", words, "run folder, and key=value pairs")->required();
+    inspect = command(app, "inspect", "what is in a checkpoint, weights file, dataset or run", "lact inspect runs/demo",
+                      "lact inspect tests/golden/lact/05_lvsm_model.safetensors");
     inspect
         ->add_option("file", config, "checkpoint, safetensors file, scene folder, camera or index file, or run folder")
         ->required();
     inspect->add_flag("--follow-links", follow_links, "also links that lead out of a scene's folder");
-    inspect->add_flag("--json", json, "one JSON object on stdout");
+    inspect->add_flag("--json", json, as_json);
+    for (CLI::App* c : {render, inspect}) c->group("Look at");
+  }
+
+  void add_planning() {
+    plan = command(app, "plan", "memory, bytes and time of every possible layout on a machine, before it is used",
+                   "lact plan configs/nvs/objects_256.yaml machine=configs/machines/eight_gpus.yaml",
+                   "lact plan configs/demo.yaml machine=here ranks=2 --kernels",
+                   key("machine", "\"\"", "a machine's file, or here: this host, measured (the default of --check)") +
+                       key("ranks", "1", "of this host"));
+    plan->add_option("config", words, "config file, machine=FILE or machine=here with ranks=N, and key=value pairs")
+        ->required();
+    plan->add_flag("--check", check_plan, "of a run folder instead: what was planned beside what its metrics say");
+    plan->add_flag("--kernels", kernels, "also what takes the time of the fastest layout that fits, kernel by kernel");
+    plan->add_flag("--json", json, as_json);
+    measure =
+        command(app, "profile", "what each parallel axis costs, and where a step goes",
+                "launch/run -n 2 -- lact profile configs/demo.yaml parallel.cp=2",
+                "lact profile configs/demo.yaml ranks=1,2 scale=dp",
+                lact::profile_keys() + key("out", "RUN/profile", "folder of the page, the trace and the numbers") +
+                    key("ranks", "\"\"", "1,2,4: starts so many ranks, one after the other") +
+                    key("scale", "cp", "the axis along which they stand"));
+    measure->add_option("config", config, "YAML file")->required();
+    measure->add_option("pairs", words, "the keys below; all others win over the file");
+    measure->add_flag("--json", json, as_json);
+    for (CLI::App* c : {plan, measure}) c->group("Plan and measure");
+  }
+
+  void add_proofs() {
+    verify = command(app, "verify", "compares with reference numbers", "lact verify golden tests/golden",
+                     "lact verify layouts configs/demo.yaml ranks=2");
+    verify->require_subcommand(1);
+    verify->group("Prove");
+    golden = command(*verify, "golden", "recomputes reference files",
+                     "lact verify golden tests/golden/lact/05_lvsm_model.safetensors",
+                     "lact verify golden tests/golden --json",
+                     key("data", "\"\"", "where the folders of the scenes are that a file names") +
+                         key("compute.device", "cpu", "cuda computes on a GPU"));
+    golden->add_option("path", words, "files or folders (default tests/golden), and key=value pairs");
+    golden->add_flag("--json", json, as_json);
+    layouts = command(
+        *verify, "layouts", "whole runs in many layouts (train, evaluate, save, go on under another) against one rank",
+        "lact verify layouts configs/demo.yaml ranks=8 steps=2",
+        "lact verify layouts configs/demo.yaml ranks=2 least=2",
+        key("ranks", "8", "at most") + key("least", "1", "rank") + key("steps", "2", "before the save, and after it"));
+    layouts->add_option("config", config, "YAML file")->required();
+    layouts->add_option("pairs", words, "the keys below; all others win over the file");
+    layouts->add_flag("--json", json, as_json);
+    layout = verify->add_subcommand("layout", "one layout, as `verify layouts` starts it")->group("");
+    layout->add_option("config", config)->required();
+    layout->add_option("pairs", words);
+  }
+
+  void add_conversions() {
+    convert = command(app, "convert", "weights and datasets between formats",
+                      "lact convert weights runs/demo weights.safetensors", "lact convert synthetic /tmp/scenes");
+    convert->require_subcommand(1);
+    convert->group("Data and weights");
+    weights = command(
+        *convert, "weights", "a run's weights to safetensors with the published names, or safetensors to a new run",
+        "lact convert weights runs/demo weights.safetensors",
+        "lact convert weights weights.safetensors runs/copy model.patch_size=4 model.block_config.0.params.head_dim=32",
+        key("model.file", "\"\"", "the published config of published weights") +
+            "all others: lact train --help-config\n");
+    weights->add_option("from", words, "RUN OUT.safetensors, or IN.safetensors RUN and key=value pairs")->required();
+    synthetic = command(*convert, "synthetic", "writes generated scenes to disk", "lact convert synthetic /tmp/scenes",
+                        "lact convert synthetic /tmp/four data.synthetic.scenes=4 data.synthetic.resolution=128",
+                        lact::synthetic_keys());
+    synthetic->add_option("folder", words, "new folder, and key=value pairs")->required();
+  }
+
+  void add_benches() {
+    bench = command(app, "bench", "measures speed, with a column that counts wrong results", "lact bench train",
+                    "lact bench gemm tokens=256");
+    bench->require_subcommand(1);
+    bench->group("Bench");
+    bench_train =
+        command(*bench, "train", "a training step on pictures of noise: time, memory, share of the product rate",
+                "lact bench train configs/demo.yaml steps=3",
+                "lact bench train configs/nvs/objects_256.yaml compute.device=cuda train.precision=bf16",
+                key("steps", "5", "measured, after two more") +
+                    key("product", "0", "side of the product that the rate is measured with; 0: as large as it takes"));
+    bench_train->add_option("config", words, "config file (default: the defaults), and key=value pairs");
+    auto add = [this](const std::string& name, const std::string& what, const std::string& example,
+                      const std::string& another, const std::string& keys) {
+      CLI::App* sub = command(*bench, name, what, "lact bench " + name + " " + example, another, keys);
+      sub->add_option("pairs", words, "the keys below");
+      return sub;
+    };
+    gemm = add("gemm", "matrix products of a model of width 768, and their error", "tokens=256",
+               "lact bench gemm compute.device=cuda precision=bf16", lact::gemm_keys());
+    fast_weights = add(
+        "fast_weights", "update and apply with their backward: share of the product rate", "head_dim=128 tokens=4096",
+        "lact bench fast_weights compute.device=cuda head_dim=768 tokens=131072", lact::fast_weights_keys());
+    newton_schulz =
+        add("newton_schulz", "orthogonalising a batch of matrices, and back", "m=128 n=256",
+            "lact bench newton_schulz compute.device=cuda m=768 n=1536 batch=3", lact::newton_schulz_keys());
+    attention =
+        add("attention", "softmax attention forward and backward, and which library computes it",
+            "items=2 heads=4 tokens=256",
+            "lact bench attention compute.device=cuda items=32 tokens=1024 compute.cudnn=none", lact::attention_keys());
+    copy = add("copy", "bytes per second of copies and of kernels that do little else", "most=16777216",
+               "lact bench copy compute.device=cuda", lact::copy_keys());
+    comm = add("comm", "time and bus bandwidth of each collective on each transport between the ranks", "seconds=0.05",
+               "launch/run -n 2 -- lact bench comm most=1048576", lact::comm_keys());
+    for (CLI::App* c : {bench_train, gemm, fast_weights, newton_schulz, attention, copy, comm})
+      c->add_flag("--json", json, as_json);
   }
 
   // With so many words that are no key=value pairs, neither more nor less.

@@ -107,9 +107,11 @@ class CheckHouse(InAFolder):
     def test_documents_name_sources_and_members_that_are_there(self):
         found = self.findings(**{
             "docs/a.md": "`base/a.hpp`, `Thing::run`, `b.cpp`,\n`base/b.cpp`, `Thing::walk`, `layers/b.cpp`\n",
-            "src/base/b.cpp": "struct Thing { void run(); };\n"})
+            "docs/architecture.md": "`Thing`, `first_step`, `last_step`\n", "docs/images/a.svg": "<text>first_step, next_step</text>\n",
+            "src/base/b.cpp": "struct Thing { void run(); void first_step(); };\n"})
         self.assertEqual([f.split(";")[0] for f in found],
-                         ["docs/a.md:2: there is no source layers/b.cpp", "docs/a.md:2: the code knows no Thing::walk"])
+                         ["docs/a.md:2: there is no source layers/b.cpp", "docs/a.md:2: the code knows no Thing::walk",
+                          "docs/architecture.md:1: the code knows no last_step", "docs/images/a.svg:1: the code knows no next_step"])
 
     def test_sizes_have_limits(self):
         body = "  x += '{' + f(\"}\");  // {{{\n"

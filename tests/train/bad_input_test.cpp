@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "support/command.hpp"
 #include "support/tiny_png.hpp"
@@ -294,23 +295,72 @@ TEST_F(BadInput, CommandLines) {
   }
 }
 
-TEST_F(BadInput, HelpIsEverywhereAndHasAnExample) {
+TEST_F(BadInput, HelpIsEverywhereAndHasTwoExamples) {
   for (const Words& command : std::vector<Words>{{},
                                                  {"train"},
                                                  {"eval"},
                                                  {"render"},
+                                                 {"profile"},
+                                                 {"plan"},
                                                  {"verify"},
                                                  {"verify", "golden"},
+                                                 {"verify", "layouts"},
                                                  {"convert"},
                                                  {"convert", "weights"},
                                                  {"convert", "synthetic"},
-                                                 {"inspect"}}) {
+                                                 {"inspect"},
+                                                 {"bench"},
+                                                 {"bench", "train"},
+                                                 {"bench", "gemm"},
+                                                 {"bench", "fast_weights"},
+                                                 {"bench", "newton_schulz"},
+                                                 {"bench", "attention"},
+                                                 {"bench", "copy"},
+                                                 {"bench", "comm"}}) {
     Words arguments = command;
     arguments.push_back("--help");
     const Outcome o = run_lact(arguments);
     EXPECT_EQ(o.status, 0) << o.err;
-    EXPECT_NE(o.out.find("example: lact " + (command.empty() ? "train" : command[0])), std::string::npos) << o.out;
+    const std::string example = "lact " + (command.empty() ? "train" : command[0]);
+    const std::size_t first = o.out.find("example: "), second = o.out.find("\nexample: ", first + 1);
+    ASSERT_NE(second, std::string::npos) << o.out;
+    EXPECT_NE(o.out.find(example, first), std::string::npos) << o.out;
+    EXPECT_EQ(o.out.find("\nexample: ", second + 1), std::string::npos) << o.out;
+    EXPECT_NE(o.out.substr(first, second - first), o.out.substr(second + 1, o.out.find('\n', second + 1) - second - 1));
   }
+  for (const std::string example : {"example: lact train ", "example: lact eval ", "example: lact render ",
+                                    "example: lact verify ", "example: lact convert ", "example: lact inspect "}) {
+    const std::string command = example.substr(14, example.size() - 15);
+    EXPECT_NE(run_lact({command, "--help"}).out.find(example), std::string::npos) << example;
+  }
+}
+
+TEST_F(BadInput, HelpGroupsCommandsAndShowsDefaults) {
+  const std::string all = run_lact({"--help"}).out;
+  std::size_t at = 0;
+  for (const std::string line : {"\nTrain and evaluate:\n  train ", "\n  eval ", "\nLook at:\n  render ",
+                                 "\n  inspect ", "\nPlan and measure:\n  plan ", "\n  profile ", "\nProve:\n  verify ",
+                                 "\nData and weights:\n  convert ", "\nBench:\n  bench "}) {
+    EXPECT_GT(all.find(line), at) << line << all;
+    at = all.find(line);
+  }
+  auto shows = [](const Words& command, const std::string& key, const std::string& otherwise) {
+    Words arguments = command;
+    arguments.push_back("--help");
+    std::istringstream out(run_lact(arguments).out);
+    std::string name, value, shown;
+    for (std::string line; std::getline(out, line);)
+      if (std::istringstream words(line); words >> name >> value && name == key) shown = value;
+    EXPECT_EQ(shown, otherwise) << key;
+  };
+  shows({"train"}, "train.steps", "80000"), shows({"train"}, "parallel.cp", "1");
+  shows({"profile"}, "pairs", "9"), shows({"profile"}, "scale", "cp");
+  shows({"plan"}, "ranks", "1"), shows({"verify", "layouts"}, "ranks", "8");
+  shows({"convert", "synthetic"}, "data.synthetic.scenes", "8");
+  shows({"bench", "newton_schulz"}, "m", "768"), shows({"bench", "comm"}, "seconds", "0.2");
+}
+
+TEST_F(BadInput, HelpKnowsTheKeysOfAConfig) {
   EXPECT_NE(run_lact({"train", "--help"}).out.find(" [config] [key=value...]\n"), std::string::npos);
   const Outcome keys = run_lact({"train", "--help-config"});
   EXPECT_EQ(keys.status, 0);
