@@ -18,11 +18,11 @@ class KernelLedger {
     Work work = Work::elements;
   };
   virtual ~KernelLedger() = default;
-  // A kernel is about to start; where others are charged before it has been asked for, it consists of them and they
-  // count in its place. operations: floating-point operations of products and attention, 0 of others; bytes: its
+  // A kernel is about to start. Where other kernels are charged before asked() ends it, it runs as those others, and
+  // they count instead of it. operations: floating-point operations of products and attention, 0 of others; bytes: its
   // tensors, each once.
   virtual void charge(Work work, const std::string& kernel, double operations, double bytes) = 0;
-  virtual void asked() {}  // all of what was charged last has been asked of the device
+  virtual void asked() {}  // the kernel that was charged last, and not yet ended, has been given to the device
 };
 
 // The rows, those that take longest first.
@@ -49,8 +49,8 @@ class MeasuredKernels final : public KernelLedger {
   Device& device_;
   std::map<std::string, Row> rows_;
   std::vector<Running> running_;
-  std::vector<std::ptrdiff_t>
-      open_;  // among those, of kernels not yet asked for; -1: it turned out to consist of others
+  // Kernels that were charged and not yet ended, innermost last, by their place in running_; -1: it runs as others.
+  std::vector<std::ptrdiff_t> open_;
 };
 
 }  // namespace lact

@@ -3,7 +3,6 @@
 
 #include "app/golden/golden.hpp"
 #include "base/check.hpp"
-#include "kernels/norm_reduce.hpp"
 #include "kernels/update.hpp"
 #include "layers/linear.hpp"
 #include "layers/losses.hpp"
