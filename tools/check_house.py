@@ -132,6 +132,8 @@ def name_of(head):
     before = head.split("(", 1)[0].split()
     if before and before[-1] in ("TEST", "TEST_P", "TEST_F"):
         return " ".join(head.split())
+    if before[-2:-1] == ["="] and before[-1].startswith("["):  # a lambda, which is known by its variable
+        return before[-3]
     return before[-1].lstrip("*&") if before else "?"
 
 

@@ -7,7 +7,7 @@
 #include "files/json.hpp"
 #include "kernels/attention.hpp"
 #include "kernels/cudnn.hpp"
-#include "kernels/visible.hpp"
+#include "kernels/mask.hpp"
 #include "train/product_rate.hpp"
 
 namespace lact {
@@ -65,7 +65,7 @@ class AttentionBench {  // queries, keys and values beside each other, as one pr
     lse_ = Tensor::empty(d, {cfg.items, cfg.heads, cfg.tokens}, t == DType::bf16 ? DType::f32 : t);
   }
   void forward() { kernels::attention(o_, lse_, q_, k_, v_, scale(), cfg_.mask()); }
-  void backward() { kernels::attention_grad(dq_, dk_, dv_, dout_, q_, k_, v_, o_, lse_, scale(), cfg_.mask()); }
+  void backward() { kernels::attention_grad({dq_, dk_, dv_, dout_, q_, k_, v_, o_, lse_, scale(), cfg_.mask()}); }
   std::vector<Tensor> results() {
     forward(), backward();
     return {o_, dq_, dk_, dv_};

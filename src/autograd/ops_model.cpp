@@ -6,8 +6,9 @@
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
 #include "kernels/attention.hpp"
-#include "kernels/norm_reduce.hpp"
+#include "kernels/norms.hpp"
 #include "kernels/pointwise.hpp"
+#include "kernels/softmax.hpp"
 
 namespace lact {
 namespace {
@@ -44,7 +45,17 @@ Var attention(const Var& q, const Var& k, const Var& v, double c, Mask mask) {
   kernels::attention(o, lse, qv, kv, vv, c, mask);
   auto fast = [=](const Var& dy) {
     Tensor dq = like(qv), dk = like(kv), dv = like(vv);
-    kernels::attention_grad(dq, dk, dv, dense_rows(dy.value()), qv, kv, vv, o, lse, c, mask);
+    kernels::attention_grad({.dq = dq,
+                             .dk = dk,
+                             .dv = dv,
+                             .dout = dense_rows(dy.value()),
+                             .q = qv,
+                             .k = kv,
+                             .v = vv,
+                             .o = o,
+                             .lse = lse,
+                             .scale = c,
+                             .mask = mask});
     return Grads{dq, dk, dv};
   };
   return fused("attention", o, {q, k, v}, fast, [c, mask](std::span<const Var> in) {
@@ -87,7 +98,17 @@ Var self_attention(const Var& qkv, std::int64_t heads, const Var& q_weight, cons
     const Tensor dx = like(whole);  // the gradients of all three side by side
     const std::vector<Tensor> to = parts_by_heads(dx, 3, heads);
     const Tensor dout = parts_by_heads(dense(dy.value()), 1, heads)[0];
-    kernels::attention_grad(to[0], to[1], to[2], dout, q.rows, k.rows, x[2], o, lse, c, mask);
+    kernels::attention_grad({.dq = to[0],
+                             .dk = to[1],
+                             .dv = to[2],
+                             .dout = dout,
+                             .q = q.rows,
+                             .k = k.rows,
+                             .v = x[2],
+                             .o = o,
+                             .lse = lse,
+                             .scale = c,
+                             .mask = mask});
     const Var dq_weight = q.pull(to[0], x[0]), dk_weight = k.pull(to[1], x[1]);
     return dq_weight ? Grads{dx, dq_weight, dk_weight} : Grads{dx};
   };

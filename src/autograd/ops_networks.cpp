@@ -74,8 +74,17 @@ Grads pulled_back(const RatedGlu& s, std::span<const Var> in, std::span<const Va
   kernels::matmul(m_bar, s.v, bar1.transpose());
   kernels::matmul(dg_bar, s.k, bar0);
   kernels::matmul(dh_bar, s.k, bar2);
-  kernels::rated_gates_grad(g_bar, h_bar, dm_bar, rate0_bar, rate1_bar, rate2_bar, s.g, s.h, s.dm, s.rate0, s.rate1,
-                            s.rate2, m_bar, dg_bar, dh_bar);
+  kernels::rated_gates_grad({.g_bar = g_bar,
+                             .h_bar = h_bar,
+                             .dm_bar = dm_bar,
+                             .rate_bars = {rate0_bar, rate1_bar, rate2_bar},
+                             .g = s.g,
+                             .h = s.h,
+                             .dm = s.dm,
+                             .rates = {s.rate0, s.rate1, s.rate2},
+                             .m_bar = m_bar,
+                             .dg_bar = dg_bar,
+                             .dh_bar = dh_bar});
   const Tensor keys = s.k.transpose();
   return {
       gradient_of(
@@ -108,7 +117,15 @@ std::vector<Var> rated_glu_grad(const Var& k, const Var& v, const Var& w0, const
   for (Tensor* t : {&s.g, &s.h, &s.dm, &s.m, &s.dg, &s.dh}) *t = like(s.k, {k.dim(0), k.dim(1), w0.dim(2)});
   kernels::matmul(s.g, s.k, s.w0);
   kernels::matmul(s.h, s.k, s.w2);
-  kernels::rated_gates_product(s.m, s.dg, s.dh, s.dm, s.v, s.w1, s.g, s.h, s.rate0, s.rate1, s.rate2);
+  kernels::rated_gates_product({.m = s.m,
+                                .dg = s.dg,
+                                .dh = s.dh,
+                                .dm = s.dm,
+                                .v = s.v,
+                                .w1 = s.w1,
+                                .g = s.g,
+                                .h = s.h,
+                                .rates = {s.rate0, s.rate1, s.rate2}});
   const DType type = s.k.dtype(), sums = low ? DType::f32 : type;
   auto over_tokens = [sums](const Tensor& a, const Tensor& b) {
     const Tensor y = Tensor::empty(a.device(), {a.dim(0), a.dim(2), b.dim(2)}, sums);

@@ -5,7 +5,7 @@
 #include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
-#include "kernels/norm_reduce.hpp"
+#include "kernels/norms.hpp"
 #include "kernels/pointwise.hpp"
 
 namespace lact {
@@ -52,7 +52,8 @@ Var layer_norm(const Var& x, const Var& w, double eps) {
   kernels::layer_norm(y, mean, r, xv, wv, eps);
   auto fast = [xv, wv, mean, r](const Var& dy) {
     Tensor dx = like(xv), dw = wv.defined() ? like(wv) : Tensor();
-    kernels::layer_norm_grad(dx, dw, dense_rows(dy.value()), xv, wv, mean, r);
+    kernels::layer_norm_grad(
+        {.dx = dx, .dw = dw, .dy = dense_rows(dy.value()), .x = xv, .w = wv, .mean = mean, .r = r, .beside = {}});
     return wv.defined() ? Grads{dx, dw} : Grads{dx};
   };
   return fused("layer_norm", y, inputs(x, w), fast, [eps](std::span<const Var> in) {
@@ -67,7 +68,8 @@ std::vector<Var> add_layer_norm(const Var& x, const Var& y, const Var& w, double
   const Tensor wv = w ? dense(w.value()) : Tensor(), xv = dense_rows(x.value()), s = y ? like(xv) : xv, n = like(xv),
                mean = per_row(xv), r = like(mean);
   if (y)
-    kernels::add_layer_norm(s, n, mean, r, xv, dense_rows(y.value()), wv, eps);
+    kernels::add_layer_norm(
+        {.s = s, .y = n, .mean = mean, .r = r, .a = xv, .b = dense_rows(y.value()), .w = wv, .eps = eps});
   else
     kernels::layer_norm(n, mean, r, s, wv, eps);
   // the sum is a node of its own, so that nothing keeps x and y
@@ -75,8 +77,14 @@ std::vector<Var> add_layer_norm(const Var& x, const Var& y, const Var& w, double
   auto fast = [s, wv, mean, r](std::span<const Var> dys) {
     if (!dys[1]) return wv.defined() ? Grads{dys[0], {}} : Grads{dys[0]};
     const Tensor dx = like(s), dw = wv.defined() ? like(wv) : Tensor();
-    kernels::layer_norm_grad(dx, dw, dense_rows(dys[1].value()), s, wv, mean, r,
-                             dys[0] ? dense_rows(dys[0].value()) : Tensor());
+    kernels::layer_norm_grad({.dx = dx,
+                              .dw = dw,
+                              .dy = dense_rows(dys[1].value()),
+                              .x = s,
+                              .w = wv,
+                              .mean = mean,
+                              .r = r,
+                              .beside = dys[0] ? dense_rows(dys[0].value()) : Tensor()});
     return wv.defined() ? Grads{dx, dw} : Grads{dx};
   };
   auto slow = [eps](std::span<const Var> in) {

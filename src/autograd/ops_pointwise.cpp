@@ -6,6 +6,7 @@
 #include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
+#include "kernels/gates.hpp"
 #include "kernels/pointwise.hpp"
 
 namespace lact {
@@ -179,7 +180,7 @@ std::vector<Var> rated_gates(const Var& g, const Var& h, const Var& dm, const Va
   const Tensor gv = dense(g.value()), hv = dense(h.value()), dmv = dense(dm.value()), r0 = dense(rate0.value()),
                r1 = dense(rate1.value()), r2 = dense(rate2.value());
   const Tensor m = like(gv), dg = like(gv), dh = like(gv);
-  kernels::rated_gates(m, dg, dh, gv, hv, dmv, r0, r1, r2);
+  kernels::rated_gates({.m = m, .dg = dg, .dh = dh, .g = gv, .h = hv, .dm = dmv, .rates = {r0, r1, r2}});
   auto fast = [gv, hv, dmv, r0, r1, r2](std::span<const Var> d) {
     auto or_zero = [&](const Var& x) {
       Tensor t = x ? dense(x.value()) : like(gv);
@@ -188,8 +189,17 @@ std::vector<Var> rated_gates(const Var& g, const Var& h, const Var& dm, const Va
     };
     const Tensor g_bar = like(gv), h_bar = like(gv), dm_bar = like(gv), r0_bar = like(r0), r1_bar = like(r1),
                  r2_bar = like(r2);
-    kernels::rated_gates_grad(g_bar, h_bar, dm_bar, r0_bar, r1_bar, r2_bar, gv, hv, dmv, r0, r1, r2, or_zero(d[0]),
-                              or_zero(d[1]), or_zero(d[2]));
+    kernels::rated_gates_grad({.g_bar = g_bar,
+                               .h_bar = h_bar,
+                               .dm_bar = dm_bar,
+                               .rate_bars = {r0_bar, r1_bar, r2_bar},
+                               .g = gv,
+                               .h = hv,
+                               .dm = dmv,
+                               .rates = {r0, r1, r2},
+                               .m_bar = or_zero(d[0]),
+                               .dg_bar = or_zero(d[1]),
+                               .dh_bar = or_zero(d[2])});
     return Grads{g_bar, h_bar, dm_bar, r0_bar, r1_bar, r2_bar};
   };
   auto slow = [](std::span<const Var> x) {

@@ -4,8 +4,8 @@
 #include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
-#include "kernels/norm_reduce.hpp"
 #include "kernels/pointwise.hpp"
+#include "kernels/sums.hpp"
 
 namespace lact {
 

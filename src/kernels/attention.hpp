@@ -1,32 +1,28 @@
-// Softmax attention and its parts.
+// Softmax attention.
 #pragma once
-#include "tensor/tensor.hpp"
+#include "kernels/kernel.hpp"
+#include "kernels/mask.hpp"
 
 namespace lact::kernels {
 
-struct Mask {               // which keys j a query i sees, i and j counted from 0
-  bool causal = false;      // j <= i
-  std::int64_t window = 0;  // with causal: j > i - window; 0 is no limit
-};
-
-// y = softmax over the last dim of scale x with masked entries 0; x, y [..., Tq, Tk] contiguous.
-void softmax(Tensor y, const Tensor& x, double scale, Mask mask = {});
-void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale);  // dx = scale y (dy - sum(dy y))
-
 // o = softmax(scale q k^T + mask) v without storing the weights; lse [b, h, Tq] contiguous = log-sum-exp of the scaled
-// scores. q, o [b, h, Tq, d], k [b, h, Tk, d], v [b, h, Tk, dv]: any views whose last stride is 1. Tiled, online
-// softmax, threads over (b, h, query block), of the gradient over (b, h); f64 is the direct formula and the judge. A
-// query that sees no key gets 0.
-void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask = {});
-void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k,
-                    const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask = {});
+// scores. q [b, h, Tq, d], k [b, h, Tk, d], v [b, h, Tk, dv], o [b, h, Tq, dv]: any views whose last stride is 1. A
+// query that sees no key gets 0. On the CPU f32 goes in tiles with an online softmax, threads over (b, h, query block),
+// those of the gradient over (b, h); f64 is the direct formula and the judge.
+inline constinit Kernel<
+    void(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask), Mask>
+    attention{"attention", Mask{}};
 
-// y [rows] = log sum exp of the rows of x [rows, n], contiguous.
-void log_sum_exp(Tensor y, const Tensor& x);
-// y [rows] = x[row, index[row]], 0 where index is negative; index i32. An index beyond the row is an error, or NaN
-// where the index lies on a device that the host does not wait for. place is its adjoint: zeros elsewhere.
-void pick(Tensor y, const Tensor& x, const Tensor& index);
-void place(Tensor dx, const Tensor& dy, const Tensor& index);
-void has_index(Tensor y, const Tensor& index);  // y [rows] = 1, and 0 where index is negative
+// From the gradient dout of o to those of q, k and v; o and lse as attention left them.
+struct AttentionGrad {
+  const Tensor &dq, &dk, &dv;
+  const Tensor& dout;
+  const Tensor &q, &k, &v;
+  const Tensor &o, &lse;
+  double scale;
+  Mask mask = {};
+  auto tensors() const { return std::array{&dq, &dk, &dv, &dout, &q, &k, &v, &o, &lse}; }
+};
+inline constinit Kernel<void(const AttentionGrad& t)> attention_grad{"attention_grad"};
 
 }  // namespace lact::kernels

@@ -24,14 +24,13 @@ AttentionSizes attention_sizes(const Tensor& o, const Tensor& lse, const Tensor&
   return s;
 }
 
-AttentionSizes attention_grad_sizes(const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout,
-                                    const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& o,
-                                    const Tensor& lse) {
-  const AttentionSizes s = attention_sizes(o, lse, q, k, v);
-  attention_sizes(dout, lse, dq, dk, dv);
-  check(dq.shape() == q.shape() && dk.shape() == k.shape() && dv.shape() == v.shape() && dq.dtype() == q.dtype(),
-        "attention_grad: gradients {} {} {} of queries {}, keys {}, values {}", text_of(dq.shape()),
-        text_of(dk.shape()), text_of(dv.shape()), text_of(q.shape()), text_of(k.shape()), text_of(v.shape()));
+AttentionSizes attention_grad_sizes(const AttentionGrad& t) {
+  const AttentionSizes s = attention_sizes(t.o, t.lse, t.q, t.k, t.v);
+  attention_sizes(t.dout, t.lse, t.dq, t.dk, t.dv);
+  check(t.dq.shape() == t.q.shape() && t.dk.shape() == t.k.shape() && t.dv.shape() == t.v.shape() &&
+            t.dq.dtype() == t.q.dtype(),
+        "attention_grad: gradients {} {} {} of queries {}, keys {}, values {}", text_of(t.dq.shape()),
+        text_of(t.dk.shape()), text_of(t.dv.shape()), text_of(t.q.shape()), text_of(t.k.shape()), text_of(t.v.shape()));
   return s;
 }
 

@@ -151,7 +151,8 @@ LACT_BOTH T gelu_slope(T x) {
   return normal_below(x) + x * T(0.39894228040143267794) * exp(T(-0.5) * x * x);
 }
 
-// A gated unit with its two slopes times dm, and the adjoint of the three; see rated_gates in pointwise.hpp.
+// A gated unit with its two slopes times dm, and the adjoint of the three: rated_gates and rated_gates_grad in
+// gates.hpp.
 template <class T>
 struct Gates {
   T m, dg, dh;

@@ -1,4 +1,5 @@
-// How numbers of K views of one shape lie in memory, with as few dims as possible.
+// How the numbers of K views of one shape lie in memory: sizes and, for each view, steps. Neighbouring dims that all
+// views store as one are joined, so a contiguous tensor of any shape is a single dim.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -26,7 +27,8 @@ struct Layout {
   }
   bool contiguous() const { return dims == 1 && (step[0][0] == 1 || size[0] == 1); }
 
-  // Adds a dim inside the others, joined to the last one where memory allows.
+  // Adds a dim of n numbers, `by` apart in each view, inside the dims so far. Joined to the last one where in all views
+  // its steps are n times as large.
   void push(std::int64_t n, const std::array<std::int64_t, K>& by) {
     if (n == 1) return;
     if (dims > 0) {
@@ -44,7 +46,7 @@ struct Layout {
     for (std::size_t k = 0; k < K; ++k) step[k][std::size_t(dims)] = by[k];
     ++dims;
   }
-  void close() {  // a single number is a row of one
+  void close() {  // a scalar has no dims: make it one dim of one number
     if (dims > 0) return;
     size[0] = 1;
     for (auto& s : step) s[0] = 1;
@@ -52,7 +54,7 @@ struct Layout {
   }
 };
 
-// Strides of x for its shape; `dims` leading dims of x are laid out.
+// The layout of the first `dims` dims of x.
 inline Layout<1> layout_of(const Tensor& x, int dims) {
   Layout<1> l;
   for (int d = 0; d < dims; ++d) l.push(x.shape()[std::size_t(d)], {x.strides()[std::size_t(d)]});

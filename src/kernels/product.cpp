@@ -29,7 +29,7 @@ void check_fit(const Tensor& y, const Tensor& a, const Tensor& b) {
         name_of(y.dtype()));
 }
 
-// Writes t as BLAS takes it; t becomes a copy where its strides do not fit (one repeated row, say).
+// How BLAS reads t. Where it cannot (one row repeated by a stride of 0, say), t becomes a contiguous copy.
 Operand operand_of(Tensor& t) {
   const std::int64_t rows = t.dim(-2), columns = t.dim(-1);
   if (column_step(t) == 1 || columns <= 1) {
@@ -58,7 +58,8 @@ Product product_of(const Tensor& y, const Tensor& a, const Tensor& b, double alp
   for (std::size_t d = 0; d + 2 < y.shape().size(); ++d)
     p.items.push(y.shape()[d], {p.y.strides()[d], p.a.strides()[d], p.b.strides()[d]});
   p.items.close();
-  // One matrix b for all items, and items of a and y below each other: one tall product.
+  // All items multiply the same matrix b, and the items of a, and of y, lie below each other in memory: then the batch
+  // is one product of m x items rows.
   const auto& step = p.items.step;
   if (p.items.dims == 1 && p.items.size[0] > 1 && step[2][0] == 0 && !p.left.transposed &&
       step[1][0] == p.m * p.left.step && step[0][0] == p.m * p.y_row) {

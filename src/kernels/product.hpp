@@ -1,4 +1,5 @@
-// A batch of products with everything checked and as few batch dims as possible.
+// A batch of matrix products y = alpha a b + beta y, its shapes checked, in the form that BLAS libraries take: m, n, k,
+// row steps, transposed or not, and as few batch dims as possible.
 #pragma once
 #include <array>
 
@@ -12,7 +13,7 @@ struct Operand {          // a matrix as BLAS names it: rows contiguous, or stor
 };
 
 struct Product {
-  Tensor y, a, b;  // a and b are copies where the views given fit no library
+  Tensor y, a, b;  // a and b may be copies: of views whose strides BLAS cannot express
   std::int64_t m = 0, n = 0, k = 0, y_row = 0;
   Operand left, right;
   Layout<3> items;  // batch: steps of y, a, b
@@ -34,7 +35,7 @@ inline ItemPlace item_at(const Layout<3>& l, std::int64_t i) {
   return at;
 }
 
-// What tells kept products of a library apart.
+// The key under which a library's prepared product is kept: two products with equal keys run the same code.
 using ProductKey = std::array<std::int64_t, 16>;
 struct ProductKeyHash {
   std::size_t operator()(const ProductKey& key) const {  // FNV-1a over words
@@ -46,7 +47,7 @@ struct ProductKeyHash {
 
 Product product_of(const Tensor& y, const Tensor& a, const Tensor& b, double alpha, double beta);
 
-// Through oneDNN. Of bf16: false where this processor has no instructions for them.
+// Computed by oneDNN. multiply_bf16 returns false, having done nothing, where the processor has no bf16 instructions.
 void multiply_f32(const Product& p);
 bool multiply_bf16(const Product& p);
 

@@ -1,4 +1,4 @@
-// The ray of a pixel, for every backend.
+// The ray of a pixel and the place of its token: the formulas that every backend uses.
 #pragma once
 #include "kernels/functors.hpp"
 
@@ -24,8 +24,8 @@ LACT_BOTH Ray ray_of(const float* fxfycxcy, const float* c2w, std::int64_t colum
 
 constexpr std::int64_t token_channels = 12;  // the ray's nine, then red, green, blue in [-1, 1]
 
-// Where pixel (row, column) of a view begins among the tokens of that view: patch row, patch column, row and column
-// inside.
+// Offset of the first channel of pixel (row, column) in a view's tokens [patch row][patch column][row in patch]
+// [column in patch][channel], patches of p x p pixels.
 LACT_BOTH std::int64_t place_of_pixel(std::int64_t row, std::int64_t column, std::int64_t width, std::int64_t p) {
   return ((row / p * (width / p) + column / p) * p * p + row % p * p + column % p) * token_channels;
 }

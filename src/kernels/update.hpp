@@ -1,25 +1,27 @@
-// The optimizer's arithmetic on a flat shard, and whether a step is made at all. What a step is judged by stays on its
-// device, so that the host need not wait for it.
+// The optimizer's arithmetic on a flat shard of the parameters, and the decision whether a step is made at all. The
+// decision is taken on the device and stays there, so that the host need not wait for the loss.
 #pragma once
 #include "kernels/functors.hpp"
-#include "tensor/tensor.hpp"
+#include "kernels/kernel.hpp"
 
 namespace lact::kernels {
 
-enum class LeftOut : std::uint8_t { no, loss_not_finite, norm_not_finite, large_norm };  // why a step is
+enum class LeftOut : std::uint8_t { no, loss_not_finite, norm_not_finite, large_norm };  // why a step is skipped
 
-struct Verdict {                      // on a step; in a tensor f64 [5]
-  double steps = 0;                   // made so far, with this one
-  double gradient_scale = 1;          // clipping; multiplies the gradient first
+struct Verdict {                      // on a step; five doubles, kept in a tensor f64 [5]
+  double steps = 0;                   // Adam steps made so far, this one included
+  double gradient_scale = 1;          // from clipping: what every gradient is multiplied with
   double inverse1 = 1, inverse2 = 1;  // 1 / (1 - beta^steps)
-  double left_out = 0;                // a LeftOut
+  double left_out = 0;                // a LeftOut as a number
 };
 struct Limits {
-  double clip = 0, skip_norm = 0;  // largest norm of the gradients that is not scaled down, and left out; 0: none
+  double clip = 0;       // gradients of a larger norm are scaled down to it; 0: never
+  double skip_norm = 0;  // a step whose gradients have a larger norm is skipped; 0: never
   double beta1 = 0.9, beta2 = 0.95;
 };
-// The next verdict, behind the last one in the same place. sums: f64, global loss and squared norm of the gradients.
-void judge(Tensor verdict, const Tensor& sums, const Limits& limits);
+// Replaces the last step's verdict by the next one. sums f64 [2 or more]: the global loss, the squared norm of the
+// gradients.
+inline constinit Kernel<void(Tensor verdict, const Tensor& sums, const Limits& limits)> judge{"judge"};
 
 struct AdamW {
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, decay = 0;
@@ -27,7 +29,9 @@ struct AdamW {
 // In this order (Loshchilov & Hutter 2019, decoupled): p *= 1 - rate decay; m = b1 m + (1 - b1) g; v = b2 v + (1 - b2)
 // g^2; p -= rate (m / (1 - b1^steps)) / (sqrt(v / (1 - b2^steps)) + eps). Nothing where the step is left out. All
 // contiguous, f32 (or f64), one shape. rate: f64 [1], on the device, because it changes from step to step.
-void adamw(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const Tensor& rate, const AdamW& a);
+inline constinit Kernel<void(Tensor p, Tensor m, Tensor v, const Tensor& g, const Tensor& verdict, const Tensor& rate,
+                             const AdamW& a)>
+    adamw{"adamw"};
 
 namespace scalar {
 

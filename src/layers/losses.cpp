@@ -1,7 +1,7 @@
 #include "layers/losses.hpp"
 
 #include "base/check.hpp"
-#include "kernels/attention.hpp"
+#include "kernels/softmax.hpp"
 
 namespace lact {
 

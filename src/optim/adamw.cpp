@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/norm_reduce.hpp"
 #include "kernels/pointwise.hpp"
+#include "kernels/sums.hpp"
 
 namespace lact {
 

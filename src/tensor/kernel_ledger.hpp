@@ -18,11 +18,11 @@ class KernelLedger {
     Work work = Work::elements;
   };
   virtual ~KernelLedger() = default;
-  // A kernel begins; asked() follows once the device has been asked for it. A kernel made of others (a fused product
-  // without a fast form on this device) charges those before its own asked(): then they count, and it does not.
-  // operations: floating-point operations of products and attention, 0 of others; bytes: its tensors, each once.
+  // A kernel is about to start. Where other kernels are charged before asked() ends it, it runs as those others, and
+  // they count instead of it. operations: floating-point operations of products and attention, 0 of others; bytes: its
+  // tensors, each once.
   virtual void charge(Work work, const std::string& kernel, double operations, double bytes) = 0;
-  virtual void asked() {}  // the kernel charged last, of those still open, has been asked of the device in full
+  virtual void asked() {}  // the kernel that was charged last, and not yet ended, has been given to the device
 };
 
 // The rows, those that take longest first.
@@ -49,7 +49,7 @@ class MeasuredKernels final : public KernelLedger {
   Device& device_;
   std::map<std::string, Row> rows_;
   std::vector<Running> running_;
-  // Kernels begun and not yet asked for, the innermost last: their places in running_, -1 for one made of others.
+  // Kernels that were charged and not yet ended, innermost last, by their place in running_; -1: it runs as others.
   std::vector<std::ptrdiff_t> open_;
 };
 

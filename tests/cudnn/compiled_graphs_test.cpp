@@ -8,6 +8,7 @@
 #include "base/check.hpp"
 #include "kernels/cuda/cudnn_graphs.hpp"
 #include "kernels/cudnn.hpp"
+#include "kernels/gated_products.hpp"
 
 namespace lact::kernels::cuda::cudnn {
 namespace {
@@ -78,8 +79,8 @@ void expect_attention(const AttentionSizes& s, Mask mask) {
              lse = dense({s.items, s.heads, s.queries}, DType::f32);
   const std::string what = sentence("{} heads of {}, {} queries, {} keys, causal {}, window {}", s.items * s.heads, s.d,
                                     s.queries, s.keys, int(mask.causal), mask.window);
-  expect_compiles({Task::attention, {o, lse, q, k, v}, 0.125, mask}, "attention, " + what);
-  expect_compiles({Task::attention_grad, {q, k, v, o, q, k, v, o, lse}, 0.125, mask}, "its gradient, " + what);
+  expect_compiles({&kernels::attention, {o, lse, q, k, v}, 0.125, mask}, "attention, " + what);
+  expect_compiles({&kernels::attention_grad, {q, k, v, o, q, k, v, o, lse}, 0.125, mask}, "its gradient, " + what);
 }
 
 TEST(CompiledGraphs, AttentionOfTheModels) {
@@ -105,10 +106,11 @@ TEST(CompiledGraphs, GatedProductsOfTheModels) {
       const View x = dense({1, tokens, width}), h = dense({1, tokens, hidden}), in = dense({1, width, hidden}),
                  out = dense({1, hidden, width}), rate = dense({1, tokens}, DType::f32);
       const std::string what = sentence(" of {} tokens, {} to {}", tokens, width, hidden);
-      expect_compiles({Task::swiglu_products, {h, h, h, x, in, in}}, "swiglu_products" + what);
-      expect_compiles({Task::swiglu_products, {h, h, h, x, turned({1, width, hidden}), in}}, "the same, turned" + what);
-      expect_compiles({Task::swiglu_grad_product, {h, h, x, out, h, h}}, "swiglu_grad_product" + what);
-      expect_compiles({Task::rated_gates_product, {h, h, h, h, x, out, h, h, rate, rate, rate}},
+      expect_compiles({&kernels::swiglu_products, {h, h, h, x, in, in}}, "swiglu_products" + what);
+      expect_compiles({&kernels::swiglu_products, {h, h, h, x, turned({1, width, hidden}), in}},
+                      "the same, turned" + what);
+      expect_compiles({&kernels::swiglu_grad_product, {h, h, x, out, h, h}}, "swiglu_grad_product" + what);
+      expect_compiles({&kernels::rated_gates_product, {h, h, h, h, x, out, h, h, rate, rate, rate}},
                       "rated_gates_product" + what);
     }
 }
@@ -119,17 +121,18 @@ TEST(CompiledGraphs, GatedProductsOfManyHeads) {
   const View x({items, tokens, width}, {width, items * width, 1}),
       h = dense({items, tokens, hidden}), in = dense({items, width, hidden}), out = dense({items, hidden, width}),
       rate = dense({items, tokens}, DType::f32);
-  expect_compiles({Task::swiglu_products, {h, h, h, x, in, in}}, "swiglu_products of heads");
-  expect_compiles({Task::swiglu_grad_product, {h, h, x, out, h, h}}, "swiglu_grad_product of heads");
-  expect_compiles({Task::rated_gates_product, {h, h, h, h, x, out, h, h, rate, rate, rate}},
+  expect_compiles({&kernels::swiglu_products, {h, h, h, x, in, in}}, "swiglu_products of heads");
+  expect_compiles({&kernels::swiglu_grad_product, {h, h, x, out, h, h}}, "swiglu_grad_product of heads");
+  expect_compiles({&kernels::rated_gates_product, {h, h, h, h, x, out, h, h, rate, rate, rate}},
                   "rated_gates_product of heads");
 }
 
 TEST(CompiledGraphs, GeluOfTheModels) {
   for (std::int64_t tokens : {16384, 65536, 1001}) {
     const View x = dense({tokens, 768}), u = dense({tokens, 3072});
-    expect_compiles({Task::gelu_product, {u, u, x, dense({3072, 768})}}, sentence("gelu_product of {} tokens", tokens));
-    expect_compiles({Task::gelu_grad_product, {u, x, dense({768, 3072}), u}},
+    expect_compiles({&kernels::gelu_product, {u, u, x, dense({3072, 768})}},
+                    sentence("gelu_product of {} tokens", tokens));
+    expect_compiles({&kernels::gelu_grad_product, {u, x, dense({768, 3072}), u}},
                     sentence("gelu_grad_product of {} tokens", tokens));
   }
 }

@@ -11,7 +11,7 @@ class GatedUnit {
  public:
   GatedUnit(Scope s, std::int64_t dim, std::int64_t hidden, InitScale init);
   // x [b, rows of this rank, dim], as the cut says; y has the same shape.
-  Var operator()(Ctx& c, const Var& x, const TokenCut& cut) const;
+  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens) const;
 
  private:
   Linear gate_, up_, down_;

@@ -16,7 +16,7 @@ TEST(GatedUnit, ComputesItsFormula) {
   store.lay_out(tested(), mesh, 1, DType::f64);
   const Tensor x = random_tensor({1, rows, dim}, "x");
   Ctx c{nullptr, tested(), mesh};
-  const auto y = unit(c, x, TokenCut::whole(rows)).value().to_doubles(), in = x.to_doubles();
+  const auto y = unit(c, x, TokenLayout::whole(rows)).value().to_doubles(), in = x.to_doubles();
   auto weight = [&](const char* name) { return store.value(*store.find(name)).to_doubles(); };
   const auto gate = weight("unit.gate.weight"), up = weight("unit.up.weight"), down = weight("unit.down.weight");
   for (std::int64_t r = 0; r < rows; ++r)

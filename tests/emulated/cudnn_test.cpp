@@ -2,8 +2,10 @@
 #include <cuda_runtime.h>
 
 #include "base/check.hpp"
+#include "kernels/attention.hpp"
 #include "kernels/cudnn.hpp"
-#include "kernels/table.hpp"
+#include "kernels/gated_products.hpp"
+#include "kernels/pointwise.hpp"
 #include "ops/pairs.hpp"
 
 namespace lact {
@@ -22,8 +24,9 @@ struct Heads {
 std::uint64_t attention_kernels(const Heads& h, kernels::Mask mask = {}) {
   const Tensor q = low({2, 3, h.queries, h.d}), k = low({2, 3, h.keys, h.d}), v = like(k), o = like(q),
                lse = Tensor::zeros(tested(), {2, 3, h.queries}), dq = like(q), dk = like(k), dv = like(k);
-  return kernels_of([&] { kernels::attention(o, lse, q, k, v, 0.1, mask); }) +
-         kernels_of([&] { kernels::attention_grad(dq, dk, dv, o, q, k, v, o, lse, 0.1, mask); });
+  return kernels_of([&] { kernels::attention(o, lse, q, k, v, 0.1, mask); }) + kernels_of([&] {
+           kernels::attention_grad({dq, dk, dv, o, q, k, v, o, lse, 0.1, mask});
+         });
 }
 
 TEST(Cudnn, TakesAttentionOfBf16) {
@@ -62,11 +65,11 @@ TEST(Cudnn, TakesLongGradientsItemByItem) {
   kernels::fill(k, 0.5);
   kernels::fill(v, 0.25);
   kernels::attention(o, lse, q, k, v, 0.1);
-  EXPECT_EQ(kernels_of([&] { kernels::attention_grad(dq, dk, dv, dout, q, k, v, o, lse, 0.1); }), 0u);
+  EXPECT_EQ(kernels_of([&] { kernels::attention_grad({dq, dk, dv, dout, q, k, v, o, lse, 0.1}); }), 0u);
   for (std::int64_t i : {0, 1}) {
     auto item = [&](const Tensor& t) { return t.cut(0, {i, i + 1}); };
     const Tensor dq1 = like(item(q)), dk1 = like(item(k)), dv1 = like(item(v));
-    kernels::attention_grad(dq1, dk1, dv1, item(dout), item(q), item(k), item(v), item(o), item(lse), 0.1);
+    kernels::attention_grad({dq1, dk1, dv1, item(dout), item(q), item(k), item(v), item(o), item(lse), 0.1});
     EXPECT_TRUE(same_bits(dq1, item(dq)));
     EXPECT_TRUE(same_bits(dk1.cut(2, {0, 9}), item(dk).cut(2, {0, 9})));
     EXPECT_TRUE(same_bits(dv1.cut(2, {keys - 9, keys}), item(dv).cut(2, {keys - 9, keys})));
@@ -80,7 +83,7 @@ TEST(Cudnn, TakesJoinedProducts) {
     return kernels_of([&] {
       kernels::swiglu_products(y, a, b, from, w, w);
       kernels::swiglu_grad_product(a, b, from, w1, g, g);
-      kernels::rated_gates_product(y, a, b, c, from, w1, g, g, rate, rate, rate);
+      kernels::rated_gates_product({y, a, b, c, from, w1, g, g, {rate, rate, rate}});
       kernels::gelu_product(y.select(0, 0), a.select(0, 0), from.select(0, 0), w1.select(0, 0));
       kernels::gelu_grad_product(y.select(0, 0), from.select(0, 0), w.select(0, 0), g.select(0, 0));
     });
@@ -93,7 +96,7 @@ TEST(Cudnn, TakesJoinedProducts) {
 
 TEST(Cudnn, CanBeSwitchedOff) {
   EXPECT_EQ(kernels::cudnn_library(), "cuDNN 9.19.0");
-  kernels::use_cudnn(kernels::CudnnUse::attention);
+  kernels::use_cudnn(kernels::CudnnUse::attention_only);
   EXPECT_EQ(attention_kernels({}), 0u);
   const Tensor x = low({33, 24}), w = low({40, 24}), y = low({33, 40});
   EXPECT_GT(kernels_of([&] { kernels::gelu_product(y, like(y), x, w); }), 0u);

@@ -100,7 +100,7 @@ class SequenceModel final : public Model {
   }
   Var block(Ctx& c, int i, const Var& x, const Batch&) override {
     const Block& b = blocks_[std::size_t(i)];
-    const TokenCut tokens = cut(c);
+    const TokenLayout tokens = cut(c);
     const Var y = add(x, b.fast(c, b.norm(c, x), plan(), tokens).y);
     return add(y, b.gated(c, b.gated_norm(c, y), tokens));
   }
@@ -133,7 +133,7 @@ class SequenceModel final : public Model {
     GatedUnit gated;
   };
   TttPlan plan() const { return plan_causal(data_.tokens, data_.chunk); }
-  TokenCut cut(const Ctx& c) const { return TokenCut::of(plan(), data_.tokens, c.mesh); }
+  TokenLayout cut(const Ctx& c) const { return TokenLayout::of(plan(), data_.tokens, c.mesh); }
   // Of [b, tokens, ...] those that this rank holds.
   Tensor rows(const Ctx& c, const Tensor& all) const {
     std::vector<Var> parts{Var(Tensor::zeros(c.device, {all.dim(0), 0, all.dim(2)}))};

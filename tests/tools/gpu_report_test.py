@@ -194,7 +194,7 @@ class GpuReport(unittest.TestCase):
             self.wait_for(lambda: not os.path.exists(f"/proc/{child}") or "State:\tZ" in pathlib.Path(f"/proc/{child}/status").read_text())
 
     def test_proof_compares_losses_and_names_what_is_missing(self):
-        for program in ("kernels_test", "norms_test", "product_test"):
+        for program in ("pointwise_test", "norms_test", "gemm_test"):
             shutil.copy(self.folder / "bin/a_test", self.folder / f"bin/{program}")
         shutil.copy(self.folder / "bin/b_test", self.folder / "bin/ops_test")
         self.mood(apart=1e-2, no_cudnn=True)
@@ -204,7 +204,7 @@ class GpuReport(unittest.TestCase):
         fp32 = next(r for r in rows if r[0].endswith("GPU, fp32"))
         self.assertEqual(fp32[4], "largest difference 1.0e-02 of the loss, beside cpu; bound 1e-03")
         self.assertIn("equal for 20 steps, beside fp32", self.row(rows, "GPU, fp32, without CUDA graphs")[4])
-        self.assertIn("1 passed, 0 failed", self.row(rows, "kernels_test")[4])
+        self.assertIn("1 passed, 0 failed", self.row(rows, "pointwise_test")[4])
         self.assertIn("0 passed, 1 failed", self.row(rows, "ops_test")[4])
         self.assertIn("not run: there is no", self.row(rows, "bf16_test")[3])
         self.assertEqual(self.row(rows, "compute.cudnn=attention")[3], "forward by cuDNN 9.19.0, backward by own kernel")

@@ -10,8 +10,9 @@ import tempfile
 from gpu.report import Result, Row
 
 # A test program per family of kernels, each against the CPU, and what a GPU computes there.
-FAMILIES = {"kernels_test": "point-wise loops, attention, sums", "norms_test": "norms", "product_test": "products",
-            "gated_products_test": "products with gates", "bf16_test": "bf16", "ops_test": "ops and their derivatives",
+FAMILIES = {"pointwise_test": "element by element", "gates_test": "gates", "sums_test": "sums", "norms_test": "norms",
+            "softmax_test": "rows of scores", "gemm_test": "products", "gated_products_test": "products with gates",
+            "attention_test": "attention", "update_test": "the optimizer", "bf16_test": "bf16", "ops_test": "ops and their derivatives",
             "newton_schulz_test": "Newton-Schulz", "network_test": "the fast-weight network",
             "run_plan_test": "plans of fast weights"}
 LIBRARIES = """
@@ -112,7 +113,7 @@ class Proof:
             if outcome.status != 0:
                 self.report.note(program, "\n".join(failures_of(outcome.text)))
             return Result(f"{outcome.word}, {outcome.seconds:.0f} s", f"{passed} passed, {failed} failed", outcome.status == 0 and passed > 0)
-        return Row(f"{what}: {program}", "all pass", 10, 120 if self.tiny else 45, measure)
+        return Row(f"{what}: {program}", "all pass", 6, 120 if self.tiny else 45, measure)
 
     def golden(self, most):
         folder = "tests/golden/lact/01_newton_schulz.safetensors" if self.tiny else "tests/golden"

@@ -1,13 +1,13 @@
 // Softmax attention: f64 by its formula, the judge; f32 in tiles.
+#include "kernels/attention.hpp"
+
 #include <cmath>
 #include <vector>
 
 #include "kernels/attention_checks.hpp"
-#include "kernels/cpu/cpu.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
 #include "kernels/layout.hpp"
-#include "kernels/visible.hpp"
 
 namespace lact::kernels::cpu {
 namespace {
@@ -54,20 +54,20 @@ void zero(const Head<double>& x, std::int64_t rows, std::int64_t n) {
   for (std::int64_t i = 0; i < rows; ++i) std::fill_n(x[i], n, 0.0);
 }
 
-void backward(const Sizes& s, const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout, const Tensor& q,
-              const Tensor& k, const Tensor& v, const Tensor& o, const Tensor& lse, double scale, const Mask& mask) {
+void backward(const Sizes& s, const AttentionGrad& t) {
   split(s.batch * s.heads, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t h = begin; h < end; ++h) {
-      const Head<double> qs(q, h), ks(k, h), vs(v, h), os(o, h), dos(dout, h), dqs(dq, h), dks(dk, h), dvs(dv, h);
+      const Head<double> qs(t.q, h), ks(t.k, h), vs(t.v, h), os(t.o, h), dos(t.dout, h), dqs(t.dq, h), dks(t.dk, h),
+          dvs(t.dv, h);
       zero(dqs, s.queries, s.d);
       zero(dks, s.keys, s.d);
       zero(dvs, s.keys, s.dv);
       for (std::int64_t i = 0; i < s.queries; ++i) {
-        const Range seen = visible(mask, i, s.keys);
+        const Range seen = visible(t.mask, i, s.keys);
         const double mean = dot(dos[i], os[i], s.dv);
         for (auto j = seen.begin; j < seen.end; ++j) {
-          const double p = std::exp(scale * dot(qs[i], ks[j], s.d) - lse.data<double>()[h * s.queries + i]);
-          const double ds = scale * p * (dot(dos[i], vs[j], s.dv) - mean);
+          const double p = std::exp(t.scale * dot(qs[i], ks[j], s.d) - t.lse.data<double>()[h * s.queries + i]);
+          const double ds = t.scale * p * (dot(dos[i], vs[j], s.dv) - mean);
           for (std::int64_t c = 0; c < s.d; ++c) {
             dqs[i][c] += ds * ks[j][c];
             dks[j][c] += ds * qs[i][c];
@@ -99,7 +99,8 @@ AttentionHead head_of(const Sizes& s, const Tensor& q, const Tensor& k, const Te
           .window = mask.window};
 }
 
-float* scratch_of(std::int64_t numbers, std::vector<float>& held) {  // on a cache line
+// Room for so many numbers within `held`, beginning on a cache line of 64 bytes.
+float* scratch_of(std::int64_t numbers, std::vector<float>& held) {
   held.resize(static_cast<std::size_t>(numbers + 16));
   const auto past = reinterpret_cast<std::uintptr_t>(held.data()) % 64 / sizeof(float);
   return held.data() + (16 - past) % 16;
@@ -121,17 +122,15 @@ void forward_tiled(const Sizes& s, const Tensor& o, const Tensor& lse, const Ten
   });
 }
 
-void backward_tiled(const Sizes& s, const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout,
-                    const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& o, const Tensor& lse, double scale,
-                    const Mask& mask) {
+void backward_tiled(const Sizes& s, const AttentionGrad& t) {
   split(s.batch * s.heads, 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> held;
     float* scratch = scratch_of(attention_grad_scratch(s.keys, s.d, s.dv), held);
     for (std::int64_t h = begin; h < end; ++h) {
-      const Head<float> os(o, h), dos(dout, h), dqs(dq, h), dks(dk, h), dvs(dv, h);
+      const Head<float> os(t.o, h), dos(t.dout, h), dqs(t.dq, h), dks(t.dk, h), dvs(t.dv, h);
       const AttentionGrads grads{.dout = dos.base,
                                  .o = os.base,
-                                 .lse = lse.data<float>() + h * s.queries,
+                                 .lse = t.lse.data<float>() + h * s.queries,
                                  .dq = dqs.base,
                                  .dk = dks.base,
                                  .dv = dvs.base,
@@ -140,14 +139,15 @@ void backward_tiled(const Sizes& s, const Tensor& dq, const Tensor& dk, const Te
                                  .dq_row = dqs.step,
                                  .dk_row = dks.step,
                                  .dv_row = dvs.step};
-      best_loops().attention.backward(head_of(s, q, k, v, scale, mask, h), grads, scratch);
+      best_loops().attention.backward(head_of(s, t.q, t.k, t.v, t.scale, t.mask, h), grads, scratch);
     }
   });
 }
 
 }  // namespace
 
-void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
+const Cpu<kernels::attention> attention = [](Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v,
+                                             double scale, Mask mask) {
   const Sizes s = attention_sizes(o, lse, q, k, v);
   for_type(q, "attention", [&](auto t) {
     if constexpr (sizeof(t) == sizeof(float))
@@ -155,17 +155,16 @@ void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Ten
     else
       forward(s, o, lse, q, k, v, scale, mask);
   });
-}
+};
 
-void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k,
-                    const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask) {
-  const Sizes s = attention_grad_sizes(dq, dk, dv, dout, q, k, v, o, lse);
-  for_type(q, "attention_grad", [&](auto t) {
-    if constexpr (sizeof(t) == sizeof(float))
-      backward_tiled(s, dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
+const Cpu<kernels::attention_grad> attention_grad = [](const AttentionGrad& t) {
+  const Sizes s = attention_grad_sizes(t);
+  for_type(t.q, "attention_grad", [&](auto zero) {
+    if constexpr (sizeof(zero) == sizeof(float))
+      backward_tiled(s, t);
     else
-      backward(s, dq, dk, dv, dout, q, k, v, o, lse, scale, mask);
+      backward(s, t);
   });
-}
+};
 
 }  // namespace lact::kernels::cpu

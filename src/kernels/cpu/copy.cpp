@@ -1,8 +1,9 @@
-// The kernel that reads and writes any strides and any types.
+// unary(Unary::copy): reads and writes any strides and any types.
+#include "kernels/cpu/copy.hpp"
+
 #include <algorithm>
 #include <numeric>
 
-#include "kernels/cpu/cpu.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
 #include "kernels/layout.hpp"
@@ -14,7 +15,7 @@ static_assert(int(DType::f32) == 0 && int(DType::bf16) == 1 && int(DType::f64) =
                   int(DType::u8) == 4,
               "Conversions are indexed in this order");
 
-// All dims of l but two.
+// The dims of l without the a-th and the b-th.
 Layout<2> others(const Layout<2>& l, std::size_t a, std::size_t b) {
   Layout<2> o;
   for (std::size_t d = 0; d < std::size_t(l.dims); ++d)
@@ -37,8 +38,8 @@ Place place_of(const Layout<2>& l, std::int64_t i) {
 
 constexpr std::int64_t grain = 16384;  // numbers worth a thread
 
-// y is contiguous along the last dim, x along dim `across`: squares of 64 x 64 numbers that fit the first cache on both
-// sides.
+// A transposing copy: y is contiguous along its last dim, x along dim `across`. It goes in squares of 64 x 64 numbers,
+// of which both what is read and what is written fit the first cache.
 template <class T>
 void copy_turned(const Layout<2>& l, std::size_t across, const Tensor& y, const Tensor& x) {
   constexpr std::int64_t side = 64;
@@ -57,7 +58,7 @@ void copy_turned(const Layout<2>& l, std::size_t across, const Tensor& y, const 
   });
 }
 
-// The last two dims in one call of the conversion, the others around it.
+// Each call of the conversion copies a matrix, the last two dims; the dims before them are the loop around it.
 void copy_rows(const Layout<2>& l, const Tensor& y, const Tensor& x) {
   const auto last = std::size_t(l.dims - 1), row = last - 1;
   const auto convert = best_loops().conversions.at[int(y.dtype())][int(x.dtype())];

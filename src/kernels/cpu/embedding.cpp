@@ -1,10 +1,11 @@
 // Rays and tokens of posed views.
-#include "kernels/cpu/cpu.hpp"
+#include "kernels/embedding.hpp"
+
 #include "kernels/rays.hpp"
 
 namespace lact::kernels::cpu {
 
-void rays(Tensor y, const Tensor& intrinsics, const Tensor& poses) {
+const Cpu<kernels::rays> rays = [](Tensor y, const Tensor& intrinsics, const Tensor& poses) {
   const std::int64_t h = y.dim(3), w = y.dim(4);
 #pragma omp parallel for
   for (std::int64_t item = 0; item < y.dim(0) * y.dim(1); ++item) {
@@ -14,10 +15,10 @@ void rays(Tensor y, const Tensor& intrinsics, const Tensor& poses) {
       for (std::int64_t ch = 0; ch < 9; ++ch) image[ch * h * w + at] = float(r.channels[ch]);
     }
   }
-}
+};
 
-void view_tokens(Tensor y, const Tensor& intrinsics, const Tensor& poses, const Tensor& images, std::int64_t h,
-                 std::int64_t w, std::int64_t p) {
+const Cpu<kernels::view_tokens> view_tokens = [](Tensor y, const Tensor& intrinsics, const Tensor& poses,
+                                                 const Tensor& images, std::int64_t h, std::int64_t w, std::int64_t p) {
   const std::int64_t v = poses.dim(1), given = images.defined() ? images.dim(1) : 0, plane = h * w;
 #pragma omp parallel for
   for (std::int64_t item = 0; item < poses.dim(0) * v; ++item) {
@@ -33,6 +34,6 @@ void view_tokens(Tensor y, const Tensor& intrinsics, const Tensor& poses, const 
       }
     }
   }
-}
+};
 
 }  // namespace lact::kernels::cpu

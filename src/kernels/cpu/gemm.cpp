@@ -1,15 +1,15 @@
-// Strided batched products. f32 and bf16: oneDNN's, see onednn.cpp. f64: our own product in fixed order.
+// Strided batched products. f32 and bf16 are oneDNN's, see onednn.cpp; f64 is a product of our own in a fixed order.
 #include "kernels/gemm.hpp"
-#include "kernels/cpu/cpu.hpp"
+
+#include "kernels/cpu/copy.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
 #include "kernels/product.hpp"
 
-namespace lact::kernels {
-namespace cpu {
+namespace lact::kernels::cpu {
 namespace {
 
-// y *= beta, for products over nothing.
+// y = beta y: what a product with k = 0 leaves.
 template <class T>
 void scale_rows(const Product& p) {
   for (std::int64_t i = 0; i < p.items.count(); ++i)
@@ -19,7 +19,8 @@ void scale_rows(const Product& p) {
     }
 }
 
-// Strips of 64 columns: b's strip is packed, sums of 48 rows are kept beside it.
+// Strip by strip of 64 columns of y: the strip of b [k, 64] is packed side by side, and 48 x 64 sums are kept beside
+// it.
 void multiply_f64(const Product& p) {
   constexpr std::int64_t wide = 64, tall = 48;
   const std::int64_t strips = (p.n + wide - 1) / wide;
@@ -56,14 +57,15 @@ Tensor widened(const Tensor& t) {
 
 }  // namespace
 
-void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta) {
+const Cpu<kernels::matmul_add> matmul_add = [](Tensor y, const Tensor& c, const Tensor& a, const Tensor& b,
+                                               double alpha, double beta) {
   if (beta != 0 && y.raw() != c.raw()) copy(y, c);
   const Product p = product_of(y, a, b, alpha, beta);
   if (y.count() == 0) return;
   if (a.dtype() == DType::bf16) {
     if (p.k > 0 && multiply_bf16(p)) return;
     Tensor wide_y = y.dtype() == DType::f32 ? y : widened(y);
-    matmul_add(wide_y, wide_y, widened(a), widened(b), alpha, beta);
+    Cpu<kernels::matmul_add>::as_part(wide_y, wide_y, widened(a), widened(b), alpha, beta);
     if (y.dtype() != DType::f32) copy(y, wide_y);
   } else if (p.k == 0) {
     if (y.dtype() == DType::f32)
@@ -75,8 +77,6 @@ void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, dou
   } else {
     multiply_f64(p);
   }
-}
+};
 
-}  // namespace cpu
-
-}  // namespace lact::kernels
+}  // namespace lact::kernels::cpu

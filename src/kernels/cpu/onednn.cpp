@@ -1,6 +1,7 @@
-// All that is oneDNN's, versions 2 and 3. f32: one-thread calls of its sgemm on pieces whose size depends on the shape
-// only, so the number of threads changes no bit, and many small products run side by side. bf16, with f32 sums:
-// primitives kept per shape.
+// All that knows oneDNN, versions 2 and 3.
+// f32: a product is cut into pieces whose size depends on the shape alone, and each piece is one call of its sgemm on
+// one thread. So the number of threads changes no bit, and many small products run side by side.
+// bf16, with f32 sums: a oneDNN primitive per shape, made once and kept.
 #include <dnnl.h>
 #include <omp.h>
 
@@ -82,16 +83,16 @@ std::optional<Kept> make(const Product& p, std::int64_t items, const std::array<
     const auto found = described(a, b, y, scaled(float(p.alpha), float(p.beta)));
     return Kept{dnnl::matmul(found), dnnl::memory(a, engine(), nullptr), dnnl::memory(b, engine(), nullptr),
                 dnnl::memory(y, engine(), nullptr)};
-  } catch (const dnnl::error&) {  // the answer of processors without bf16 instructions
+  } catch (const dnnl::error&) {  // this processor has no bf16 instructions
     return std::nullopt;
   }
 }
 
 }  // namespace
 
-// Pieces of about 8 million multiplications and additions: 50 us, long against a call and short against a step. A piece
-// of few rows pays for packing all of b, so there are at most 8 or pieces of 128 rows; an even number suits an even
-// number of threads.
+// A piece is some 8 million multiplications and additions, about 50 us: long beside the cost of a call, short beside a
+// training step. Every piece packs all of b again, which few rows do not pay for: so there are at most 8 pieces, or
+// more where each still has 128 rows. Their number is even, because the number of threads mostly is.
 void multiply_f32(const Product& p) {
   const double work = 2.0 * double(p.m) * double(p.n) * double(p.k);
   const bool tall = p.m >= p.n;

@@ -1,10 +1,11 @@
 // Rows of scores: softmax, its gradient, log-sum-exp, and picking one number per row.
+#include "kernels/softmax.hpp"
+
 #include "kernels/attention_checks.hpp"
-#include "kernels/cpu/cpu.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
 #include "kernels/layout.hpp"
-#include "kernels/visible.hpp"
+#include "kernels/pointwise.hpp"
 
 namespace lact::kernels::cpu {
 namespace {
@@ -17,7 +18,7 @@ void check_indices(const Tensor& x, const Tensor& index, const char* kernel) {
 }
 }  // namespace
 
-void softmax(Tensor y, const Tensor& x, double scale, Mask mask) {
+const Cpu<kernels::softmax> softmax = [](Tensor y, const Tensor& x, double scale, Mask mask) {
   check_softmax(y, x, mask);
   if (y.count() == 0) return;
   const std::int64_t n = x.dim(-1), queries = x.dims() >= 2 ? x.dim(-2) : 1;
@@ -33,9 +34,9 @@ void softmax(Tensor y, const Tensor& x, double scale, Mask mask) {
       }
     });
   });
-}
+};
 
-void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
+const Cpu<kernels::softmax_grad> softmax_grad = [](Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
   check_flat({&dx, &dy, &y}, "softmax_grad");
   if (y.count() == 0) return;
   const std::int64_t n = y.dim(-1);
@@ -46,9 +47,9 @@ void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
         loops<T>().softmax_grad(dx.data<T>() + i * n, dy.data<T>() + i * n, y.data<T>() + i * n, n, T(scale));
     });
   });
-}
+};
 
-void log_sum_exp(Tensor y, const Tensor& x) {
+const Cpu<kernels::log_sum_exp> log_sum_exp = [](Tensor y, const Tensor& x) {
   check_log_sum_exp(y, x);
   const std::int64_t n = x.dim(1);
   for_type(y, "log_sum_exp", [&](auto t) {
@@ -57,17 +58,17 @@ void log_sum_exp(Tensor y, const Tensor& x) {
       for (std::int64_t i = begin; i < end; ++i) y.data<T>()[i] = loops<T>().log_sum_exp(x.data<T>() + i * n, n);
     });
   });
-}
+};
 
-void has_index(Tensor y, const Tensor& index) {
+const Cpu<kernels::has_index> has_index = [](Tensor y, const Tensor& index) {
   check_has_index(y, index);
   for_type(y, "has_index", [&](auto t) {
     using T = decltype(t);
     for (std::int64_t i = 0; i < y.count(); ++i) y.data<T>()[i] = T(index.data<std::int32_t>()[i] >= 0);
   });
-}
+};
 
-void pick(Tensor y, const Tensor& x, const Tensor& index) {
+const Cpu<kernels::pick> pick = [](Tensor y, const Tensor& x, const Tensor& index) {
   check_picks(y, x, index, "pick");
   check_indices(x, index, "pick");
   for_type(y, "pick", [&](auto t) {
@@ -77,12 +78,12 @@ void pick(Tensor y, const Tensor& x, const Tensor& index) {
       y.data<T>()[i] = j < 0 ? T(0) : x.data<T>()[i * x.dim(1) + j];
     }
   });
-}
+};
 
-void place(Tensor dx, const Tensor& dy, const Tensor& index) {
+const Cpu<kernels::place> place = [](Tensor dx, const Tensor& dy, const Tensor& index) {
   check_picks(dy, dx, index, "place");
   check_indices(dx, index, "place");
-  fill(dx, 0);
+  Cpu<kernels::fill>::as_part(dx, 0.0);
   for_type(dx, "place", [&](auto t) {
     using T = decltype(t);
     for (std::int64_t i = 0; i < dx.dim(0); ++i) {
@@ -90,6 +91,6 @@ void place(Tensor dx, const Tensor& dy, const Tensor& index) {
       if (j >= 0) dx.data<T>()[i * dx.dim(1) + j] = dy.data<T>()[i];
     }
   });
-}
+};
 
 }  // namespace lact::kernels::cpu

@@ -12,20 +12,14 @@ namespace cuda::cudnn {
 bool attention(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, double, Mask) {
   return false;
 }
-bool attention_grad(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                    const Tensor&, const Tensor&, const Tensor&, double, Mask) {
-  return false;
-}
+bool attention_grad(const AttentionGrad&) { return false; }
 bool swiglu_products(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) {
   return false;
 }
 bool swiglu_grad_product(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) {
   return false;
 }
-bool rated_gates_product(const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
-                         const Tensor&, const Tensor&, const Tensor&, const Tensor&, const Tensor&) {
-  return false;
-}
+bool rated_gates_product(const RatedGatesProduct&) { return false; }
 bool gelu_product(const Tensor&, const Tensor&, const Tensor&, const Tensor&) { return false; }
 bool gelu_grad_product(const Tensor&, const Tensor&, const Tensor&, const Tensor&) { return false; }
 }  // namespace cuda::cudnn

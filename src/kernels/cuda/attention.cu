@@ -1,9 +1,11 @@
-// Softmax attention. bf16 goes through cuDNN where it is there and takes the shape, then to attention_tensor_cores.cu.
-// Here for any head width and type: a warp per query (per key in the second gradient), tiles of 32 keys in shared
-// memory, online softmax.
+// Softmax attention. bf16 goes to cuDNN where that is installed and supports the shape, else to
+// attention_tensor_cores.cu where the heads have 64 numbers. What remains is computed here, for any head width and
+// type: a warp per query (in the gradients of keys and values per key), tiles of 32 keys in shared memory, online
+// softmax.
+#include "kernels/attention.hpp"
+
 #include "kernels/attention_checks.hpp"
 #include "kernels/cuda/attention.cuh"
-#include "kernels/cuda/cuda.hpp"
 #include "kernels/cuda/cudnn.hpp"
 
 namespace lact::kernels::cuda {
@@ -207,7 +209,8 @@ Heads<T> heads_of(const Sizes& s, const Tensor& q, const Tensor& k, const Tensor
 
 }  // namespace
 
-void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale, Mask mask) {
+const Cuda<kernels::attention> attention = [](Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Tensor& v,
+                                              double scale, Mask mask) {
   const Sizes s = attention_sizes(o, lse, q, k, v);
   check_limits(s);
   if (o.count() == 0) return;
@@ -222,34 +225,33 @@ void attention(Tensor o, Tensor lse, const Tensor& q, const Tensor& k, const Ten
     const dim3 grid(unsigned((s.queries + warps - 1) / warps), unsigned(s.batch * s.heads));
     run("attention", forward<T>, grid, warps * 32, bytes, o, h, o.data<T>(), HeadSteps(o), lse.data<A>());
   });
-}
+};
 
-void attention_grad(Tensor dq, Tensor dk, Tensor dv, const Tensor& dout, const Tensor& q, const Tensor& k,
-                    const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask) {
-  const Sizes s = attention_grad_sizes(dq, dk, dv, dout, q, k, v, o, lse);
+const Cuda<kernels::attention_grad> attention_grad = [](const AttentionGrad& t) {
+  const Sizes s = attention_grad_sizes(t);
   check_limits(s);
-  for_stored(q, "attention_grad", [&](auto t) {
-    using T = decltype(t);
+  for_stored(t.q, "attention_grad", [&](auto zero) {
+    using T = decltype(zero);
     using A = Computed<T>;
     if constexpr (std::is_same_v<T, Bf16>) {
-      if (cudnn::attention_grad(dq, dk, dv, dout, q, k, v, o, lse, scale, mask)) return;
+      if (cudnn::attention_grad(t)) return;
     }
-    const Heads<T> h = heads_of<T>(s, q, k, v, scale, mask);
-    const Tensor delta = like(lse);
+    const Heads<T> h = heads_of<T>(s, t.q, t.k, t.v, t.scale, t.mask);
+    const Tensor delta = like(t.lse);
     start_rows(delta, "attention_grad", delta.count(), s.dv, 1,
-               Delta<T>{delta.data<A>(), dout.data<T>(), o.data<T>(), HeadSteps(dout), HeadSteps(o), s.heads, s.queries,
-                        int(s.dv)});
-    const Gradients<T> g{dout.data<T>(), lse.data<A>(),   delta.data<A>(), dq.data<T>(),  dk.data<T>(),
-                         dv.data<T>(),   HeadSteps(dout), HeadSteps(dq),   HeadSteps(dk), HeadSteps(dv)};
+               Delta<T>{delta.data<A>(), t.dout.data<T>(), t.o.data<T>(), HeadSteps(t.dout), HeadSteps(t.o), s.heads,
+                        s.queries, int(s.dv)});
+    const Gradients<T> g{t.dout.data<T>(), t.lse.data<A>(),   delta.data<A>(), t.dq.data<T>(),  t.dk.data<T>(),
+                         t.dv.data<T>(),   HeadSteps(t.dout), HeadSteps(t.dq), HeadSteps(t.dk), HeadSteps(t.dv)};
     if constexpr (std::is_same_v<T, Bf16>) {
-      if (attention_grad_on_tensor_cores(h, g, dq)) return;
+      if (attention_grad_on_tensor_cores(h, g, t.dq)) return;
     }
     const std::size_t bytes = std::size_t((tile + warps) * (s.d + s.dv + 2)) * sizeof(A);
     auto grid = [&](std::int64_t n) { return dim3(unsigned((n + warps - 1) / warps), unsigned(s.batch * s.heads)); };
-    if (dq.count() > 0) run("attention_grad", backward_queries<T>, grid(s.queries), warps * 32, bytes, dq, h, g);
-    if (dk.count() > 0 || dv.count() > 0)
-      run("attention_grad", backward_keys<T>, grid(s.keys), warps * 32, bytes, dq, h, g);
+    if (t.dq.count() > 0) run("attention_grad", backward_queries<T>, grid(s.queries), warps * 32, bytes, t.dq, h, g);
+    if (t.dk.count() > 0 || t.dv.count() > 0)
+      run("attention_grad", backward_keys<T>, grid(s.keys), warps * 32, bytes, t.dq, h, g);
   });
-}
+};
 
 }  // namespace lact::kernels::cuda

@@ -1,7 +1,7 @@
 // What the attention kernels are given.
 #pragma once
 #include "kernels/cuda/launch.cuh"
-#include "kernels/visible.hpp"
+#include "kernels/mask.hpp"
 
 namespace lact::kernels::cuda {
 
@@ -34,7 +34,7 @@ struct Gradients {
   HeadSteps dout_step, dq_step, dk_step, dv_step;
 };
 
-// False where the head width or the strides are none that they take.
+// Return false, having done nothing, where the head width is not 64 or the strides do not allow 16-byte loads.
 bool attention_on_tensor_cores(const Heads<Bf16>& h, const Tensor& o, const Tensor& lse);
 bool attention_grad_on_tensor_cores(const Heads<Bf16>& h, const Gradients<Bf16>& g, const Tensor& dq);
 

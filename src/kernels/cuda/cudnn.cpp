@@ -60,8 +60,8 @@ namespace {
 
 namespace fe = cudnn_frontend;
 
-// Attention's deterministic gradient stores two bytes for every pair of a query and a key: with more it goes item by
-// item, or by this program's own kernel.
+// Bytes. Attention's deterministic gradient stores two bytes for every pair of a query and a key; where that is more,
+// it is computed for a few items of the batch at a time, or by this program's own kernel.
 constexpr std::int64_t most_workspace = std::int64_t(1) << 29;
 constexpr std::int64_t widest_head = 256;
 
@@ -129,10 +129,7 @@ class Library {  // of one GPU
     return kept_.emplace(std::move(key), std::move(k)).first->second;
   }
   static std::string text_of(const Asked& asked) {
-    static constexpr const char* names[] = {"attention",           "attention_grad",      "swiglu_products",
-                                            "swiglu_grad_product", "rated_gates_product", "gelu_product",
-                                            "gelu_grad_product"};
-    std::string text = names[std::size_t(asked.task)];
+    std::string text = asked.kernel->name();
     for (const View& v : asked.operands) text += " " + lact::text_of({v.size.begin(), v.size.begin() + v.dims});
     return text;
   }
@@ -147,7 +144,8 @@ bool usable(const Tensor& y, CudnnUse least = CudnnUse::all) {
 }
 
 bool on_16_bytes(const Tensor& t) { return reinterpret_cast<std::uintptr_t>(t.raw()) % 16 == 0; }
-// Sixteen bytes at a time is how the kernels load, along rows or columns that lie together.
+// cuDNN's kernels load 16 bytes (8 numbers) at a time along a contiguous dim: it must have a multiple of 8 numbers, and
+// all other steps must be multiples of 8.
 bool aligned(const Tensor& t) {
   if (!on_16_bytes(t)) return false;
   bool lies_together = false;
@@ -174,8 +172,8 @@ constexpr std::int64_t most_span = (std::int64_t(1) << 31) - 1;
 bool suit_product(std::initializer_list<const Tensor*> all) {
   return suit(all) && std::ranges::all_of(all, [](const Tensor* t) { return span_of(*t) <= most_span; });
 }
-// Items of attention that go at once, at most `most`: 0 where a single one is too large. A part's statistics begin on
-// 16 bytes.
+// How many items of the batch one call of attention takes: at most `most`, 0 where a single one is too large. A part's
+// statistics (`rows` floats per item) must begin on 16 bytes.
 std::int64_t items_at_once(std::initializer_list<const Tensor*> all, std::int64_t most, std::int64_t rows) {
   const std::int64_t items = (*all.begin())->dim(0);
   most = std::min(items, most);
@@ -193,7 +191,8 @@ bool are_rates(std::initializer_list<const Tensor*> all, const Tensor& rows) {
            on_16_bytes(*r);
   });
 }
-// y = a b fits, as batches of matrices or as one. What does not fit is left to the kernels that say so.
+// Whether the shapes of y = a b fit, as batches of matrices or as one. Where they do not, this program's own kernels
+// are called and name the mistake.
 bool fit(const Tensor& y, const Tensor& a, const Tensor& b) {
   if (y.dims() < 2 || y.dims() > 3 || a.dims() != y.dims() || b.dims() != y.dims()) return false;
   return a.dim(-2) == y.dim(-2) && b.dim(-1) == y.dim(-1) && a.dim(-1) == b.dim(-2) &&
@@ -203,14 +202,15 @@ bool same_shape(const Tensor& y, std::initializer_list<const Tensor*> all) {
   return std::ranges::all_of(all, [&](const Tensor* t) { return t->shape() == y.shape() && t->contiguous(); });
 }
 
-bool run(Task task, const std::vector<Tensor>& operands, double scale = 1, Mask mask = {}) {
-  Asked asked{task, {}, scale, mask};
+bool run(const AnyKernel& kernel, const std::vector<Tensor>& operands, double scale = 1, Mask mask = {}) {
+  Asked asked{&kernel, {}, scale, mask};
   for (const Tensor& t : operands) asked.operands.emplace_back(t);
   return library_of<Library>(operands.front().device()).run(asked, operands);
 }
 
-// False where a query would see nothing, which cuDNN does not promise to answer with zeros: behind the window of the
-// last key. Nor does it take a single query with a single key. A window that hides nothing is none.
+// cuDNN does not promise zeros for a query that sees no key, so it is not asked where there may be one: with a window
+// and more queries than keys. Nor does it support a single query with a single key. A window that hides no key is
+// removed from the mask.
 bool can_attend(Mask& mask, const Tensor& q, const Tensor& k, const Tensor& v) {
   const std::int64_t queries = q.dim(2), keys = k.dim(2);
   if (!mask.causal || mask.window >= queries) mask.window = 0;
@@ -218,13 +218,15 @@ bool can_attend(Mask& mask, const Tensor& q, const Tensor& k, const Tensor& v) {
          (mask.window == 0 || queries <= keys);
 }
 
-// So many items of the first dim at a time. False where a part was not taken: all are then written anew elsewhere.
-bool in_parts(Task task, std::initializer_list<const Tensor*> all, std::int64_t at_once, double scale, Mask mask) {
+// Runs the kernel on `at_once` items of the first dim at a time. False where cuDNN refused any of them: another kernel
+// then computes them all.
+bool item_by_item(const AnyKernel& kernel, std::initializer_list<const Tensor*> all, std::int64_t at_once, double scale,
+                  Mask mask) {
   const std::int64_t items = (*all.begin())->dim(0);
   for (std::int64_t i = 0; at_once > 0 && i < items; i += at_once) {
     std::vector<Tensor> part;
     for (const Tensor* t : all) part.push_back(t->cut(0, {i, std::min(i + at_once, items)}));
-    if (!run(task, part, scale, mask)) return false;
+    if (!run(kernel, part, scale, mask)) return false;
   }
   return at_once > 0;
 }
@@ -235,21 +237,23 @@ std::int64_t rounded_up(std::int64_t n, std::int64_t to) { return (n + to - 1) /
 
 bool attention(const Tensor& o, const Tensor& lse, const Tensor& q, const Tensor& k, const Tensor& v, double scale,
                Mask mask) {
-  if (!usable(o, CudnnUse::attention) || !suit({&o, &q, &k, &v}) || !on_16_bytes(lse) || !can_attend(mask, q, k, v))
-    return false;
-  return in_parts(Task::attention, {&o, &lse, &q, &k, &v},
-                  items_at_once({&o, &q, &k, &v}, q.dim(0), q.dim(1) * q.dim(2)), scale, mask);
-}
-
-bool attention_grad(const Tensor& dq, const Tensor& dk, const Tensor& dv, const Tensor& dout, const Tensor& q,
-                    const Tensor& k, const Tensor& v, const Tensor& o, const Tensor& lse, double scale, Mask mask) {
-  if (!usable(o, CudnnUse::attention) || !suit({&dq, &dk, &dv, &dout, &q, &k, &v, &o}) || !on_16_bytes(lse) ||
+  if (!usable(o, CudnnUse::attention_only) || !suit({&o, &q, &k, &v}) || !on_16_bytes(lse) ||
       !can_attend(mask, q, k, v))
     return false;
-  const std::int64_t bytes = 2 * q.dim(1) * rounded_up(q.dim(2), 64) * rounded_up(k.dim(2), 128);
-  const std::int64_t at_once =
-      items_at_once({&dq, &dk, &dv, &dout, &q, &k, &v, &o}, most_workspace / bytes, q.dim(1) * q.dim(2));
-  return in_parts(Task::attention_grad, {&dq, &dk, &dv, &dout, &q, &k, &v, &o, &lse}, at_once, scale, mask);
+  return item_by_item(kernels::attention, {&o, &lse, &q, &k, &v},
+                      items_at_once({&o, &q, &k, &v}, q.dim(0), q.dim(1) * q.dim(2)), scale, mask);
+}
+
+bool attention_grad(const AttentionGrad& t) {
+  Mask mask = t.mask;
+  if (!usable(t.o, CudnnUse::attention_only) || !suit({&t.dq, &t.dk, &t.dv, &t.dout, &t.q, &t.k, &t.v, &t.o}) ||
+      !on_16_bytes(t.lse) || !can_attend(mask, t.q, t.k, t.v))
+    return false;
+  const std::int64_t bytes = 2 * t.q.dim(1) * rounded_up(t.q.dim(2), 64) * rounded_up(t.k.dim(2), 128);
+  const std::int64_t at_once = items_at_once({&t.dq, &t.dk, &t.dv, &t.dout, &t.q, &t.k, &t.v, &t.o},
+                                             most_workspace / bytes, t.q.dim(1) * t.q.dim(2));
+  return item_by_item(kernels::attention_grad, {&t.dq, &t.dk, &t.dv, &t.dout, &t.q, &t.k, &t.v, &t.o, &t.lse}, at_once,
+                      t.scale, mask);
 }
 
 bool swiglu_products(const Tensor& m, const Tensor& g, const Tensor& h, const Tensor& x, const Tensor& w0,
@@ -257,7 +261,7 @@ bool swiglu_products(const Tensor& m, const Tensor& g, const Tensor& h, const Te
   if (!usable(m) || !suit_product({&m, &g, &h, &x, &w0, &w2}) || !same_shape(m, {&m, &g, &h}) || !fit(m, x, w0) ||
       !fit(m, x, w2))
     return false;
-  return run(Task::swiglu_products, {m, g, h, x, w0, w2});
+  return run(kernels::swiglu_products, {m, g, h, x, w0, w2});
 }
 
 bool swiglu_grad_product(const Tensor& dg, const Tensor& dh, const Tensor& dy, const Tensor& w1, const Tensor& g,
@@ -265,28 +269,27 @@ bool swiglu_grad_product(const Tensor& dg, const Tensor& dh, const Tensor& dy, c
   if (!usable(dg) || !suit_product({&dg, &dh, &dy, &w1, &g, &h}) || !same_shape(dg, {&dg, &dh, &g, &h}) ||
       !fit(dg, dy, w1.transpose()))
     return false;
-  return run(Task::swiglu_grad_product, {dg, dh, dy, w1, g, h});
+  return run(kernels::swiglu_grad_product, {dg, dh, dy, w1, g, h});
 }
 
-bool rated_gates_product(const Tensor& m, const Tensor& dg, const Tensor& dh, const Tensor& dm, const Tensor& v,
-                         const Tensor& w1, const Tensor& g, const Tensor& h, const Tensor& rate0, const Tensor& rate1,
-                         const Tensor& rate2) {
-  if (!usable(m) || m.dims() != 3 || !suit_product({&m, &dg, &dh, &dm, &v, &w1, &g, &h}) ||
-      !same_shape(m, {&m, &dg, &dh, &dm, &g, &h}) || !are_rates({&rate0, &rate1, &rate2}, m) ||
-      !fit(m, v, w1.transpose()))
+bool rated_gates_product(const RatedGatesProduct& t) {
+  const auto& [rate0, rate1, rate2] = t.rates;
+  if (!usable(t.m) || t.m.dims() != 3 || !suit_product({&t.m, &t.dg, &t.dh, &t.dm, &t.v, &t.w1, &t.g, &t.h}) ||
+      !same_shape(t.m, {&t.m, &t.dg, &t.dh, &t.dm, &t.g, &t.h}) || !are_rates({&rate0, &rate1, &rate2}, t.m) ||
+      !fit(t.m, t.v, t.w1.transpose()))
     return false;
-  return run(Task::rated_gates_product, {m, dg, dh, dm, v, w1, g, h, rate0, rate1, rate2});
+  return run(kernels::rated_gates_product, {t.m, t.dg, t.dh, t.dm, t.v, t.w1, t.g, t.h, rate0, rate1, rate2});
 }
 
 bool gelu_product(const Tensor& y, const Tensor& u, const Tensor& x, const Tensor& w) {
   if (!usable(y) || !suit_product({&y, &u, &x, &w}) || !same_shape(y, {&y, &u}) || !fit(y, x, w.transpose()))
     return false;
-  return run(Task::gelu_product, {y, u, x, w});
+  return run(kernels::gelu_product, {y, u, x, w});
 }
 
 bool gelu_grad_product(const Tensor& du, const Tensor& dy, const Tensor& w, const Tensor& u) {
   if (!usable(du) || !suit_product({&du, &dy, &w, &u}) || !same_shape(du, {&du, &u}) || !fit(du, dy, w)) return false;
-  return run(Task::gelu_grad_product, {du, dy, w, u});
+  return run(kernels::gelu_grad_product, {du, dy, w, u});
 }
 
 }  // namespace cuda::cudnn

@@ -8,6 +8,8 @@
 #include <bit>
 #include <exception>
 
+#include "kernels/gated_products.hpp"
+
 namespace lact::kernels::cuda::cudnn {
 namespace {
 
@@ -153,7 +155,8 @@ void gelu_grad_product(Sketch& s) {  // du, dy, w, u
 View::View(const Shape& sizes, const Shape& steps, DType t) : dims(int(sizes.size())), type(t) {
   std::copy(sizes.begin(), sizes.end(), size.begin());
   std::copy(steps.begin(), steps.end(), step.begin());
-  // A dim of one number has any step: the one that would come after all the others.
+  // A dim of one number may have any step. It gets the one that a next outer dim would have, since cuDNN sorts by
+  // steps.
   std::int64_t after = 1;
   for (std::size_t d = 0; d < sizes.size(); ++d) after = std::max(after, sizes[d] == 1 ? 1 : sizes[d] * steps[d]);
   for (std::size_t d = 0; d < sizes.size(); ++d)
@@ -162,7 +165,8 @@ View::View(const Shape& sizes, const Shape& steps, DType t) : dims(int(sizes.siz
 View::View(const Tensor& t) : View(t.shape(), t.strides(), t.dtype()) {}
 
 std::vector<std::int64_t> Asked::key() const {
-  std::vector<std::int64_t> k{std::int64_t(task), mask.causal, mask.window, std::bit_cast<std::int64_t>(scale)};
+  std::vector<std::int64_t> k{std::bit_cast<std::int64_t>(kernel), mask.causal, mask.window,
+                              std::bit_cast<std::int64_t>(scale)};
   for (const View& v : operands) {
     k.push_back(v.dims);
     for (int d = 0; d < v.dims; ++d) k.insert(k.end(), {v.size[std::size_t(d)], v.step[std::size_t(d)]});
@@ -172,29 +176,23 @@ std::vector<std::int64_t> Asked::key() const {
 
 Graph described(const Asked& asked, int gpu) {
   Sketch s(asked, gpu);
-  switch (asked.task) {
-    case Task::attention:
-      attention(s, asked);
-      break;
-    case Task::attention_grad:
-      attention_grad(s, asked);
-      break;
-    case Task::swiglu_products:
-      swiglu_products(s);
-      break;
-    case Task::swiglu_grad_product:
-      swiglu_grad_product(s);
-      break;
-    case Task::rated_gates_product:
-      rated_gates_product(s, asked);
-      break;
-    case Task::gelu_product:
-      gelu_product(s);
-      break;
-    case Task::gelu_grad_product:
-      gelu_grad_product(s);
-      break;
-  }
+  const auto is = [&](const AnyKernel& kernel) { return asked.kernel == &kernel; };
+  if (is(kernels::attention))
+    attention(s, asked);
+  else if (is(kernels::attention_grad))
+    attention_grad(s, asked);
+  else if (is(kernels::swiglu_products))
+    swiglu_products(s);
+  else if (is(kernels::swiglu_grad_product))
+    swiglu_grad_product(s);
+  else if (is(kernels::rated_gates_product))
+    rated_gates_product(s, asked);
+  else if (is(kernels::gelu_product))
+    gelu_product(s);
+  else if (is(kernels::gelu_grad_product))
+    gelu_grad_product(s);
+  else
+    fail("cuDNN has no graph for the kernel {}", asked.kernel->name());
   return s.graph();
 }
 
@@ -209,7 +207,7 @@ std::string compile(fe::graph::Graph& graph, void* handle) {
     if (said.is_good()) said = graph.check_support();
     if (said.is_good()) said = graph.build_plans(fe::BuildPlanPolicy_t::HEURISTICS_CHOICE);
     return said.is_good() ? std::string() : said.get_message();
-  } catch (const std::exception& e) {  // a library that it opens itself is not there
+  } catch (const std::exception& e) {  // cuDNN did not find another library that it opens when needed
     return e.what();
   }
 }

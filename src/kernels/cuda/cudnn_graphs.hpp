@@ -23,19 +23,9 @@ struct View {  // of a tensor: where its numbers lie
   View(const Shape& size, const Shape& step, DType t = DType::bf16);
 };
 
-enum class Task : std::uint8_t {  // each with its operands in the order of the kernel's arguments
-  attention,
-  attention_grad,
-  swiglu_products,
-  swiglu_grad_product,
-  rated_gates_product,
-  gelu_product,
-  gelu_grad_product,
-};
-
 struct Asked {
-  Task task;
-  std::vector<View> operands;  // operand i has the name i + 1 in the graph
+  const AnyKernel* kernel;     // of attention.hpp or gated_products.hpp
+  std::vector<View> operands;  // in the order of the kernel's; operand i has the name i + 1 in the graph
   double scale = 1;            // of attention
   Mask mask{};
   std::vector<std::int64_t> key() const;  // equal where the graphs are
@@ -43,8 +33,8 @@ struct Asked {
 
 Graph described(const Asked& asked, int gpu = 0);  // gpu: the version of its instructions, 90 say; 0: of this GPU
 
-// Compiles it: for the GPU of a cuDNN handle, or without one for the device properties that the graph was given. Empty,
-// or what cuDNN says against it. Only plans that repeat their bits are taken.
+// Compiles the graph, for the GPU of a cuDNN handle or, without one, for the device properties that the graph was
+// given. Returns "" or why cuDNN refuses. Only plans whose results repeat bit by bit are accepted.
 std::string compile(cudnn_frontend::graph::Graph& graph, void* handle);
 
 }  // namespace lact::kernels::cuda::cudnn

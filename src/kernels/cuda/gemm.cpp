@@ -1,12 +1,14 @@
 // Strided batched products through cuBLASLt. Row-major matrices are its column-major transposes, so y = a b is asked as
 // y^T = b^T a^T. The algorithm is chosen once per shape and then kept, so that a shape repeats its bits.
+#include "kernels/gemm.hpp"
+
 #include <cublasLt.h>
 #include <cuda_runtime.h>
 
 #include <unordered_map>
 
-#include "kernels/cuda/cuda.hpp"
 #include "kernels/cuda/libraries.hpp"
+#include "kernels/pointwise.hpp"
 #include "kernels/product.hpp"
 
 namespace lact::kernels::cuda {
@@ -126,16 +128,17 @@ class Library {  // of one GPU
 
 }  // namespace
 
-void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, double alpha, double beta) {
+const Cuda<kernels::matmul_add> matmul_add = [](Tensor y, const Tensor& c, const Tensor& a, const Tensor& b,
+                                                double alpha, double beta) {
   Product p = product_of(y, a, b, alpha, beta);
   if (y.count() == 0) return;
   if (p.k == 0) {  // a product over nothing: y = beta c
     const Tensor rest = like(y);
     if (beta == 0)
-      fill(rest, 0);
+      Cuda<kernels::fill>::as_part(rest, 0.0);
     else
-      cuda::unary(Unary::scale, rest, c, beta);
-    return cuda::unary(Unary::copy, y, rest, 0);
+      Cuda<kernels::unary>::as_part(Unary::scale, rest, c, beta);
+    return Cuda<kernels::unary>::as_part(Unary::copy, y, rest, 0.0);
   }
   // The last batch dim goes to the library, the others are a loop.
   Layout<3> outer = p.items;
@@ -151,6 +154,6 @@ void matmul_add(Tensor y, const Tensor& c, const Tensor& a, const Tensor& b, dou
     library.run(p, items, step, p.y.raw() + at.y * size_of(p.y.dtype()), c.raw() + at.y * size_of(p.y.dtype()),
                 p.a.raw() + at.a * size_of(p.a.dtype()), p.b.raw() + at.b * size_of(p.b.dtype()), stream);
   }
-}
+};
 
 }  // namespace lact::kernels::cuda

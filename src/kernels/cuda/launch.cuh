@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/places.hpp"
 #include "kernels/cuda/ptx.cuh"
-#include "kernels/table.hpp"
+#include "kernels/kernel.hpp"
 
 namespace lact::kernels::cuda {
 
@@ -148,7 +148,8 @@ template <int W, class F>
 __global__ void __launch_bounds__(W > threads_per_block ? W : threads_per_block) each_row(F f, std::int64_t rows) {
   constexpr int per_block = W > threads_per_block ? 1 : threads_per_block / W;
   const std::int64_t stride = std::int64_t(gridDim.x) * per_block;
-  // all threads of a warp stay in the loop together, since rows of fewer than 32 threads share a warp
+  // All threads of a warp make the same number of rounds, because rows of fewer than 32 threads share a warp whose
+  // threads exchange numbers: past the last row they work on it again, and `mine` is false.
   for (std::int64_t base = std::int64_t(blockIdx.x) * per_block; base < rows; base += stride) {
     const std::int64_t row = base + threadIdx.x / W;
     f.template at<W>(row < rows ? row : rows - 1, int(threadIdx.x) % W, row < rows);

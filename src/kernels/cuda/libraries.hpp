@@ -9,8 +9,8 @@
 
 namespace lact::kernels::cuda {
 
-// L of this GPU, made when it is first asked for. Devices outlive tensors but not the process; the libraries stay with
-// it and are never destroyed, for when it ends, the driver and what they are made of may have gone before.
+// The library L for this GPU, made when it is first asked for. It is never destroyed: at the end of the process the
+// driver may already be gone when destructors run.
 template <class L>
 L& library_of(Device& d) {
   static std::mutex mutex;

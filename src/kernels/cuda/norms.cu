@@ -1,7 +1,9 @@
 // Norms of rows and of columns, and their gradients.
-#include "kernels/cuda/cuda.hpp"
+#include "kernels/norms.hpp"
+
 #include "kernels/cuda/rows.cuh"
 #include "kernels/cuda/sums.cuh"
+#include "kernels/pointwise.hpp"
 
 namespace lact::kernels::cuda {
 namespace {
@@ -190,10 +192,10 @@ void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor
     using T = decltype(t);
     using A = Computed<T>;
     const A *weights = numbers_of<A>(w, x, kernel), *means = N == Norm::layer ? mean.data<A>() : nullptr;
-    // first: dx may be dy itself
+    // dw before dx, since dx may be stored over dy, which dw reads
     if (A* to = numbers_of<A>(dw, x, kernel)) {
       if (rows_of(x) == 0)
-        fill(dw, 0);
+        Cuda<kernels::fill>::as_part(dw, 0.0);
       else
         sum_up<A>(dw, to, Along::outputs, x.dim(-1), rows_of(x),
                   WeightTerm<N, T>{View<T>(dy), View<T>(x), means, r.data<A>()});
@@ -207,7 +209,6 @@ void backward(const Tensor& dx, const Tensor& dw, const Tensor& dy, const Tensor
 }
 
 // ---- columns of [B, m, n]
-// --------------------------------------------------------------------------------------------
 
 template <class T>
 struct ProductTerm {  // a b at row i of a column; outputs count (item, column)
@@ -282,64 +283,69 @@ void check_columns(const Tensor& r, const Tensor& w, const char* kernel) {
 
 }  // namespace
 
-void rms_norm(Tensor y, Tensor r, const Tensor& x, const Tensor& w, double eps) {
+const Cuda<kernels::rms_norm> rms_norm = [](Tensor y, Tensor r, const Tensor& x, const Tensor& w, double eps) {
   forward<Norm::rms>(y, {}, r, x, w, eps, "rms_norm");
-}
-void rms_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& r) {
+};
+const Cuda<kernels::rms_norm_grad> rms_norm_grad = [](Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x,
+                                                      const Tensor& w, const Tensor& r) {
   backward<Norm::rms>(dx, dw, dy, x, w, {}, r, 0, "rms_norm_grad");
-}
-void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& w, double eps) {
+};
+const Cuda<kernels::layer_norm> layer_norm = [](Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& w,
+                                                double eps) {
   forward<Norm::layer>(y, mean, r, x, w, eps, "layer_norm");
-}
-void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& mean,
-                     const Tensor& r, const Tensor& beside) {
-  backward<Norm::layer>(dx, dw, dy, x, w, mean, r, 0, "layer_norm_grad", beside);
-}
-void add_layer_norm(Tensor s, Tensor y, Tensor mean, Tensor r, const Tensor& a, const Tensor& b, const Tensor& w,
-                    double eps) {
+};
+const Cuda<kernels::layer_norm_grad> layer_norm_grad = [](const LayerNormGrad& t) {
+  backward<Norm::layer>(t.dx, t.dw, t.dy, t.x, t.w, t.mean, t.r, 0, "layer_norm_grad", t.beside);
+};
+const Cuda<kernels::add_layer_norm> add_layer_norm = [](const AddLayerNorm& t) {
   const char* kernel = "add_layer_norm";
-  for (const Tensor& t : {s, y, a, b}) check_rows(t, s, kernel);
-  for (const Tensor& t : {mean, r}) check_per_row(t, s, kernel);
-  for_stored(y, kernel, [&](auto t) {
-    using T = decltype(t);
+  for (const Tensor* rows : {&t.s, &t.y, &t.a, &t.b}) check_rows(*rows, t.s, kernel);
+  for (const Tensor* per_row : {&t.mean, &t.r}) check_per_row(*per_row, t.s, kernel);
+  for_stored(t.y, kernel, [&](auto zero) {
+    using T = decltype(zero);
     using A = Computed<T>;
-    const A* weights = numbers_of<A>(w, s, kernel);
-    start_wide_rows<T>({&s, &y, &a, &b, &w}, kernel, [&](auto width) {
+    const A* weights = numbers_of<A>(t.w, t.s, kernel);
+    start_wide_rows<T>({&t.s, &t.y, &t.a, &t.b, &t.w}, kernel, [&](auto width) {
       return AddedForward<T, decltype(width)::value>{
-          {View<T>(y), View<T>(s), mean.data<A>(), r.data<A>(), weights, s.dim(-1), A(eps)}, View<T>(a), View<T>(b)};
+          {View<T>(t.y), View<T>(t.s), t.mean.data<A>(), t.r.data<A>(), weights, t.s.dim(-1), A(t.eps)},
+          View<T>(t.a),
+          View<T>(t.b)};
     });
   });
-}
-void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) {
+};
+const Cuda<kernels::l2_norm> l2_norm = [](Tensor y, Tensor norm, const Tensor& x, double eps) {
   forward<Norm::l2>(y, {}, norm, x, {}, eps, "l2_norm");
-}
-void l2_norm_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
+};
+const Cuda<kernels::l2_norm_grad> l2_norm_grad = [](Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm,
+                                                    double eps) {
   backward<Norm::l2>(dx, {}, dy, x, {}, {}, norm, eps, "l2_norm_grad");
-}
+};
 
-void column_norm(Tensor norm, const Tensor& w) {
+const Cuda<kernels::column_norm> column_norm = [](Tensor norm, const Tensor& w) {
   check_columns(norm, w, "column_norm");
   for_type(w, "column_norm", [&](auto t) {
     using T = decltype(t);
     sum_up<T>(norm, norm.data<T>(), Along::outputs, w.dim(0) * w.dim(2), w.dim(1),
               ProductTerm<T>{w.data<T>(), w.data<T>(), w.dim(1), w.dim(2)}, Root{});
   });
-}
+};
 
-void keep_column_norm(Tensor y, Tensor norm, const Tensor& w, const Tensor& target, double eps) {
+const Cuda<kernels::keep_column_norm> keep_column_norm = [](Tensor y, Tensor norm, const Tensor& w,
+                                                            const Tensor& target, double eps) {
   check_columns(target, w, "keep_column_norm");
   check_flat({&w, &y}, "keep_column_norm");
-  column_norm(norm, w);
+  Cuda<kernels::column_norm>::as_part(norm, w);
   for_type(w, "keep_column_norm", [&](auto t) {
     using T = decltype(t);
     start_flat<wide<T>>(
         {&y, &w}, "keep_column_norm",
         Keep<T>{y.data<T>(), w.data<T>(), norm.data<T>(), target.data<T>(), w.dim(1), w.dim(2), T(eps)});
   });
-}
+};
 
-void keep_column_norm_grad(Tensor dw, Tensor dtarget, const Tensor& dy, const Tensor& w, const Tensor& norm,
-                           const Tensor& target, double eps) {
+const Cuda<kernels::keep_column_norm_grad> keep_column_norm_grad = [](Tensor dw, Tensor dtarget, const Tensor& dy,
+                                                                      const Tensor& w, const Tensor& norm,
+                                                                      const Tensor& target, double eps) {
   check_columns(norm, w, "keep_column_norm_grad");
   check_columns(target, w, "keep_column_norm_grad");
   check_flat({&w, &dw, &dy}, "keep_column_norm_grad");
@@ -356,6 +362,6 @@ void keep_column_norm_grad(Tensor dw, Tensor dtarget, const Tensor& dy, const Te
                         KeepGrad<T>{dw.data<T>(), dy.data<T>(), w.data<T>(), norm.data<T>(), target.data<T>(),
                                     dots.data<T>(), w.dim(1), w.dim(2), T(eps)});
   });
-}
+};
 
 }  // namespace lact::kernels::cuda

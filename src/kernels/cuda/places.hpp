@@ -57,8 +57,8 @@ Layout<K> joint_layout(const std::array<const Tensor*, K>& views, int dims) {
   return l;
 }
 
-// Whether every `wide` numbers along the last dim lie together where they are contiguous at all, and begin at a place
-// that a wide access may take.
+// Whether the views can be read `wide` numbers at a time along the last dim: a view that is contiguous there must begin
+// every such pack on its own alignment. A view with another step is read number by number and asks for nothing.
 template <int K>
 bool fits_packs(const Layout<K>& l, const std::array<const Tensor*, K>& views, std::int64_t wide) {
   const auto last = std::size_t(l.dims - 1);

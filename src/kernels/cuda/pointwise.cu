@@ -1,5 +1,6 @@
 // Element-wise kernels: the formulas of functors.hpp over views of any strides, 16 bytes at a time where they lie so.
-#include "kernels/cuda/cuda.hpp"
+#include "kernels/pointwise.hpp"
+
 #include "kernels/cuda/rows.cuh"
 
 namespace lact::kernels::cuda {
@@ -175,8 +176,7 @@ void binary_of(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
   });
 }
 
-// ---- flat: all operands contiguous and of one shape
-// ------------------------------------------------------------------
+// ---- all operands contiguous and of one shape
 
 template <class T, class R>
 struct AddTo {
@@ -208,119 +208,32 @@ struct Fill {
   }
 };
 
+// ---- a square matrix and its transpose
+
+constexpr int tile = 32, tile_rows = 8;
+
+// A block writes one tile of 32 x 32 numbers of y: x's own tile plus, transposed in shared memory, the tile of x on the
+// other side of the diagonal.
 template <class T>
-struct Swiglu {
-  T* m;
-  const T *g, *h;
-  template <int V>
-  __device__ void at(std::int64_t i) const {
-    Computed<T> u[V], v[V];
-    take<V>(u, g + i);
-    take<V>(v, h + i);
-#pragma unroll
-    for (int j = 0; j < V; ++j) u[j] = scalar::silu(u[j]) * v[j];
-    give<V>(m + i, u);
+__global__ void __launch_bounds__(tile* tile_rows) add_mirrored(T* y, const T* x, std::int64_t n) {
+  __shared__ Computed<T> mirror[tile][tile + 1];  // the odd row keeps a column out of one bank
+  const std::int64_t tiles = (n + tile - 1) / tile, at = std::int64_t(blockIdx.x) % (tiles * tiles),
+                     item = std::int64_t(blockIdx.x) / (tiles * tiles) * n * n;
+  const std::int64_t row = at / tiles * tile, column = at % tiles * tile;
+  const auto lane = std::int64_t(threadIdx.x);
+  for (std::int64_t i = threadIdx.y; i < tile; i += tile_rows)
+    if (column + i < n && row + lane < n) mirror[i][lane] = scalar::widened(x[item + (column + i) * n + row + lane]);
+  __syncthreads();
+  for (std::int64_t i = threadIdx.y; i < tile; i += tile_rows) {
+    if (row + i >= n || column + lane >= n) continue;
+    const std::int64_t place = item + (row + i) * n + column + lane;
+    scalar::put(y[place], scalar::widened(x[place]) + mirror[lane][i]);
   }
-};
-
-template <class T>
-struct SwigluGrad {
-  T *dg, *dh;
-  const T *g, *h, *dm;
-  template <int V>
-  __device__ void at(std::int64_t i) const {
-    Computed<T> u[V], v[V], d[V];
-    take<V>(u, g + i);
-    take<V>(v, h + i);
-    take<V>(d, dm + i);
-#pragma unroll
-    for (int j = 0; j < V; ++j) {
-      const auto r = scalar::swiglu_first(u[j], v[j], d[j]);
-      u[j] = r.dg;
-      v[j] = r.dh;
-    }
-    give<V>(dg + i, u);
-    give<V>(dh + i, v);
-  }
-};
-
-// ---- rows with rates
-
-template <class T, int V>
-struct RatedGates {
-  using A = Computed<T>;
-  T *m, *dg, *dh;
-  const T *g, *h, *dm;
-  const A *rate0, *rate1, *rate2;
-  std::int64_t n;
-  template <int W>
-  __device__ void at(std::int64_t row, int lane, bool mine) const {
-    if (!mine) return;
-    const A r0 = rate0[row], r1 = rate1[row], r2 = rate2[row];
-    each_pack<V, W>(lane, n, [&](std::int64_t i) {
-      A u[V], v[V], d[V];
-      take<V>(u, g + row * n + i);
-      take<V>(v, h + row * n + i);
-      take<V>(d, dm + row * n + i);
-#pragma unroll
-      for (int j = 0; j < V; ++j) {
-        const auto at = scalar::gates(u[j], v[j], d[j]);
-        u[j] = at.m * r1;
-        v[j] = at.dg * r0;
-        d[j] = at.dh * r2;
-      }
-      give<V>(m + row * n + i, u);
-      give<V>(dg + row * n + i, v);
-      give<V>(dh + row * n + i, d);
-    });
-  }
-};
-
-template <class T, int V>
-struct RatedGatesGrad {
-  using A = Computed<T>;
-  T *g_bar, *h_bar, *dm_bar;
-  A *rate0_bar, *rate1_bar, *rate2_bar;
-  const T *g, *h, *dm;
-  const A *rate0, *rate1, *rate2;
-  const T *a, *b, *c;
-  std::int64_t n;
-  template <int W>
-  __device__ void at(std::int64_t row, int lane, bool mine) const {
-    const A r0 = rate0[row], r1 = rate1[row], r2 = rate2[row];
-    A s0 = 0, s1 = 0, s2 = 0;
-    each_pack<V, W>(lane, n, [&](std::int64_t i) {
-      A u[V], v[V], d[V], ca[V], cb[V], cc[V];
-      take<V>(u, g + row * n + i);
-      take<V>(v, h + row * n + i);
-      take<V>(d, dm + row * n + i);
-      take<V>(ca, a + row * n + i);
-      take<V>(cb, b + row * n + i);
-      take<V>(cc, c + row * n + i);
-#pragma unroll
-      for (int j = 0; j < V; ++j) {
-        const auto gate = scalar::gates(u[j], v[j], d[j]);
-        const auto bar = scalar::gates_bar(u[j], v[j], d[j], ca[j] * r1, cb[j] * r0, cc[j] * r2);
-        s0 += cb[j] * gate.dg;
-        s1 += ca[j] * gate.m;
-        s2 += cc[j] * gate.dh;
-        u[j] = bar.g;
-        v[j] = bar.h;
-        d[j] = bar.dm;
-      }
-      if (!mine) return;
-      give<V>(g_bar + row * n + i, u);
-      give<V>(h_bar + row * n + i, v);
-      give<V>(dm_bar + row * n + i, d);
-    });
-    s0 = sum<W>(s0), s1 = sum<W>(s1), s2 = sum<W>(s2);
-    if (mine && lane == 0) rate0_bar[row] = s0, rate1_bar[row] = s1, rate2_bar[row] = s2;
-  }
-};
+}
 
 }  // namespace
 
-void unary(Unary f, Tensor y, const Tensor& x, double c) {
+const Cuda<kernels::unary> unary = [](Unary f, Tensor y, const Tensor& x, double c) {
   if (f == Unary::copy) return copy(y, x);
   check_same(y, x, "unary");
   check_contiguous(y, "unary");
@@ -337,9 +250,9 @@ void unary(Unary f, Tensor y, const Tensor& x, double c) {
         start<1>(y, "unary", y.count(), g);
     });
   });
-}
+};
 
-void binary(Binary f, Tensor y, const Tensor& a, const Tensor& b) {
+const Cuda<kernels::binary> binary = [](Binary f, Tensor y, const Tensor& a, const Tensor& b) {
   check_same(y, a, "binary");
   check(b.defined() && b.shape() == y.shape(), "binary: {} where {} is expected", text_of(b.shape()),
         text_of(y.shape()));
@@ -348,9 +261,9 @@ void binary(Binary f, Tensor y, const Tensor& a, const Tensor& b) {
   if (y.dtype() == DType::bf16 && b.dtype() == DType::f32) return binary_of<Bf16, float>(f, y, a, b);
   check_same(y, b, "binary");
   for_stored(y, "binary", [&](auto t) { binary_of<decltype(t), decltype(t)>(f, y, a, b); });
-}
+};
 
-void add_to(Tensor y, const Tensor& x, double c) {
+const Cuda<kernels::add_to> add_to = [](Tensor y, const Tensor& x, double c) {
   check(x.defined() && x.shape() == y.shape(), "add_to: {} where {} is expected", text_of(x.shape()),
         text_of(y.shape()));
   check_contiguous(y, "add_to");
@@ -363,67 +276,26 @@ void add_to(Tensor y, const Tensor& x, double c) {
     using T = decltype(t);
     start_flat<wide<T>>({&y, &x}, "add_to", AddTo<T, T>{y.data<T>(), x.data<T>(), Computed<T>(c)});
   });
-}
+};
 
-void fill(Tensor y, double value) {
+const Cuda<kernels::fill> fill = [](Tensor y, double value) {
   check_contiguous(y, "fill");
   for_stored(y, "fill", [&](auto t) {
     using T = decltype(t);
     start_flat<wide<T>>({&y}, "fill", Fill<T>{y.data<T>(), Computed<T>(value)});
   });
-}
+};
 
-void swiglu(Tensor m, const Tensor& g, const Tensor& h) {
-  check_flat({&m, &g, &h}, "swiglu");
-  for_stored(m, "swiglu", [&](auto t) {
+const Cuda<kernels::add_transposed> add_transposed = [](Tensor y, const Tensor& x) {
+  if (y.count() == 0) return;
+  const std::int64_t n = y.dim(-1), tiles = (n + tile - 1) / tile, blocks = y.count() / (n * n) * tiles * tiles;
+  check(blocks < std::int64_t(1) << 31, "add_transposed: {} matrices of {} x {} are too many", y.count() / (n * n), n,
+        n);
+  for_stored(y, "add_transposed", [&](auto t) {
     using T = decltype(t);
-    start_flat<wide<T>>({&m, &g, &h}, "swiglu", Swiglu<T>{m.data<T>(), g.data<T>(), h.data<T>()});
+    run("add_transposed", add_mirrored<T>, dim3(unsigned(blocks)), dim3(tile, tile_rows), 0, y, y.data<T>(),
+        x.data<T>(), n);
   });
-}
-
-void swiglu_grad(Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm) {
-  check_flat({&dg, &dh, &g, &h, &dm}, "swiglu_grad");
-  for_stored(dg, "swiglu_grad", [&](auto t) {
-    using T = decltype(t);
-    start_flat<wide<T>>({&dg, &dh, &g, &h, &dm}, "swiglu_grad",
-                        SwigluGrad<T>{dg.data<T>(), dh.data<T>(), g.data<T>(), h.data<T>(), dm.data<T>()});
-  });
-}
-
-void rated_gates(Tensor m, Tensor dg, Tensor dh, const Tensor& g, const Tensor& h, const Tensor& dm,
-                 const Tensor& rate0, const Tensor& rate1, const Tensor& rate2) {
-  check_flat_rows({&m, &dg, &dh, &g, &h, &dm}, {&rate0, &rate1, &rate2}, "rated_gates");
-  for_stored(m, "rated_gates", [&](auto t) {
-    using T = decltype(t);
-    using A = Computed<T>;
-    start_wide_rows<T>({&m, &dg, &dh, &g, &h, &dm}, "rated_gates", [&](auto width) {
-      return RatedGates<T, decltype(width)::value>{m.data<T>(),     dg.data<T>(), dh.data<T>(),    g.data<T>(),
-                                                   h.data<T>(),     dm.data<T>(), rate0.data<A>(), rate1.data<A>(),
-                                                   rate2.data<A>(), m.dim(-1)};
-    });
-  });
-}
-
-void rated_gates_grad(Tensor g_bar, Tensor h_bar, Tensor dm_bar, Tensor rate0_bar, Tensor rate1_bar, Tensor rate2_bar,
-                      const Tensor& g, const Tensor& h, const Tensor& dm, const Tensor& rate0, const Tensor& rate1,
-                      const Tensor& rate2, const Tensor& a, const Tensor& b, const Tensor& c) {
-  check_flat_rows({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b, &c},
-                  {&rate0_bar, &rate1_bar, &rate2_bar, &rate0, &rate1, &rate2}, "rated_gates_grad");
-  if (g.count() == 0) {  // rows of no numbers
-    for (const Tensor* r : {&rate0_bar, &rate1_bar, &rate2_bar}) fill(*r, 0);
-    return;
-  }
-  for_stored(g, "rated_gates_grad", [&](auto t) {
-    using T = decltype(t);
-    using A = Computed<T>;
-    start_wide_rows<T>({&g_bar, &h_bar, &dm_bar, &g, &h, &dm, &a, &b, &c}, "rated_gates_grad", [&](auto width) {
-      return RatedGatesGrad<T, decltype(width)::value>{
-          g_bar.data<T>(),     h_bar.data<T>(),     dm_bar.data<T>(), rate0_bar.data<A>(),
-          rate1_bar.data<A>(), rate2_bar.data<A>(), g.data<T>(),      h.data<T>(),
-          dm.data<T>(),        rate0.data<A>(),     rate1.data<A>(),  rate2.data<A>(),
-          a.data<T>(),         b.data<T>(),         c.data<T>(),      g.dim(-1)};
-    });
-  });
-}
+};
 
 }  // namespace lact::kernels::cuda

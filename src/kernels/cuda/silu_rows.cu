@@ -1,6 +1,6 @@
-// Rows through silu, and over their length where it is asked for.
-#include "kernels/cuda/cuda.hpp"
+// silu of rows, divided by the length of the row where a norm is asked for.
 #include "kernels/cuda/rows.cuh"
+#include "kernels/norms.hpp"
 
 namespace lact::kernels::cuda {
 namespace {
@@ -82,7 +82,7 @@ struct SiluRowsGrad {
 
 }  // namespace
 
-void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps) {
+const Cuda<kernels::silu_rows> silu_rows = [](Tensor y, Tensor norm, const Tensor& x, double eps) {
   check_rows(x, x, "silu_rows");
   check_rows(y, x, "silu_rows");
   if (norm.defined()) check_per_row(norm, x, "silu_rows");
@@ -94,9 +94,10 @@ void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps) {
                                                  x.dim(-1), A(eps)};
     });
   });
-}
+};
 
-void silu_rows_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
+const Cuda<kernels::silu_rows_grad> silu_rows_grad = [](Tensor dx, const Tensor& dy, const Tensor& x,
+                                                        const Tensor& norm, double eps) {
   for (const Tensor& t : {dx, dy, x}) check_rows(t, x, "silu_rows_grad");
   if (norm.defined()) check_per_row(norm, x, "silu_rows_grad");
   for_stored(x, "silu_rows_grad", [&](auto t) {
@@ -107,6 +108,6 @@ void silu_rows_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& 
           View<T>(dx), View<T>(dy), View<T>(x), norm.defined() ? norm.data<A>() : nullptr, x.dim(-1), A(eps)};
     });
   });
-}
+};
 
 }  // namespace lact::kernels::cuda

@@ -1,6 +1,8 @@
 // Sums over dims, and the squared norm of a flat tensor.
-#include "kernels/cuda/cuda.hpp"
+#include "kernels/sums.hpp"
+
 #include "kernels/cuda/sums.cuh"
+#include "kernels/pointwise.hpp"
 
 namespace lact::kernels::cuda {
 namespace {
@@ -30,7 +32,7 @@ __global__ void __launch_bounds__(256) block_squares(double* parts, const T* x, 
   if (threadIdx.x == 0) parts[blockIdx.x] = total;
 }
 
-// Level by level 2i and 2i + 1 become i; an odd last one rises as it is.
+// A binary tree, level by level: parts 2i and 2i + 1 are added into part i; an odd last part goes up unchanged.
 __global__ void __launch_bounds__(1024) join_tree(double* y, double* parts, std::int64_t blocks) {
   for (std::int64_t gap = 1; gap < blocks; gap *= 2) {
     for (std::int64_t i = std::int64_t(threadIdx.x) * 2 * gap; i + gap < blocks; i += 1024 * 2 * gap)
@@ -42,7 +44,7 @@ __global__ void __launch_bounds__(1024) join_tree(double* y, double* parts, std:
 
 }  // namespace
 
-void sum_to(Tensor y, const Tensor& x) {
+const Cuda<kernels::sum_to> sum_to = [](Tensor y, const Tensor& x) {
   check(x.defined() && x.dims() == y.dims() &&
             (x.dtype() == y.dtype() || (x.dtype() == DType::bf16 && y.dtype() == DType::f32)),
         "sum_to: {} {} cannot be summed to {} {}", name_of(x.dtype()), text_of(x.shape()), name_of(y.dtype()),
@@ -58,7 +60,7 @@ void sum_to(Tensor y, const Tensor& x) {
   kept.close();
   summed.close();
   if (y.count() == 0) return;
-  if (x.count() == 0) return fill(y, 0);
+  if (x.count() == 0) return Cuda<kernels::fill>::as_part(y, 0.0);
   const std::int64_t kept_step = kept.step[0][std::size_t(kept.dims - 1)],
                      summed_step = summed.step[0][std::size_t(summed.dims - 1)];
   const bool by_output = kept.count() >= 16 && kept_step < summed_step;
@@ -71,9 +73,9 @@ void sum_to(Tensor y, const Tensor& x) {
     else
       sum_up<float>(y, y.data<float>(), along, kept.count(), summed.count(), f);
   });
-}
+};
 
-void squared_norm(Tensor y, const Tensor& x) {
+const Cuda<kernels::squared_norm> squared_norm = [](Tensor y, const Tensor& x) {
   check(y.dtype() == DType::f64 && y.count() == 1, "squared_norm writes one f64 number, not {} {}", name_of(y.dtype()),
         text_of(y.shape()));
   check(x.defined(), "squared_norm: the input is undefined");
@@ -87,6 +89,6 @@ void squared_norm(Tensor y, const Tensor& x) {
           x.count());
   });
   run("squared_norm", join_tree, 1, 1024, 0, y, y.data<double>(), parts.data<double>(), blocks);
-}
+};
 
 }  // namespace lact::kernels::cuda

@@ -2,8 +2,8 @@
 
 #include "autograd/broadcast.hpp"
 #include "base/check.hpp"
-#include "kernels/norm_reduce.hpp"
 #include "kernels/pointwise.hpp"
+#include "kernels/sums.hpp"
 #include "layers/embedding.hpp"
 #include "models/view_synthesis/model.hpp"
 #include "train/learner.hpp"

@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "base/check.hpp"
-#include "kernels/norm_reduce.hpp"
 #include "kernels/update.hpp"
 #include "layers/linear.hpp"
 #include "layers/losses.hpp"

@@ -1,5 +1,5 @@
-// Attention over tiles of 64 queries x 64 keys. Tiles lie transposed, queries side by side, so the softmax needs no
-// sums across lanes and no operand of a product is ever transposed but the queries themselves, once.
+// Attention over tiles of 64 queries x 64 keys. Scores are stored [key][query], so that a lane is a query: the softmax
+// over keys then needs no sums across lanes, and of all operands only the queries are ever transposed, once per tile.
 #pragma once
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/loops/product_loops.hpp"
@@ -49,8 +49,8 @@ LACT_BOTH void pack(float* y, Int padded, const float* x, Int row, Int count, In
   }
 }
 
-// One step of the online softmax: scores become weights relative to the new top; `old` becomes the factor of what was
-// summed before.
+// One step of the online softmax: scores become weights exp(score - top) with the largest score so far as top; `old`
+// becomes the factor exp(old top - top) by which the sums so far shrink.
 LACT_BOTH void weigh(float* scores, Int keys, float* top, float* sum, float* old) {
   float shift[tile], part[tile];
   for (Int i = 0; i < tile; ++i) {

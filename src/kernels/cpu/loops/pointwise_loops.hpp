@@ -5,7 +5,7 @@
 namespace lact::kernels {
 namespace {
 
-// y may be x itself: equal positions only, so there is nothing to wait for from one element to the next.
+// y may be x itself: each element depends on its own place only, so the compiler may ignore the overlap (ivdep).
 template <class T, class F>
 LACT_BOTH void each(T* y, const T* x, Int n, F f) {
 #pragma GCC ivdep

@@ -1,6 +1,7 @@
 // Norms of rows and of columns.
-#include "kernels/cpu/cpu.hpp"
-#include "kernels/cpu/sums.hpp"
+#include "kernels/norms.hpp"
+
+#include "kernels/cpu/partials.hpp"
 #include "kernels/layout.hpp"
 
 namespace lact::kernels::cpu {
@@ -17,7 +18,8 @@ T* weights_of(const Tensor& w, const Tensor& x, const char* kernel) {
   return w.data<T>();
 }
 
-// f(row, dw of the row's block or null) for each row; then dw = the sum of the blocks.
+// Calls f(row, weights_grad) for each row, where weights_grad [n] gathers the gradients of the weights over the row's
+// block of 64 rows, or is null where nobody wants them; then dw = the sum of the blocks.
 template <class T, class F>
 void each_row_with_weights(const Tensor& dx, std::int64_t rows, T* dw, F f) {
   const std::int64_t n = dx.dim(-1);
@@ -66,7 +68,7 @@ void each_strip(const Columns& c, F f) {
 
 }  // namespace
 
-void rms_norm(Tensor y, Tensor r, const Tensor& x, const Tensor& w, double eps) {
+const Cpu<kernels::rms_norm> rms_norm = [](Tensor y, Tensor r, const Tensor& x, const Tensor& w, double eps) {
   check_same(y, x, "rms_norm");
   check_per_row(r, x, "rms_norm");
   for_type(y, "rms_norm", [&](auto t) {
@@ -78,9 +80,10 @@ void rms_norm(Tensor y, Tensor r, const Tensor& x, const Tensor& w, double eps) 
         loops<T>().rms_norm(to[i], r.data<T>() + i, from[i], weights, from.size(), T(eps));
     });
   });
-}
+};
 
-void rms_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& r) {
+const Cpu<kernels::rms_norm_grad> rms_norm_grad = [](Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x,
+                                                     const Tensor& w, const Tensor& r) {
   check_same(x, dx, "rms_norm_grad");
   check_same(x, dy, "rms_norm_grad");
   check_per_row(r, x, "rms_norm_grad");
@@ -94,9 +97,10 @@ void rms_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, cons
           loops<T>().rms_norm_grad(to[i], weights_grad, cotangent[i], from[i], weights, r.data<T>()[i], from.size());
         });
   });
-}
+};
 
-void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& w, double eps) {
+const Cpu<kernels::layer_norm> layer_norm = [](Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& w,
+                                               double eps) {
   check_same(y, x, "layer_norm");
   check_per_row(mean, x, "layer_norm");
   check_per_row(r, x, "layer_norm");
@@ -109,53 +113,51 @@ void layer_norm(Tensor y, Tensor mean, Tensor r, const Tensor& x, const Tensor& 
         loops<T>().layer_norm(to[i], mean.data<T>() + i, r.data<T>() + i, from[i], weights, from.size(), T(eps));
     });
   });
-}
+};
 
-void add_layer_norm(Tensor s, Tensor y, Tensor mean, Tensor r, const Tensor& a, const Tensor& b, const Tensor& w,
-                    double eps) {
-  check_same(s, y, "add_layer_norm");
-  check_same(s, a, "add_layer_norm");
-  check_same(s, b, "add_layer_norm");
-  check_per_row(mean, s, "add_layer_norm");
-  check_per_row(r, s, "add_layer_norm");
-  for_type(y, "add_layer_norm", [&](auto t) {
-    using T = decltype(t);
-    const T* weights = weights_of<T>(w, s, "add_layer_norm");
-    const Rows<T> to(y, "add_layer_norm's result"), sum(s, "add_layer_norm's sum"), left(a, "add_layer_norm's input"),
-        right(b, "add_layer_norm's input");
+const Cpu<kernels::add_layer_norm> add_layer_norm = [](const AddLayerNorm& t) {
+  check_same(t.s, t.y, "add_layer_norm");
+  check_same(t.s, t.a, "add_layer_norm");
+  check_same(t.s, t.b, "add_layer_norm");
+  check_per_row(t.mean, t.s, "add_layer_norm");
+  check_per_row(t.r, t.s, "add_layer_norm");
+  for_type(t.y, "add_layer_norm", [&](auto zero) {
+    using T = decltype(zero);
+    const T* weights = weights_of<T>(t.w, t.s, "add_layer_norm");
+    const Rows<T> to(t.y, "add_layer_norm's result"), sum(t.s, "add_layer_norm's sum"),
+        left(t.a, "add_layer_norm's input"), right(t.b, "add_layer_norm's input");
     const std::int64_t n = sum.size();
     split(sum.count(), rows_worth(enough, n), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         loops<T>().binary(Binary::add, sum[i], left[i], right[i], n);
-        loops<T>().layer_norm(to[i], mean.data<T>() + i, r.data<T>() + i, sum[i], weights, n, T(eps));
+        loops<T>().layer_norm(to[i], t.mean.data<T>() + i, t.r.data<T>() + i, sum[i], weights, n, T(t.eps));
       }
     });
   });
-}
+};
 
-void layer_norm_grad(Tensor dx, Tensor dw, const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& mean,
-                     const Tensor& r, const Tensor& beside) {
-  if (beside.defined()) check_same(x, beside, "layer_norm_grad");
-  check_same(x, dx, "layer_norm_grad");
-  check_same(x, dy, "layer_norm_grad");
-  check_per_row(mean, x, "layer_norm_grad");
-  check_per_row(r, x, "layer_norm_grad");
-  for_type(x, "layer_norm_grad", [&](auto t) {
-    using T = decltype(t);
-    const T* weights = weights_of<T>(w, x, "layer_norm_grad");
-    const Rows<T> to(dx, "layer_norm_grad's result"), from(x, "layer_norm_grad's input"),
-        cotangent(dy, "layer_norm_grad's dy"),
-        other(beside.defined() ? beside : dx, "layer_norm_grad's other gradient");
-    each_row_with_weights<T>(dx, from.count(), weights_of<T>(dw, x, "layer_norm_grad"),
+const Cpu<kernels::layer_norm_grad> layer_norm_grad = [](const LayerNormGrad& t) {
+  const bool adds = t.beside.defined();
+  if (adds) check_same(t.x, t.beside, "layer_norm_grad");
+  check_same(t.x, t.dx, "layer_norm_grad");
+  check_same(t.x, t.dy, "layer_norm_grad");
+  check_per_row(t.mean, t.x, "layer_norm_grad");
+  check_per_row(t.r, t.x, "layer_norm_grad");
+  for_type(t.x, "layer_norm_grad", [&](auto zero) {
+    using T = decltype(zero);
+    const T* weights = weights_of<T>(t.w, t.x, "layer_norm_grad");
+    const Rows<T> to(t.dx, "layer_norm_grad's result"), from(t.x, "layer_norm_grad's input"),
+        cotangent(t.dy, "layer_norm_grad's dy"), other(adds ? t.beside : t.dx, "layer_norm_grad's other gradient");
+    each_row_with_weights<T>(t.dx, from.count(), weights_of<T>(t.dw, t.x, "layer_norm_grad"),
                              [&](std::int64_t i, T* weights_grad) {
                                loops<T>().layer_norm_grad(to[i], weights_grad, cotangent[i], from[i], weights,
-                                                          mean.data<T>()[i], r.data<T>()[i], from.size());
-                               if (beside.defined()) loops<T>().add_to(to[i], other[i], from.size(), T(1));
+                                                          t.mean.data<T>()[i], t.r.data<T>()[i], from.size());
+                               if (adds) loops<T>().add_to(to[i], other[i], from.size(), T(1));
                              });
   });
-}
+};
 
-void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) {
+const Cpu<kernels::l2_norm> l2_norm = [](Tensor y, Tensor norm, const Tensor& x, double eps) {
   check_same(y, x, "l2_norm");
   check_per_row(norm, x, "l2_norm");
   for_type(y, "l2_norm", [&](auto t) {
@@ -166,9 +168,10 @@ void l2_norm(Tensor y, Tensor norm, const Tensor& x, double eps) {
         loops<T>().l2_norm(to[i], norm.data<T>() + i, from[i], from.size(), T(eps));
     });
   });
-}
+};
 
-void l2_norm_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
+const Cpu<kernels::l2_norm_grad> l2_norm_grad = [](Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm,
+                                                   double eps) {
   check_same(x, dx, "l2_norm_grad");
   check_same(x, dy, "l2_norm_grad");
   check_per_row(norm, x, "l2_norm_grad");
@@ -180,9 +183,9 @@ void l2_norm_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& no
         loops<T>().l2_norm_grad(to[i], cotangent[i], from[i], norm.data<T>()[i], from.size(), T(eps));
     });
   });
-}
+};
 
-void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps) {
+const Cpu<kernels::silu_rows> silu_rows = [](Tensor y, Tensor norm, const Tensor& x, double eps) {
   check_same(y, x, "silu_rows");
   if (norm.defined()) check_per_row(norm, x, "silu_rows");
   for_type(y, "silu_rows", [&](auto t) {
@@ -193,9 +196,10 @@ void silu_rows(Tensor y, Tensor norm, const Tensor& x, double eps) {
         loops<T>().silu_row(to[i], norm.defined() ? norm.data<T>() + i : nullptr, from[i], from.size(), T(eps));
     });
   });
-}
+};
 
-void silu_rows_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm, double eps) {
+const Cpu<kernels::silu_rows_grad> silu_rows_grad = [](Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& norm,
+                                                       double eps) {
   check_same(x, dx, "silu_rows_grad");
   check_same(x, dy, "silu_rows_grad");
   if (norm.defined()) check_per_row(norm, x, "silu_rows_grad");
@@ -209,9 +213,9 @@ void silu_rows_grad(Tensor dx, const Tensor& dy, const Tensor& x, const Tensor& 
                                  from.size(), T(eps));
     });
   });
-}
+};
 
-void column_norm(Tensor norm, const Tensor& w) {
+const Cpu<kernels::column_norm> column_norm = [](Tensor norm, const Tensor& w) {
   const Columns c = columns_of(w, "column_norm");
   check_per_column(norm, w, "column_norm");
   for_type(w, "column_norm", [&](auto t) {
@@ -222,9 +226,10 @@ void column_norm(Tensor norm, const Tensor& w) {
       loops<T>().unary(Unary::sqrt, to, to, n, T(0));
     });
   });
-}
+};
 
-void keep_column_norm(Tensor y, Tensor norm, const Tensor& w, const Tensor& target, double eps) {
+const Cpu<kernels::keep_column_norm> keep_column_norm = [](Tensor y, Tensor norm, const Tensor& w, const Tensor& target,
+                                                           double eps) {
   const Columns c = columns_of(w, "keep_column_norm");
   check_flat({&w, &y}, "keep_column_norm");
   check_per_column(norm, w, "keep_column_norm");
@@ -241,12 +246,11 @@ void keep_column_norm(Tensor y, Tensor norm, const Tensor& w, const Tensor& targ
       loops<T>().column_scale(y.data<T>() + at, w.data<T>() + at, factor, c.n, c.rows, n);
     });
   });
-}
+};
 
-// With s = 1 / (norm + eps) and dot = sum of dy w over a column: dtarget = dot s, dw = dy target s - w target dot s^2 /
-// norm.
-void keep_column_norm_grad(Tensor dw, Tensor dtarget, const Tensor& dy, const Tensor& w, const Tensor& norm,
-                           const Tensor& target, double eps) {
+const Cpu<kernels::keep_column_norm_grad> keep_column_norm_grad = [](Tensor dw, Tensor dtarget, const Tensor& dy,
+                                                                     const Tensor& w, const Tensor& norm,
+                                                                     const Tensor& target, double eps) {
   const Columns c = columns_of(w, "keep_column_norm_grad");
   check_flat({&w, &dw, &dy}, "keep_column_norm_grad");
   check_per_column(norm, w, "keep_column_norm_grad");
@@ -267,6 +271,6 @@ void keep_column_norm_grad(Tensor dw, Tensor dtarget, const Tensor& dy, const Te
       loops<T>().column_mix(dw.data<T>() + at, dy.data<T>() + at, straight, w.data<T>() + at, back, c.n, c.rows, n);
     });
   });
-}
+};
 
 }  // namespace lact::kernels::cpu

@@ -20,7 +20,7 @@ class Partials {
     std::fill_n(row(0), blocks * n, T(0));
   }
   T* row(std::int64_t i) { return reinterpret_cast<T*>(bytes_.get()) + i * n_; }
-  // Level by level 2i and 2i + 1 become i; an odd last one rises as it is.
+  // A binary tree, level by level: blocks 2i and 2i + 1 are added into block i; an odd last block goes up unchanged.
   void join(T* y) {
     split(n_, 1024, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t gap = 1; gap < blocks_; gap *= 2)

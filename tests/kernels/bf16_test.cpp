@@ -1,7 +1,11 @@
 // Kernels whose numbers are stored in bf16 and computed in f32, on a GPU: judged by f64 on the same, rounded inputs.
 #include "base/check.hpp"
+#include "kernels/attention.hpp"
 #include "kernels/cudnn.hpp"
-#include "kernels/table.hpp"
+#include "kernels/gated_products.hpp"
+#include "kernels/gemm.hpp"
+#include "kernels/norms.hpp"
+#include "kernels/pointwise.hpp"
 #include "ops/pairs.hpp"
 
 namespace lact {
@@ -67,17 +71,27 @@ TEST(Bf16, ElementWise) {
     expect_near(dg.low, dg.judge, 1, "dg");
     expect_near(dh.low, dh.judge, 1, "dh");
     Rounded m{like(dg.low), like(dg.judge)};
-    kernels::rated_gates(m.low, dg.low, dh.low, x.low, y.low, z.low, rate, rate, rate);
-    kernels::rated_gates(m.judge, dg.judge, dh.judge, x.judge, y.judge, z.judge, judge, judge, judge);
+    kernels::rated_gates({m.low, dg.low, dh.low, x.low, y.low, z.low, {rate, rate, rate}});
+    kernels::rated_gates({m.judge, dg.judge, dh.judge, x.judge, y.judge, z.judge, {judge, judge, judge}});
     expect_near(m.low, m.judge, 1, "rated gate");
     expect_near(dg.low, dg.judge, 1, "rated dg");
     expect_near(dh.low, dh.judge, 1, "rated dh");
     Rounded db{like(dg.low), like(dg.judge)}, r0{like(rate), like(judge)}, r1{like(rate), like(judge)},
         r2{like(rate), like(judge)};
-    kernels::rated_gates_grad(dg.low, dh.low, db.low, r0.low, r1.low, r2.low, x.low, y.low, z.low, rate, rate, rate,
-                              z.low, x.low, y.low);
-    kernels::rated_gates_grad(dg.judge, dh.judge, db.judge, r0.judge, r1.judge, r2.judge, x.judge, y.judge, z.judge,
-                              judge, judge, judge, z.judge, x.judge, y.judge);
+    for (auto of : {&Rounded::low, &Rounded::judge}) {
+      const Tensor& rates = of == &Rounded::low ? rate : judge;
+      kernels::rated_gates_grad({.g_bar = dg.*of,
+                                 .h_bar = dh.*of,
+                                 .dm_bar = db.*of,
+                                 .rate_bars = {r0.*of, r1.*of, r2.*of},
+                                 .g = x.*of,
+                                 .h = y.*of,
+                                 .dm = z.*of,
+                                 .rates = {rates, rates, rates},
+                                 .m_bar = z.*of,
+                                 .dg_bar = x.*of,
+                                 .dh_bar = y.*of});
+    }
     expect_near(dg.low, dg.judge, 1, "g_bar");
     expect_near(dh.low, dh.judge, 1, "h_bar");
     expect_near(db.low, db.judge, 1, "dm_bar");
@@ -96,9 +110,9 @@ TEST(Bf16, RowNorms) {
         const Tensor y = result({2, 3, 9, n}, t), mean = result({2, 3, 9}, stats), r = result({2, 3, 9}, stats),
                      dx = result({2, 3, 9, n}, t), dw = weighted ? result({n}, stats) : Tensor{};
         kernels::layer_norm(y, mean, r, xs, ws, 1e-5);
-        kernels::layer_norm_grad(dx, dw, dys, xs, ws, mean, r);
+        kernels::layer_norm_grad({dx, dw, dys, xs, ws, mean, r, {}});
         const Tensor sum = like(y), unit = like(y), silu = like(y), dsilu = like(y);
-        kernels::add_layer_norm(sum, unit, mean, r, xs, dys, ws, 1e-5);
+        kernels::add_layer_norm({sum, unit, mean, r, xs, dys, ws, 1e-5});
         kernels::silu_rows(silu, r, xs, 1e-5);
         kernels::silu_rows_grad(dsilu, dys, xs, r, 1e-5);
         return std::vector<Tensor>{y, dx, dw, sum, unit, silu, dsilu};
@@ -148,8 +162,8 @@ TEST_P(Bf16Ways, ProductsJoinedWithGates) {
       const Rounded g = Rounded::random(hidden, "g"), h = Rounded::random(hidden, "h");
       kernels::swiglu_products(y[0], y[1], y[2], x.*which, w0.*which, w2.*which);
       kernels::swiglu_grad_product(y[3], y[4], x.*which, w1.*which, g.*which, h.*which);
-      kernels::rated_gates_product(y[5], y[6], y[7], y[8], x.*which, w1.*which, g.*which, h.*which, rate(0), rate(1),
-                                   rate(2));
+      kernels::rated_gates_product(
+          {y[5], y[6], y[7], y[8], x.*which, w1.*which, g.*which, h.*which, {rate(0), rate(1), rate(2)}});
       return y;
     };
     const auto a = run(&Rounded::low, DType::bf16), b = run(&Rounded::judge, DType::f64);
@@ -191,7 +205,8 @@ TEST_P(Bf16Ways, AttentionOnTensorCoresAndOff) {
           std::vector<Tensor> r{empty(queries), empty(queries), empty(keys), empty(keys),
                                 result({2, 3, queries}, stats)};
           kernels::attention(r[0], r[4], q.*which, k.*which, v.*which, 0.125, mask);
-          kernels::attention_grad(r[1], r[2], r[3], dout.*which, q.*which, k.*which, v.*which, r[0], r[4], 0.125, mask);
+          kernels::attention_grad(
+              {r[1], r[2], r[3], dout.*which, q.*which, k.*which, v.*which, r[0], r[4], 0.125, mask});
           return r;
         };
         const auto a = run(&Rounded::low, DType::bf16, DType::f32), b = run(&Rounded::judge, DType::f64, DType::f64);

@@ -1,6 +1,8 @@
-#include "kernels/cpu/cpu.hpp"
-#include "kernels/cpu/sums.hpp"
+#include "kernels/sums.hpp"
+
+#include "kernels/cpu/partials.hpp"
 #include "kernels/layout.hpp"
+#include "kernels/pointwise.hpp"
 
 namespace lact::kernels::cpu {
 namespace {
@@ -39,7 +41,7 @@ Layout<1> steps_of(const Layout<2>& l, std::size_t k) {
   return o;
 }
 
-// Each output is the sum of blocks of the numbers that belong to it.
+// x is not contiguous along any dim that is kept: each output gathers the numbers that belong to it, in blocks of 4096.
 template <class T>
 void sum_numbers(const Parts& p, T* y, const T* x, Device& d) {
   const std::int64_t outputs = p.kept.count(), n = p.summed.count(),
@@ -66,7 +68,7 @@ void sum_numbers(const Parts& p, T* y, const T* x, Device& d) {
   for (std::int64_t i = 0; i < outputs; ++i) y[offset_of(y_kept, i)] = joined[i];
 }
 
-// Outputs lie side by side in x: whole rows are added.
+// x is contiguous along a kept dim, so outputs lie side by side in x and whole rows are added to each other.
 template <class T>
 void sum_rows(Parts p, T* y, const T* x, Device& d) {
   const auto u = std::size_t(p.unit);
@@ -106,13 +108,13 @@ void sum_rows(Parts p, T* y, const T* x, Device& d) {
 
 }  // namespace
 
-void sum_to(Tensor y, const Tensor& x) {
+const Cpu<kernels::sum_to> sum_to = [](Tensor y, const Tensor& x) {
   check(x.defined() && x.dims() == y.dims() && x.dtype() == y.dtype(), "sum_to: {} {} cannot be summed to {} {}",
         name_of(x.dtype()), text_of(x.shape()), name_of(y.dtype()), text_of(y.shape()));
   check_contiguous(y, "sum_to");
   const Parts p = parts_of(y, x);
   if (y.count() == 0) return;
-  if (x.count() == 0) return fill(y, 0);
+  if (x.count() == 0) return Cpu<kernels::fill>::as_part(y, 0.0);
   for_type(y, "sum_to", [&](auto t) {
     using T = decltype(t);
     if (p.unit >= 0)
@@ -120,9 +122,9 @@ void sum_to(Tensor y, const Tensor& x) {
     else
       sum_numbers<T>(p, y.data<T>(), x.data<T>(), y.device());
   });
-}
+};
 
-void squared_norm(Tensor y, const Tensor& x) {
+const Cpu<kernels::squared_norm> squared_norm = [](Tensor y, const Tensor& x) {
   check(y.dtype() == DType::f64 && y.count() == 1, "squared_norm writes one f64 number, not {} {}", name_of(y.dtype()),
         text_of(y.shape()));
   check(x.defined(), "squared_norm: the input is undefined");
@@ -140,6 +142,6 @@ void squared_norm(Tensor y, const Tensor& x) {
     });
   });
   partials.join(y.data<double>());
-}
+};
 
 }  // namespace lact::kernels::cpu

@@ -1,6 +1,8 @@
 // Products joined with what follows them, against one kernel after the other in f64.
+#include "kernels/gated_products.hpp"
 #include "base/check.hpp"
-#include "kernels/table.hpp"
+#include "kernels/gemm.hpp"
+#include "kernels/pointwise.hpp"
 #include "ops/pairs.hpp"
 
 namespace lact {
@@ -73,9 +75,9 @@ TEST(GatedProducts, RatedGatesOfAProduct) {
     const Pair m = Pair::result(hidden), dg = Pair::result(hidden), dh = Pair::result(hidden),
                dm = Pair::result(hidden);
     for (auto t : {&Pair::f32, &Pair::f64})
-      kernels::rated_gates_product(m.*t, dg.*t, dh.*t, dm.*t, v.*t, w1.*t, g.*t, h.*t, r0.*t, r1.*t, r2.*t);
+      kernels::rated_gates_product({m.*t, dg.*t, dh.*t, dm.*t, v.*t, w1.*t, g.*t, h.*t, {r0.*t, r1.*t, r2.*t}});
     const Tensor want = product(v.f64, w1.f64.transpose()), a = like(want), b = like(want), c = like(want);
-    kernels::rated_gates(a, b, c, g.f64, h.f64, want, r0.f64, r1.f64, r2.f64);
+    kernels::rated_gates({a, b, c, g.f64, h.f64, want, {r0.f64, r1.f64, r2.f64}});
     for (auto [got, judge] : {std::pair{m, a}, {dg, b}, {dh, c}, {dm, want}}) {
       EXPECT_LT(difference(got.f64, judge), 1e-14);
       expect_agrees(got, 32 + 2 * double(s.width), "rated_gates_product");
@@ -112,8 +114,8 @@ TEST(GatedProducts, SizesThatDoNotFitAreRefused) {
   EXPECT_THROW(kernels::swiglu_products(g, g, g, x, w, w1), Error);
   EXPECT_THROW(kernels::swiglu_grad_product(g, g, x, w, g, g), Error);
   EXPECT_THROW(kernels::swiglu_grad_product(g, g, x, w1, g, z({2, 4, 2})), Error);
-  EXPECT_THROW(kernels::rated_gates_product(g, g, g, g, x, w1, g, g, r, r, z({4})), Error);
-  EXPECT_THROW(kernels::rated_gates_product(g, g, g, z({2, 3, 3}), x, w1, g, g, r, r, r), Error);
+  EXPECT_THROW(kernels::rated_gates_product({g, g, g, g, x, w1, g, g, {r, r, z({4})}}), Error);
+  EXPECT_THROW(kernels::rated_gates_product({g, g, g, z({2, 3, 3}), x, w1, g, g, {r, r, r}}), Error);
   EXPECT_THROW(kernels::gelu_product(z({4, 3}), z({4, 3}), z({4, 5}), z({5, 3})), Error);
   EXPECT_THROW(kernels::gelu_grad_product(z({4, 3}), z({4, 5}), z({3, 5}), z({4, 3})), Error);
 }

@@ -1,6 +1,7 @@
-// Norms of rows and columns, and rows of scores: f32 judged by f64, gradients by central differences.
+// Norms of rows and columns: f32 judged by f64, gradients by central differences.
+#include "kernels/norms.hpp"
 #include "base/check.hpp"
-#include "kernels/table.hpp"
+#include "kernels/pointwise.hpp"
 #include "ops/pairs.hpp"
 
 namespace lact {
@@ -24,7 +25,7 @@ Rows run(Norm norm, const Tensor& x, const Tensor& w, const Tensor& dy) {
       break;
     case Norm::layer:
       kernels::layer_norm(out.y, out.mean, out.r, x, w, eps);
-      kernels::layer_norm_grad(out.dx, out.dw, dy, x, w, out.mean, out.r);
+      kernels::layer_norm_grad({out.dx, out.dw, dy, x, w, out.mean, out.r, {}});
       break;
     case Norm::l2:
       kernels::l2_norm(out.y, out.r, x, eps);
@@ -101,12 +102,12 @@ TEST(RowSums, ANormOfASumIsTheSumAndThenItsNorm) {
     for (auto t : {&Pair::f32, &Pair::f64}) {
       const Tensor s = like(b.*t), y = like(s), mean = like(s, {2, 3, 75}), r = like(mean), sum = like(s),
                    both = like(s);
-      kernels::add_layer_norm(s, y, mean, r, a.*t, b.*t, w.*t, eps);
+      kernels::add_layer_norm({s, y, mean, r, a.*t, b.*t, w.*t, eps});
       kernels::binary(kernels::Binary::add, sum, a.*t, b.*t);
       const Rows apart = run(Norm::layer, sum, w.*t, dy.*t);
       EXPECT_TRUE(same_bits(s, sum) && same_bits(y, apart.y) && same_bits(mean, apart.mean) && same_bits(r, apart.r));
       const Tensor dx = like(s), dw = like(w.*t);
-      kernels::layer_norm_grad(dx, dw, dy.*t, s, w.*t, mean, r, beside.*t);
+      kernels::layer_norm_grad({dx, dw, dy.*t, s, w.*t, mean, r, beside.*t});
       kernels::binary(kernels::Binary::add, both, apart.dx, beside.*t);
       const double unit = t == &Pair::f32 ? eps32 : 2.3e-16;  // a product and a sum may round once
       EXPECT_LE(difference(dx, both), 2 * unit);
@@ -114,8 +115,9 @@ TEST(RowSums, ANormOfASumIsTheSumAndThenItsNorm) {
     }
   }
   const Tensor none = Tensor::zeros(tested(), {0, 9}), rows = Tensor::zeros(tested(), {0});
-  kernels::add_layer_norm(none, none, rows, rows, none, none, {}, eps);
-  EXPECT_THROW(kernels::add_layer_norm(none, none, rows, rows, none, Tensor::zeros(tested(), {0, 7}), {}, eps), Error);
+  kernels::add_layer_norm({none, none, rows, rows, none, none, {}, eps});
+  EXPECT_THROW(kernels::add_layer_norm({none, none, rows, rows, none, Tensor::zeros(tested(), {0, 7}), {}, eps}),
+               Error);
 }
 
 TEST(RowSums, AGradientMayTakeThePlaceOfItsCotangent) {
@@ -129,6 +131,12 @@ TEST(RowSums, AGradientMayTakeThePlaceOfItsCotangent) {
       EXPECT_TRUE(same_bits(place, apart.dx) && same_bits(dw, apart.dw));
     }
   }
+}
+
+TEST(RowSums, ThreadsChangeNoBit) {
+  const Tensor x = random_tensor({300, 1037}, "x", DType::f32), dy = random_tensor({300, 1037}, "dy", DType::f32),
+               w = random_tensor({1037}, "w", DType::f32);
+  expect_thread_independent([&] { return run(Norm::rms, x, w, dy).dw; }, "rms_norm_grad");
 }
 
 TEST(ColumnNorms, AgreeAndDifferentiate) {
@@ -157,70 +165,6 @@ TEST(ColumnNorms, AgreeAndDifferentiate) {
   Tensor dw = like(zero), norm = Tensor::zeros(tested(), {1, 1, 3});
   kernels::keep_column_norm_grad(dw, {}, zero, zero, norm, ones, 0);
   EXPECT_EQ(dw.to_floats(), std::vector<float>(12, 0.f));
-}
-
-TEST(Scores, SoftmaxAndItsGradient) {
-  for (kernels::Mask mask : {kernels::Mask{}, kernels::Mask{true, 0}, kernels::Mask{true, 5}})
-    for (std::int64_t keys : {1, 7, 33, 100}) {
-      const Shape s{3, 40, keys};
-      const Pair x = Pair::random(s, "x", 3), dy = Pair::random(s, "dy");
-      Pair y = Pair::result(s), dx = Pair::result(s);
-      for (auto t : {&Pair::f32, &Pair::f64}) {
-        kernels::softmax(y.*t, x.*t, 0.7, mask);
-        kernels::softmax_grad(dx.*t, dy.*t, y.*t, 0.7);
-      }
-      expect_agrees(y, 16, "softmax");
-      if (keys > 1) expect_agrees(dx, 64, "softmax_grad");
-      const auto p = y.f64.to_doubles();
-      for (std::int64_t row = 0; row < 120; ++row) {
-        const std::int64_t i = row % 40;
-        double sum = 0;
-        for (std::int64_t j = 0; j < keys; ++j) {
-          const bool seen = !mask.causal || (j <= i && (mask.window == 0 || j > i - mask.window));
-          const double weight = p[std::size_t(row * keys + j)];
-          EXPECT_TRUE(seen || weight == 0);
-          sum += weight;
-        }
-        const bool any = !mask.causal || mask.window == 0 || i - mask.window + 1 < keys;
-        EXPECT_NEAR(sum, any ? 1 : 0, 1e-12);
-      }
-      expect_slope(
-          [&](const Tensor& t) {
-            Tensor r = like(t);
-            kernels::softmax(r, t, 0.7, mask);
-            return inner(r, dy.f64);
-          },
-          x.f64, dx.f64, "softmax");
-    }
-}
-
-TEST(Scores, LogSumExpPickAndPlace) {
-  for (std::int64_t n : {1, 17, 300, 1000}) {
-    const Pair x = Pair::random({5, n}, "x", 20), y = Pair::result({5});
-    for (auto t : {&Pair::f32, &Pair::f64}) kernels::log_sum_exp(y.*t, x.*t);
-    expect_agrees(y, 4, "log_sum_exp");
-    for (std::int64_t i = 0; i < 5; ++i) {
-      double sum = 0;
-      const auto row = x.f64.select(0, i).to_doubles();
-      for (double v : row) sum += std::exp(v);
-      EXPECT_NEAR(y.f64.to_doubles()[std::size_t(i)], std::log(sum), 1e-12);
-    }
-  }
-  const Tensor x = random_tensor({3, 4}, "x"), y = random_tensor({3}, "y");
-  const Tensor index = Tensor::of(tested(), {3}, std::vector<std::int32_t>{2, -1, 0});
-  Tensor picked = like(y), placed = like(x);
-  kernels::pick(picked, x, index);
-  kernels::place(placed, y, index);
-  const auto v = x.to_doubles();
-  EXPECT_EQ(picked.to_doubles(), (std::vector<double>{v[2], 0, v[8]}));
-  EXPECT_DOUBLE_EQ(inner(picked, y), inner(placed, x));  // adjoint of each other
-  const Tensor beyond = Tensor::of(tested(), {3}, std::vector<std::int32_t>{0, 4, 0});
-  if (on_cpu()) {
-    EXPECT_THROW(kernels::pick(picked, x, beyond), Error);
-  } else {
-    kernels::pick(picked, x, beyond);
-    EXPECT_TRUE(std::isnan(picked.to_doubles()[1]));
-  }
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Rows of scores: softmax, its gradient, log-sum-exp, and picking one number per row.
+#include "kernels/softmax.hpp"
+
 #include "kernels/attention_checks.hpp"
-#include "kernels/cuda/cuda.hpp"
 #include "kernels/cuda/launch.cuh"
-#include "kernels/visible.hpp"
 
 namespace lact::kernels::cuda {
 namespace {
@@ -107,7 +107,7 @@ struct HasIndex {
 
 }  // namespace
 
-void softmax(Tensor y, const Tensor& x, double scale, Mask mask) {
+const Cuda<kernels::softmax> softmax = [](Tensor y, const Tensor& x, double scale, Mask mask) {
   check_softmax(y, x, mask);
   if (y.count() == 0) return;
   const std::int64_t n = x.dim(-1), queries = x.dims() >= 2 ? x.dim(-2) : 1;
@@ -115,9 +115,9 @@ void softmax(Tensor y, const Tensor& x, double scale, Mask mask) {
     using T = decltype(t);
     start_rows(y, "softmax", x.count() / n, n, 1, Softmax<T>{y.data<T>(), x.data<T>(), n, queries, T(scale), mask});
   });
-}
+};
 
-void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
+const Cuda<kernels::softmax_grad> softmax_grad = [](Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
   check_flat({&dx, &dy, &y}, "softmax_grad");
   if (y.count() == 0) return;
   const std::int64_t n = y.dim(-1);
@@ -126,38 +126,38 @@ void softmax_grad(Tensor dx, const Tensor& dy, const Tensor& y, double scale) {
     start_rows(dx, "softmax_grad", y.count() / n, n, 1,
                SoftmaxGrad<T>{dx.data<T>(), dy.data<T>(), y.data<T>(), n, T(scale)});
   });
-}
+};
 
-void log_sum_exp(Tensor y, const Tensor& x) {
+const Cuda<kernels::log_sum_exp> log_sum_exp = [](Tensor y, const Tensor& x) {
   check_log_sum_exp(y, x);
   for_type(y, "log_sum_exp", [&](auto t) {
     using T = decltype(t);
     start_rows(y, "log_sum_exp", x.dim(0), x.dim(1), 1, LogSumExp<T>{y.data<T>(), x.data<T>(), x.dim(1)});
   });
-}
+};
 
-void pick(Tensor y, const Tensor& x, const Tensor& index) {
+const Cuda<kernels::pick> pick = [](Tensor y, const Tensor& x, const Tensor& index) {
   check_picks(y, x, index, "pick");
   for_type(y, "pick", [&](auto t) {
     using T = decltype(t);
     start<1>(y, "pick", y.count(), Pick<T>{y.data<T>(), x.data<T>(), index.data<std::int32_t>(), x.dim(1)});
   });
-}
+};
 
-void place(Tensor dx, const Tensor& dy, const Tensor& index) {
+const Cuda<kernels::place> place = [](Tensor dx, const Tensor& dy, const Tensor& index) {
   check_picks(dy, dx, index, "place");
   for_type(dx, "place", [&](auto t) {
     using T = decltype(t);
     start<1>(dx, "place", dx.count(), Place<T>{dx.data<T>(), dy.data<T>(), index.data<std::int32_t>(), dx.dim(1)});
   });
-}
+};
 
-void has_index(Tensor y, const Tensor& index) {
+const Cuda<kernels::has_index> has_index = [](Tensor y, const Tensor& index) {
   check_has_index(y, index);
   for_type(y, "has_index", [&](auto t) {
     using T = decltype(t);
     start<1>(y, "has_index", y.count(), HasIndex<T>{y.data<T>(), index.data<std::int32_t>()});
   });
-}
+};
 
 }  // namespace lact::kernels::cuda

@@ -2,7 +2,9 @@
 #include "kernels/cpu/loops/loops.hpp"
 
 #include "base/check.hpp"
-#include "kernels/table.hpp"
+#include "kernels/attention.hpp"
+#include "kernels/gemm.hpp"
+#include "kernels/pointwise.hpp"
 #include "ops/pairs.hpp"
 
 namespace lact {
@@ -71,7 +73,7 @@ TEST(Loops, AttentionInEveryInstructionSet) {
              dk = Pair::result(k.f64.shape()), dvs = Pair::result(v.f64.shape());
   const kernels::Mask mask{true, 30};
   kernels::attention(o.f64, lse.f64, q.f64, k.f64, v.f64, 0.25, mask);
-  kernels::attention_grad(dq.f64, dk.f64, dvs.f64, dout.f64, q.f64, k.f64, v.f64, o.f64, lse.f64, 0.25, mask);
+  kernels::attention_grad({dq.f64, dk.f64, dvs.f64, dout.f64, q.f64, k.f64, v.f64, o.f64, lse.f64, 0.25, mask});
   auto f = [](const Pair& p) { return p.f32.data<float>(); };
   const kernels::AttentionHead head{f(q), f(k), f(v), d, d, dv, queries, keys, d, dv, 0.25f, true, 30};
   const kernels::AttentionGrads grads{f(dout), f(o), f(lse), f(dq), f(dk), f(dvs), dv, dv, d, d, dv};
