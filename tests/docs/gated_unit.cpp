@@ -8,9 +8,9 @@ GatedUnit::GatedUnit(Scope s, std::int64_t dim, std::int64_t hidden, InitScale i
       down_(s / "down", hidden, dim, gaussian(init.projection), false, LinearSplit::rows) {}
 
 Var GatedUnit::operator()(Ctx& c, const Var& x, const TokenLayout& tokens) const {
-  const Var all = gather_tokens(c, x, cut.held());   // [b, tokens of this rank of cp, dim]
-  const Var y = swiglu(gate_(c, all), up_(c, all));  // [b, tokens, hidden / tp]
-  return scatter_tokens(c, down_(c, y));             // summed over tp, of which each rank keeps its rows
+  const Var all = gather_tokens(c, x, tokens.held());  // [b, tokens of this rank of cp, dim]
+  const Var y = swiglu(gate_(c, all), up_(c, all));    // [b, tokens, hidden / tp]
+  return scatter_tokens(c, down_(c, y));               // summed over tp, of which each rank keeps its rows
 }
 
 }  // namespace lact

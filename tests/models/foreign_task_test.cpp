@@ -9,9 +9,9 @@
 #include "autograd/broadcast.hpp"
 #include "base/random.hpp"
 #include "docs/gated_unit.hpp"
+#include "layers/fast_weights/ttt.hpp"
 #include "layers/linear.hpp"
 #include "layers/token_layout.hpp"
-#include "layers/fast_weights/ttt.hpp"
 #include "models/tasks.hpp"
 #include "parallel/launch/starter.hpp"
 #include "run/report.hpp"
@@ -100,7 +100,7 @@ class SequenceModel final : public Model {
   }
   Var block(Ctx& c, int i, const Var& x, const Batch&) override {
     const Block& b = blocks_[std::size_t(i)];
-    const TokenLayout tokens = cut(c);
+    const TokenLayout tokens = layout(c);
     const Var y = add(x, b.fast(c, b.norm(c, x), plan(), tokens).y);
     return add(y, b.gated(c, b.gated_norm(c, y), tokens));
   }
@@ -112,7 +112,7 @@ class SequenceModel final : public Model {
     return scale(sum(square(mul(sub(y, target), asked))), 1 / b.valid);
   }
   Tensor hidden(const Ctx& c, const Batch& b) const override {
-    return Tensor::empty(c.device, {b.samples(), total(cut(c).rows()), cfg_.dim}, c.activations);
+    return Tensor::empty(c.device, {b.samples(), total(layout(c).rows()), cfg_.dim}, c.activations);
   }
   std::int64_t tokens(const Batch& b) const override { return b.samples() * data_.tokens; }
   Flops forward_flops(const Batch& b) const override { return flops(cfg_, data_, b.samples()).embed; }
@@ -133,11 +133,11 @@ class SequenceModel final : public Model {
     GatedUnit gated;
   };
   TttPlan plan() const { return plan_causal(data_.tokens, data_.chunk); }
-  TokenLayout cut(const Ctx& c) const { return TokenLayout::of(plan(), data_.tokens, c.mesh); }
+  TokenLayout layout(const Ctx& c) const { return TokenLayout::of(plan(), data_.tokens, c.mesh); }
   // Of [b, tokens, ...] those that this rank holds.
   Tensor rows(const Ctx& c, const Tensor& all) const {
     std::vector<Var> parts{Var(Tensor::zeros(c.device, {all.dim(0), 0, all.dim(2)}))};
-    for (const Range& r : cut(c).rows()) parts.emplace_back(dense(all.cut(1, r)));
+    for (const Range& r : layout(c).rows()) parts.emplace_back(dense(all.cut(1, r)));
     return dense(join(parts, 1).value());
   }
   SequenceModelConfig cfg_;
