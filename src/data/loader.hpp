@@ -10,7 +10,7 @@
 #include <stop_token>
 #include <thread>
 
-#include "data/views/view_sample.hpp"
+#include "data/sample.hpp"
 
 namespace lact {
 

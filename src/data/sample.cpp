@@ -1,4 +1,4 @@
-#include "data/views/view_sample.hpp"
+#include "data/sample.hpp"
 
 #include "base/check.hpp"
 

@@ -11,7 +11,7 @@
 #include "base/check.hpp"
 #include "base/config.hpp"
 #include "base/named_values.hpp"
-#include "data/views/view_sample.hpp"
+#include "data/sample.hpp"
 #include "files/json.hpp"
 #include "layers/fast_weights/ttt.hpp"
 #include "models/costs.hpp"

@@ -4,7 +4,7 @@
 #include <optional>
 #include <stop_token>
 
-#include "data/views/view_sample.hpp"
+#include "data/sample.hpp"
 #include "data/views/view_batch.hpp"
 #include "data/views/view_choice.hpp"
 #include "data/views/watched_views.hpp"

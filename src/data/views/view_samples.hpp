@@ -3,6 +3,7 @@
 #include <mutex>
 #include <set>
 
+#include "data/sample.hpp"
 #include "data/views/view_sample.hpp"
 
 namespace lact {
