@@ -19,7 +19,7 @@ ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__)
 
 # A file of src/ includes its own folder and folders strictly lower; so siblings of one height do not see each other.
 HEIGHT = {"base": 0, "tensor": 1, "kernels": 2, "files": 2, "parallel": 3, "autograd": 4, "layers": 5,
-          "models": 6, "data": 6, "optim": 6, "io": 7, "train": 8, "app": 9}
+          "data": 6, "optim": 7, "models": 7, "run": 7, "train": 8, "measure": 9, "verify": 9, "app": 10}
 SEES_ONLY = {"data": {"data", "base", "tensor", "files"}}
 
 # An outside header, and the only files that may know it: sources, never headers, so that a library can be exchanged.
@@ -30,9 +30,9 @@ VENDORS = [
     (r"Random123/", ["src/base/random.cpp"]),
     (r"nlohmann/", ["src/files/json.cpp"]),
     (r"hdf5\.h|H5", ["src/files/hdf5*.cpp"]),
-    (r"png\.h|turbojpeg\.h", ["src/data/images.cpp"]),
-    (r"gif_lib\.h", ["src/data/animation.cpp", "tests/unit/animation_test.cpp"]),
-    (r"xxhash\.h", ["src/io/*.cpp"]),
+    (r"png\.h|turbojpeg\.h", ["src/data/views/images.cpp"]),
+    (r"gif_lib\.h", ["src/data/views/animation.cpp", "tests/unit/animation_test.cpp"]),
+    (r"xxhash\.h", ["src/run/*.cpp"]),
     (r"CLI/", ["src/app/*.cpp"]),
     (r"dnnl|oneapi/", ["src/kernels/cpu/onednn.cpp"]),
     (r"mpi\.h", ["src/parallel/mpi*.cpp", "tests/support/mpi_main.cpp"]),

@@ -4,38 +4,15 @@
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
-#include "base/random.hpp"
 #include "files/json.hpp"
+#include "measure/memory_advice.hpp"
 #include "tensor/device_clock.hpp"
-#include "train/memory_advice.hpp"
+#include "train/layout.hpp"
 #include "train/product_rate.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
 namespace {
-
-// Posed views of noise: what is in the pictures changes no time.
-Batch noise(Device& d, const DataConfig& data, std::int64_t samples) {
-  const std::int64_t h = data.height(), w = data.width(), views = data.num_input_views + data.num_target_views;
-  auto drawn = [&](Shape s, const char* name, auto&& f) {
-    std::vector<float> v(std::size_t(count_of(s)));
-    const std::uint64_t key = random_key(1, name);
-#pragma omp parallel for
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] = float(f(std::int64_t(i), uniform(key, std::int64_t(i))));
-    return Tensor::of(d, std::move(s), std::span<const float>(v));
-  };
-  Batch b;
-  b.images = drawn({samples, views, 3, h, w}, "images", [](std::int64_t, double u) { return u; });
-  b.intrinsics = drawn({samples, views, 4}, "intrinsics",
-                       [&](std::int64_t i, double) { return i % 4 < 2 ? double(w) : double(w) / 2; });
-  b.poses = drawn({samples, views, 4, 4}, "poses", [](std::int64_t i, double u) {  // upright, somewhere
-    const std::int64_t row = i % 16 / 4, column = i % 4;
-    return row == column ? 1 : (column == 3 && row < 3 ? u : 0);
-  });
-  b.input_views = data.num_input_views, b.target_views = data.num_target_views;
-  b.valid = double(samples * data.num_target_views * 3 * h * w);
-  return b;
-}
 
 struct Parts {
   double forward = 0, backward = 0, optimizer = 0;  // seconds
@@ -62,9 +39,10 @@ Parts parts_of(Device& d, Learner& learner, const std::function<void()>& take_st
 int bench_step(const RunConfig& cfg, std::int64_t steps, std::int64_t product, bool json) {
   LoadedModel loaded(cfg);
   Device& d = *loaded.device;
-  Learner learner(loaded.model, loaded.store, *loaded.mesh, d, cfg.train, std::uint64_t(cfg.train.seed), {},
+  Learner learner(*loaded.model, loaded.store, *loaded.mesh, d, cfg.train, std::uint64_t(cfg.train.seed), {},
                   cfg.compute.graphs);
-  const Batch batch = noise(d, cfg.data, cfg.train.batch_size / cfg.train.accumulate);
+  // What is in the samples changes no time.
+  const Batch batch = cfg.task->noise_batch(d, samples_of_micro_batch(cfg));
   const double rate = measured_product_rate(d, cfg.train.activations(), product);
   d.reset_peak();
   StepReport last;

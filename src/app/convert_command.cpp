@@ -3,9 +3,10 @@
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
+#include "data/views/synthetic.hpp"
 #include "files/kind.hpp"
 #include "files/whole_file.hpp"
-#include "io/weights.hpp"
+#include "run/weights.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {

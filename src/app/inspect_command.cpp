@@ -4,8 +4,8 @@
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
-#include "data/scene_folder.hpp"
-#include "data/watched_views.hpp"
+#include "data/views/scene_folder.hpp"
+#include "data/views/watched_views.hpp"
 #include "files/hdf5.hpp"
 #include "files/json.hpp"
 #include "files/kind.hpp"
@@ -55,10 +55,10 @@ Findings of_run(const std::string& path) {
   RunConfig c = config_of_run(path);
   std::vector<std::string> all = checkpoints_in(path);
   f.facts.set("kind", "run").set("steps_wanted", c.train.steps).set("checkpoints", std::int64_t(all.size()));
-  f.facts.set("data", c.data.path.empty() ? "generated scenes" : c.data.path);
+  f.facts.set("task", c.task_name).set("data", c.task->data_path().empty() ? "generated" : c.task->data_path());
   if (!all.empty()) f.facts.set("newest", all.back()).set("step", checkpoint_state(all.back()).step);
   ParameterStore store;
-  ViewSynthesis model(store, c.model);
+  const auto model = c.task->make_model(store, CpMode::tokens);
   for (const Parameter& p : store.parameters()) f.tensor(p.name, "f32", p.shape);
   return f;
 }

@@ -4,9 +4,9 @@
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/median.hpp"
-#include "io/report.hpp"
+#include "measure/plan.hpp"
+#include "run/report.hpp"
 #include "train/layout.hpp"
-#include "train/plan.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {

@@ -4,9 +4,9 @@
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "files/json.hpp"
+#include "measure/plan.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
-#include "train/plan.hpp"
 
 namespace lact {
 namespace {

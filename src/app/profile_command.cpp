@@ -8,10 +8,10 @@
 #include "app/profile_page.hpp"
 #include "base/check.hpp"
 #include "files/whole_file.hpp"
+#include "measure/profile_report.hpp"
 #include "parallel/launcher.hpp"
 #include "parallel/starter.hpp"
 #include "parallel/world.hpp"
-#include "train/profile_report.hpp"
 
 namespace lact {
 namespace {
@@ -66,10 +66,10 @@ void show(const Json& all, const std::string& table, bool json) { std::cout << (
 int profile_layout(const RunConfig& cfg, const ProfileConfig& how, const std::string& out, const std::string& title,
                    bool json) {
   auto world = open_world(cfg.parallel.patience());
-  const auto source = open_views(cfg.data, world->rank() == 0);
+  const auto data = cfg.task->open_data(world->rank() == 0);
   LoadedModel m(cfg, std::move(world));
   if (m.first_rank()) folder_made(out);
-  const RankProfile mine = profile(m, *source, how);
+  const RankProfile mine = profile(m, *data, how);
   const std::vector<Json> ranks = gathered(m, as_json(mine, m)), spans = gathered(m, spans_json(mine));
   if (!m.first_rank()) return exit_done;
   Json all = summary(m, mine, ranks);
@@ -96,14 +96,12 @@ std::vector<int> counts_in(const std::string& list) {
   return counts;
 }
 
-// The same work for each rank: more samples along dp and pp, more views of them along cp and tp.
+// The same work for each rank: more samples along dp and pp, larger ones along cp and tp.
 std::vector<std::string> grown(const RunConfig& cfg, const std::string& axis, std::int64_t times) {
   auto key = [times](const std::string& name, std::int64_t value) {
     return name + "=" + std::to_string(value * times);
   };
-  if (axis == "cp" || axis == "tp")
-    return {key("data.num_all_views", cfg.data.num_all_views), key("data.num_input_views", cfg.data.num_input_views),
-            key("data.num_target_views", cfg.data.num_target_views)};
+  if (axis == "cp" || axis == "tp") return cfg.task->keys_of_scaled_samples(times, 1);
   std::vector<std::string> keys{key("train.batch_size", cfg.train.batch_size)};
   if (axis == "pp") keys.push_back(key("train.accumulate", cfg.train.accumulate));
   return keys;

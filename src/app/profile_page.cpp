@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
-#include "io/html_page.hpp"
+#include "run/html_page.hpp"
 
 namespace lact {
 namespace {

@@ -1,7 +1,7 @@
 // A profile for people: a table on the terminal, a page with plots.
 #pragma once
 #include "files/json.hpp"
-#include "io/chrome_trace.hpp"
+#include "run/chrome_trace.hpp"
 
 namespace lact {
 

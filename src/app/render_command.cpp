@@ -6,8 +6,10 @@
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
-#include "data/animation.hpp"
-#include "train/pictures.hpp"
+#include "data/views/animation.hpp"
+#include "models/view_synthesis/dataset.hpp"
+#include "models/view_synthesis/evaluate.hpp"
+#include "models/view_synthesis/task.hpp"
 #include "train/run_on_data.hpp"
 #include "train/trainer.hpp"
 
@@ -54,7 +56,8 @@ struct Cameras {  // [1, v, 4] and [1, v, 4, 4]
 };
 
 // A turntable, or blends between the input cameras where they do not stand around one point.
-Cameras path_of(const ViewSource& source, const ViewChoice& choice, const DataConfig& cfg, const Batch& b, Device& d) {
+Cameras path_of(const ViewSource& source, const ViewChoice& choice, const DataConfig& cfg, const ViewBatch& b,
+                Device& d) {
   std::vector<Camera> cameras = flight(source, choice, cfg, double(b.intrinsics.to_floats()[0]));
   if (cameras.empty()) {
     std::vector<double> k = b.intrinsics.to_doubles(), p = b.poses.to_doubles();
@@ -75,14 +78,12 @@ Cameras path_of(const ViewSource& source, const ViewChoice& choice, const DataCo
           Tensor::of(d, {1, n, 4, 4}, std::span<const double>(p))};
 }
 
-void write_turntable(const std::string& path, LoadedModel& s, const ViewSource& source, const Sample& sample,
-                     const DataConfig& cfg) {
-  Ctx c = s.context();
-  const ViewChoice& choice = sample.choice;
-  Batch b = batch_of({sample}, cfg, *s.device);
-  ViewSynthesis::States states = s.model.reconstruct(c, inputs_of(b));
-  Cameras cameras = path_of(source, choice, cfg, b, *s.device);
-  Tensor images = render_views(s.model, c, states, cameras.intrinsics, cameras.poses, cfg.height(), cfg.width());
+void write_turntable(const std::string& path, ViewSynthesis& model, Ctx c, const ViewSource& source,
+                     const ViewSample& sample, const DataConfig& cfg) {
+  const ViewBatch b = batch_of(sample, cfg, c.device);
+  ViewSynthesis::States states = model.reconstruct(c, inputs_of(b));
+  Cameras cameras = path_of(source, sample.choice, cfg, b, c.device);
+  Tensor images = render_views(model, c, states, cameras.intrinsics, cameras.poses, cfg.height(), cfg.width());
   std::vector<Image> pictures;
   for (std::int64_t i = 0; i < images.dim(0); ++i)
     pictures.push_back(to_image(images.select(0, i).to_floats(), cfg.height(), cfg.width()));
@@ -103,8 +104,14 @@ int render_command(Arguments args) {
   std::string scene = args.take_path("scene"), out = args.take_path("out");
   const std::string& run = args.plain[0];
   if (!scene.empty()) args.overrides.push_back("data.path=" + scene);
-  const auto [cfg, source] = run_on_data(run, args.overrides);
-  LoadedModel loaded(cfg);
+  const auto [config, data] = run_on_data(run, args.overrides);
+  check(config.task_name == ViewSynthesisTask::task_name, "{}: lact render shows views, which task={} has not", run,
+        config.task_name);
+  const auto& views = dynamic_cast<const ViewDataset&>(*data);
+  const WatchedViews& source = views.source();
+  const DataConfig& cfg = views.config();
+  LoadedModel loaded(config);
+  auto& model = dynamic_cast<ViewSynthesis&>(*loaded.model);
   check(load_newest(run, loaded).step >= 0, "{}: has no checkpoint yet", run);
   if (out.empty()) out = run + "/images";
   std::error_code error;
@@ -112,25 +119,24 @@ int render_command(Arguments args) {
   check(!error, "out={} cannot be made: {}", out, error.message());
 
   Ctx c = loaded.context();
-  const Evaluation e = evaluate(loaded.model, c, *source, cfg.data);
+  const ViewEvaluation e = evaluate(model, c, source, cfg);
   std::vector<ViewChoice> choices = e.choices;
   for (const ViewChoice& choice : choices) {  // a comparison where views are held out
-    std::string path = out + "/" + source->scene_name(choice.scene) + "_sheet.png";
-    write_png(path, sheet_of(e, choice.scene, cfg.data));
+    std::string path = out + "/" + source.scene_name(choice.scene) + "_sheet.png";
+    write_png(path, sheet_of(e, choice.scene, cfg));
     std::cout << fill("{}\n", {path});
   }
   if (choices.empty())
-    for (std::int64_t s = 0; s < std::min(source->scenes(), std::int64_t(turntables)); ++s)
-      choices.push_back(inputs_without_targets(*source, s, cfg.data));
+    for (std::int64_t s = 0; s < std::min(source.scenes(), std::int64_t(turntables)); ++s)
+      choices.push_back(inputs_without_targets(source, s, cfg));
   for (std::size_t i = 0; i < choices.size(); ++i) {  // the first scenes, and every scene never trained on
-    bool novel = std::ranges::find(cfg.data.held_out_scenes, choices[i].scene) != cfg.data.held_out_scenes.end();
+    bool novel = std::ranges::find(cfg.held_out_scenes, choices[i].scene) != cfg.held_out_scenes.end();
     if (i >= turntables && !novel) continue;
-    const Sample sample = chosen_sample(*source, choices[i], cfg.data);
-    check(!sample.choice.inputs.empty(), "{}: all its pictures are damaged", source->scene_title(choices[i].scene));
-    write_turntable(out + "/" + source->scene_name(choices[i].scene) + "_turntable.gif", loaded, *source, sample,
-                    cfg.data);
+    const ViewSample sample = chosen_sample(source, choices[i], cfg);
+    check(!sample.choice.inputs.empty(), "{}: all its pictures are damaged", source.scene_title(choices[i].scene));
+    write_turntable(out + "/" + source.scene_name(choices[i].scene) + "_turntable.gif", model, c, source, sample, cfg);
   }
-  DamageReport().tell(source->damaged(), loaded.mesh->world());
+  data->tell_damage(nullptr, loaded.mesh->world());
   return exit_done;
 }
 

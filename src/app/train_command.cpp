@@ -6,6 +6,7 @@
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
+#include "measure/memory_advice.hpp"
 #include "parallel/world.hpp"
 #include "train/trainer.hpp"
 
@@ -63,16 +64,16 @@ int train_command(const std::string& config, const Arguments& args) {
   check(args.plain.empty(), "'{}' is not of the form key=value", args.plain.empty() ? "" : args.plain[0]);
   StopSignals signals;
   const RunConfig cfg = RunConfig::load(config, args.overrides);
-  return train(cfg, open_world(cfg.parallel.patience()), signals.asked()) == Ended::finished ? exit_done : exit_stopped;
+  auto world = open_world(cfg.parallel.patience());
+  const int ranks = world->size();
+  Ended ended = Ended::finished;
+  with_memory_advice(cfg, ranks, [&] { ended = train(cfg, std::move(world), signals.asked()); });
+  return ended == Ended::finished ? exit_done : exit_stopped;
 }
 
 std::string help_config() {
   RunConfig c;
-  c.model.block_config.clear();
-  BlockConfig block;
-  Fields inner("model.block_config.0.");
-  block.fields(inner);
-  return describe(Fields::of(c)) + describe(inner);
+  return describe(Fields::of(c)) + c.task->help_of_lists();
 }
 
 }  // namespace lact

@@ -2,8 +2,8 @@
 #include <iostream>
 
 #include "app/commands.hpp"
-#include "app/golden/golden.hpp"
 #include "base/check.hpp"
+#include "verify/golden/golden.hpp"
 
 namespace lact {
 

@@ -15,12 +15,13 @@
 #include "base/log.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
+#include "measure/memory_advice.hpp"
 #include "parallel/starter.hpp"
 #include "parallel/world.hpp"
 #include "train/layout.hpp"
-#include "train/run_differences.hpp"
-#include "train/step_record.hpp"
 #include "train/trainer.hpp"
+#include "verify/run_differences.hpp"
+#include "verify/step_record.hpp"
 
 namespace lact {
 namespace {
@@ -193,7 +194,7 @@ class Layouts {
         bounds_.evaluation = std::max(bounds_.evaluation, of_rounding * d.value);
     }
     if (evaluation_differences(file("one"), file("one"), legs(0), {}).empty())
-      log::warning("no view is held out (data.held_out), so no evaluation is compared");
+      log::warning("nothing is held out, so no evaluation is compared");
   }
   RunLeg legs(int leg) const { return {{leg * steps_, (leg + 1) * steps_}, rates_[std::size_t(leg)], file("one.h5")}; }
 
@@ -296,7 +297,8 @@ int verify_layout_command(const std::string& config, Arguments args) {
     record_gradients(c, std::move(ranks), gradients, f64 ? DType::f64 : c.train.activations());
   });
   const std::atomic<bool> never = false;
-  if (!f64) train(cfg, std::move(world), never);
+  const int ranks = world->size();
+  if (!f64) with_memory_advice(cfg, ranks, [&] { train(cfg, std::move(world), never); });
   return exit_done;
 }
 

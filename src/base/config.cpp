@@ -277,6 +277,16 @@ bool read_config_text(const Fields& fields, const std::string& text, const std::
   return true;
 }
 
+std::string value_in_config(const std::string& text, const std::string& key) {
+  try {
+    const YAML::Node root = YAML::Load(text);
+    if (!root.IsMap() || !root[key] || !root[key].IsScalar()) return "";
+    return root[key].Scalar();
+  } catch (const YAML::Exception&) {
+    return "";
+  }
+}
+
 void apply_override(const Fields& fields, const std::string& key_equals_value) {
   const std::string source = "command line";
   auto eq = key_equals_value.find('=');

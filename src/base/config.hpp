@@ -79,6 +79,9 @@ class Fields {
 // nothing.
 bool read_config_text(const Fields& fields, const std::string& text, const std::string& source,
                       const std::string& prefix = "");
+// What stands behind a key that is a word of its own line, not below another; empty where there is none, or the text is
+// no config: read_config_text() says so.
+std::string value_in_config(const std::string& text, const std::string& key);
 // "train.steps=200". The value of a text or a path is all that stands behind the first "=", to the letter; numbers and
 // true or false may have blanks around them; lists and sections are YAML.
 void apply_override(const Fields& fields, const std::string& key_equals_value);

@@ -1,40 +1,44 @@
-// The pictures of a choice of views, read into the host's memory, and what stands in for damaged ones.
+// Samples to train on, by their number in the whole run, in the host's memory.
 #pragma once
-#include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
+#include <variant>
+#include <vector>
 
-#include "data/views.hpp"
-#include "data/watched_views.hpp"
+#include "base/file_work.hpp"
 #include "tensor/batch.hpp"
 
 namespace lact {
 
-struct Sample {  // inputs, then targets; each list row-major
-  ViewChoice choice;
-  std::vector<float> images, intrinsics, poses;
+struct HostTensor {
+  std::string name;
+  Shape shape;  // of one sample
+  std::variant<std::vector<float>, std::vector<std::int32_t>> numbers;
 };
 
-// Who of a sample looks at which views, inputs first, and may ask to stop.
-struct Reader {
-  const ViewSource& source;
-  const DataConfig& config;
-  std::vector<bool> seen;  // views that are not seen are not read: their pictures and intrinsics are zeros
-  std::stop_token stop;
+struct Sample {
+  std::vector<HostTensor> tensors;
+  std::map<std::string, std::int64_t> sizes;
+  std::int64_t bytes() const;
 };
-// Views of the scene that may stand in for a view, in this order.
-using StandIns = std::function<std::vector<std::int64_t>(std::int64_t view)>;
-// A sample to train on; less than one when asked to stop. Without `stand_ins` damage is thrown. With it a view that has
-// none left makes nothing of the whole sample, and `why` says what is wrong with its picture.
-std::optional<Sample> training_sample(const Reader& reader, const ViewChoice& drawn, const StandIns& stand_ins = {},
-                                      std::string* why = nullptr);
 
-// A sample to evaluate or to render, of what can be read, which its choice then says. With data.damaged=skip a damaged
-// input gives its place to the next view that is not held out, and is left out where there is none; damaged targets are
-// left out.
-Sample chosen_sample(const ViewSource& source, ViewChoice choice, const DataConfig& config);
+// What a run trains on. A sample is a function of its number alone, whatever was read before and whoever reads.
+class Samples {
+ public:
+  virtual ~Samples() = default;
+  // Called by several threads at once. Asked to stop it may return a sample that is not complete; nobody looks at it.
+  virtual Sample read(std::int64_t number, const std::stop_token& stop) const = 0;
+  // How many target numbers of these samples are valid, known without reading them.
+  virtual double valid(Range numbers) const = 0;
+  // What a rank is at while it waits for a sample: "reading pictures of PATH".
+  virtual FileWork reading() const = 0;
+  // A sentence for each part of the data in whose place others are read because it is damaged.
+  virtual std::vector<std::string> replaced() const { return {}; }
+};
 
-// Copies, in the order of the compute stream or of `in`. All samples have as many inputs and targets as the first.
-Batch batch_of(const std::vector<Sample>& samples, const DataConfig& config, Device& device, Stream* in = nullptr);
+// The samples one behind the other, in the order of the compute stream or of `in`; `valid` is left to the caller. All
+// have the tensors and sizes of the first.
+Batch batch_of(const std::vector<Sample>& samples, Device& device, Stream* in = nullptr);
 
 }  // namespace lact

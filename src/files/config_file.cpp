@@ -24,8 +24,10 @@ std::string as_yaml(const std::string& text, const std::string& path) {
 
 }  // namespace
 
+std::string read_config(const std::string& path) { return as_yaml(read_text(path, most_bytes), path); }
+
 bool read_config_file(const Fields& fields, const std::string& path, const std::string& prefix) {
-  return read_config_text(fields, as_yaml(read_text(path, most_bytes), path), path, prefix);
+  return read_config_text(fields, read_config(path), path, prefix);
 }
 
 }  // namespace lact

@@ -1,6 +1,8 @@
 #include "layers/model.hpp"
 
+#include "autograd/broadcast.hpp"
 #include "autograd/checkpoint.hpp"
+#include "autograd/ops.hpp"
 #include "base/check.hpp"
 
 namespace lact {
@@ -37,6 +39,32 @@ Var run_blocks(Model& m, Ctx& c, const Batch& b, Range blocks, Var x, bool recom
     x = turning_point(checkpoint(c.tape, {x}, body)[0], c.spans, named("backward", i));
   }
   return blocks.end == m.blocks() ? m.head(c, x, b) : x;
+}
+
+Var made_by_stage(const Model& m, Ctx& c, std::size_t stage, const Shape& shape, DType type,
+                  const std::function<Var()>& make) {
+  Communicator& pp = c.mesh.along(Axis::pp);
+  if (pp.size() == 1) return make();
+  check(stage < m.stages().size(), "stage {} of {}", stage, m.stages().size());
+  const int owner = int(stage) % pp.size();
+  Tensor t = pp.rank() == owner ? dense(make().value()) : Tensor::empty(c.device, shape, type);
+  pp.broadcast(t, owner).wait();
+  return t;
+}
+
+double loss_without_gradients(Model& m, Ctx& c, const Batch& b) {
+  const std::vector<Range> stages = m.stages();
+  Ctx plain = c.on(nullptr);
+  Var x;
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    const bool last = s + 1 == stages.size();
+    const Shape shape = last ? Shape{1} : m.hidden(plain, b).shape();
+    x = made_by_stage(m, plain, s, shape, last ? DType::f32 : plain.activations,
+                      [&] { return run_blocks(m, plain, b, stages[s], x, false); });
+  }
+  const Tensor loss = cast(x, DType::f64).value();
+  c.mesh.along(Axes(Axis::cp) | Axis::tp).all_reduce(loss).wait();
+  return loss.item();
 }
 
 }  // namespace lact

@@ -1,5 +1,10 @@
 // What models implement and training runs.
 #pragma once
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "layers/parameters.hpp"
 #include "tensor/batch.hpp"
 
@@ -20,6 +25,8 @@ struct Flops {
 struct Model {
   virtual ~Model() = default;
   virtual int blocks() const = 0;
+  // The block that a parameter belongs to; -1 for the embedding, blocks() for the head.
+  virtual std::int64_t place_of(const std::string& parameter) const = 0;
   virtual Var embed(Ctx& c, const Batch& b) = 0;
   virtual Var block(Ctx& c, int i, const Var& x, const Batch& b) = 0;
   virtual Var head(Ctx& c, const Var& x, const Batch& b) = 0;  // [1]: this rank's share of the global loss
@@ -27,11 +34,24 @@ struct Model {
                         const Batch& b) const = 0;  // room for what passes from block to block on this rank
   virtual std::int64_t tokens(const Batch& b) const = 0;
   virtual Flops forward_flops(const Batch& b) const = 0;
+
+  // The blocks of each stage of a pipeline, in turn on its ranks; all are one stage until something else is said.
+  std::vector<Range> stages() const { return stages_.empty() ? std::vector<Range>{{0, blocks()}} : stages_; }
+  void cut_into(std::vector<Range> stages) { stages_ = std::move(stages); }
+
+ private:
+  std::vector<Range> stages_;
 };
 
 // Some consecutive blocks: the first of the model take no x and embed the batch, the last end with the loss. With
 // `recompute` each block keeps only its input and runs again in the backward pass.
 Var run_blocks(Model& m, Ctx& c, const Batch& b, Range blocks, Var x, bool recompute);
+// Outside of training steps: what the rank that has a stage makes of it, on every rank of the pipeline.
+Var made_by_stage(const Model& m, Ctx& c, std::size_t stage, const Shape& shape, DType type,
+                  const std::function<Var()>& make);
+// The global loss without a backward pass: every stage runs where its parameters are. The sum over cp and tp is this
+// rank's samples', the same on all ranks that share them. Collective.
+double loss_without_gradients(Model& m, Ctx& c, const Batch& b);
 inline Var loss_of(Model& m, Ctx& c, const Batch& b, bool recompute) {
   return run_blocks(m, c, b, {0, m.blocks()}, {}, recompute);
 }

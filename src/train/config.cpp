@@ -12,13 +12,13 @@ namespace lact {
 
 void TrainConfig::fields(Fields& f) {
   LearningConfig::fields(f);
-  f("seed", seed, "seed of initialisation and of view sampling");
-  f("batch_size", batch_size, "samples (scenes with their views) of one optimizer step, over all ranks");
+  f("seed", seed, "seed of initialisation and of sampling");
+  f("batch_size", batch_size, "samples of one optimizer step, over all ranks");
   f("accumulate", accumulate, "micro-batches that a step's samples are split into, one after the other");
   f("deterministic", deterministic,
     "the same bits for any power-of-two split of dp and cp; one rank always repeats its bits");
   f("eval_every", eval_every,
-    "steps between evaluations of the held-out views, each after a checkpoint; 0: only after the last step");
+    "steps between evaluations of what is held out, each after a checkpoint; 0: only after the last step");
   f("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: only by time and after the last step");
   f("checkpoint_seconds", checkpoint_seconds, "seconds after which a checkpoint is written in any case; 0 never");
   f("keep_checkpoints", keep_checkpoints, "how many of the newest checkpoints stay");
@@ -26,11 +26,6 @@ void TrainConfig::fields(Fields& f) {
 
 void RunConfig::Run::fields(Fields& f) {
   f("dir", dir, "folder of the run; empty: runs/ and the name of the config file");
-}
-
-void RunConfig::ModelSection::fields(Fields& f) {
-  f("file", file, "a model file as published (YAML or JSON) instead of the keys here");
-  ViewSynthesisConfig::fields(f);
 }
 
 void RunConfig::Compute::fields(Fields& f) {
@@ -56,9 +51,21 @@ void RunConfig::Parallel::fields(Fields& f) {
 }
 
 void RunConfig::fields(Fields& f) {
+  f("task", task_name, "what is learned; it says which keys model and data have");
   f.section("run", run);
-  f.section("model", model);
-  f.section("data", data);
+  struct ModelKeys {
+    RunConfig& c;
+    void fields(Fields& g) {
+      g("file", c.model_file, "a model file as published (YAML or JSON) instead of the keys here");
+      c.task->model_fields(g);
+    }
+  } model_keys{*this};
+  f.section("model", model_keys);
+  struct DataKeys {
+    RunConfig& c;
+    void fields(Fields& g) { c.task->data_fields(g); }
+  } data_keys{*this};
+  f.section("data", data_keys);
   f.section("train", train);
   f.section("compute", compute);
   f.section("parallel", parallel);
@@ -66,8 +73,7 @@ void RunConfig::fields(Fields& f) {
 
 void RunConfig::check_values() const {
   train.check_values();
-  check_data(data);
-  model.check_values(data.height(), data.width());
+  task->check_values();
   constexpr std::int64_t most_samples = 1 << 20;
   check(train.batch_size <= most_samples, "train.batch_size={} is more than {}", train.batch_size, most_samples);
   check(train.batch_size > 0 && train.accumulate > 0 && train.batch_size % train.accumulate == 0,
@@ -121,8 +127,8 @@ void check_of(const RunConfig& c, const std::vector<std::string>& files, const s
   }
 }
 
-RunConfig with_blocks(RunConfig c) {
-  if (c.model.block_config.empty()) c.model.block_config = ViewSynthesisConfig::default_blocks();
+RunConfig filled(RunConfig c) {
+  c.task->complete();
   return c;
 }
 
@@ -132,34 +138,47 @@ RunConfig RunConfig::completed(RunConfig c, const std::string& path, const std::
   std::vector<std::string> naming_it;  // alone: the other keys may be ones of the model that it describes
   std::ranges::copy_if(overrides, std::back_inserter(naming_it),
                        [](const std::string& o) { return o.starts_with("model.file="); });
-  std::string model_file = overridden(c, naming_it).model.file;
+  std::string model_file = overridden(c, naming_it).model_file;
   if (!model_file.empty()) {
     auto beside = std::filesystem::path(path).parent_path() / model_file;  // as seen from here, else from the config
     if (!std::filesystem::exists(model_file) && std::filesystem::exists(beside)) model_file = beside.string();
-    c.model = {};
+    c.task->reset_model();
     check_is_text(model_file, "model.file takes a model file as published (YAML or JSON)");
     check(read_config_file(Fields::of(c), model_file, "model"), "{}: is empty, which is no model", model_file);
-    c.model.file = model_file;
+    c.model_file = model_file;
   }
-  c = with_blocks(overridden(with_blocks(c), overrides));  // so that a key may name a block that no file lists
+  c = filled(overridden(filled(c), overrides));  // so that a key may name an entry that no file lists
   check_of(c, {path, model_file}, overrides);
   return c;
 }
 
-RunConfig RunConfig::load(const std::string& path, const std::vector<std::string>& overrides) {
+// The defaults of the task that a config names, or key=value, which wins.
+RunConfig RunConfig::of_task(std::string name, const std::vector<std::string>& overrides) {
+  constexpr std::string_view key = "task=";
+  for (const std::string& o : overrides)
+    if (o.starts_with(key)) name = o.substr(key.size());
   RunConfig c;
+  if (!name.empty()) c.task_name = name, c.task = make_task(name);
+  return c;
+}
+
+RunConfig RunConfig::load(const std::string& path, const std::vector<std::string>& overrides) {
   check_is_text(path, "a config is YAML or JSON");
-  read_config_file(Fields::of(c), path);
+  const std::string text = read_config(path);
+  RunConfig c = of_task(value_in_config(text, "task"), overrides);
+  read_config_text(Fields::of(c), text, path);
   c = completed(c, path, overrides);
   if (c.run.dir.empty()) c.run.dir = "runs/" + std::filesystem::path(path).stem().string();
   return c;
 }
 
-RunConfig RunConfig::from_overrides(const std::vector<std::string>& overrides) { return completed({}, "", overrides); }
+RunConfig RunConfig::from_overrides(const std::vector<std::string>& overrides) {
+  return completed(of_task("", overrides), "", overrides);
+}
 
 RunConfig RunConfig::stored(const std::string& yaml, const std::string& source,
                             const std::vector<std::string>& overrides) {
-  RunConfig c;
+  RunConfig c = of_task(value_in_config(yaml, "task"), overrides);
   read_config_text(Fields::of(c), yaml, source);
   c = overridden(c, overrides);
   check_of(c, {source}, overrides);
@@ -172,8 +191,7 @@ std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now) {
   std::erase_if(all, [&](const Difference& d) {
     return d.key.starts_with("run.") || d.key.starts_with("parallel.") || d.key.starts_with("compute.") ||
            d.key == "train.precision" || d.key == "train.checkpoint_seconds" || d.key == "train.keep_checkpoints" ||
-           d.key.ends_with("_every") || d.key == "data.threads" || d.key == "data.damaged" || d.key == "data.path" ||
-           d.key == "data.cache_mb" || d.key == "data.follow_links" || d.key == "model.file" ||
+           d.key.ends_with("_every") || now.task->may_change(d.key) || d.key == "model.file" ||
            (d.key == "train.steps" && grows);
   });
   return all;

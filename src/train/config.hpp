@@ -1,7 +1,7 @@
-// Everything a run can be told: one file, one struct, every key with a default and a sentence.
+// Everything a run can be told: one file, one struct, every key with a default and a sentence. What stands below
+// `model` and `data` is its task's.
 #pragma once
-#include "data/config.hpp"
-#include "models/view_synthesis.hpp"
+#include "models/tasks.hpp"
 #include "parallel/verdict.hpp"
 #include "train/learner.hpp"
 
@@ -19,11 +19,9 @@ struct RunConfig {
     Path dir;
     void fields(Fields& f);
   } run;
-  struct ModelSection : ViewSynthesisConfig {
-    Path file;
-    void fields(Fields& f);
-  } model;
-  DataConfig data;
+  std::string task_name = default_task;
+  AnyTask task = make_task(default_task);  // of that name
+  Path model_file;
   TrainConfig train;
   struct Compute {
     std::string device = "best", cudnn = "attention";
@@ -50,11 +48,12 @@ struct RunConfig {
                           const std::vector<std::string>& overrides = {});
 
  private:
+  static RunConfig of_task(std::string name, const std::vector<std::string>& overrides);
   static RunConfig completed(RunConfig c, const std::string& path, const std::vector<std::string>& overrides);
 };
 
 // Keys that differ and may not when a run goes on: everything but run.*, parallel.*, compute.*, train.precision, the
-// *_every keys, a growing train.steps, and what says where and how data are read.
+// *_every keys, a growing train.steps, and what the task says may change.
 std::vector<Difference> forbidden_differences(RunConfig before, RunConfig now);
 
 }  // namespace lact

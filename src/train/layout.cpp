@@ -9,30 +9,25 @@
 namespace lact {
 namespace {
 
-std::string tensor_objection(const RunConfig& cfg, int tp) {
-  std::vector<SubLayerShape> all = sub_layers(cfg.model);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const SubLayerShape& s = all[i];
+std::string tensor_objection(const Costs& costs, int tp) {
+  for (const SubLayerShape& s : costs.sub_layers) {
     if (s.kind == SubLayerShape::attention && s.heads % tp != 0)
-      return sentence("parallel.tp={} does not divide the {} heads of model.block_config.{} (attention)", tp, s.heads,
-                      i);
+      return sentence("parallel.tp={} does not divide the {} heads of {} (attention)", tp, s.heads, s.key);
     if (s.kind == SubLayerShape::mlp && s.hidden % tp != 0)
-      return sentence("parallel.tp={} does not divide the hidden width {} of model.block_config.{} (MLP)", tp, s.hidden,
-                      i);
+      return sentence("parallel.tp={} does not divide the hidden width {} of {} (MLP)", tp, s.hidden, s.key);
     if (s.kind == SubLayerShape::fast_weights && s.heads % tp != 0 && s.hidden % tp != 0)
       return sentence(
-          "parallel.tp={} divides neither the {} heads of model.block_config.{} (fast weights) nor the hidden "
-          "width {} of one head",
-          tp, s.heads, i, s.hidden);
+          "parallel.tp={} divides neither the {} heads of {} (fast weights) nor the hidden width {} of one head", tp,
+          s.heads, s.key, s.hidden);
   }
   return {};
 }
 
 // Whether context parallelism by heads gives each rank of cp as many of them, over all samples of a micro-batch.
-bool heads_divide(const RunConfig& cfg, const Grid& grid) {
+bool heads_divide(const RunConfig& cfg, const Costs& costs, const Grid& grid) {
   auto [pp, dp, cp, tp] = grid.size;
-  std::int64_t samples = micro_batch_of(cfg).samples / dp;
-  for (const SubLayerShape& s : sub_layers(cfg.model))
+  std::int64_t samples = samples_of_micro_batch(cfg) / dp;
+  for (const SubLayerShape& s : costs.sub_layers)
     if (s.kind == SubLayerShape::fast_weights && samples * s.heads / (s.heads % tp == 0 ? tp : 1) % cp != 0)
       return false;
   return true;
@@ -66,23 +61,24 @@ std::string text_of(const Grid& g) {
 
 std::string objection_to(const RunConfig& cfg, const Grid& grid) {
   auto [pp, dp, cp, tp] = grid.size;
-  std::int64_t micro = cfg.train.batch_size / cfg.train.accumulate, stages = pp * cfg.parallel.interleave;
+  const std::int64_t micro = samples_of_micro_batch(cfg), stages = pp * cfg.parallel.interleave;
+  const Costs costs = cfg.task->costs(micro);
   if (micro % dp != 0)
     return sentence(
         "parallel.dp={} does not divide the {} samples of a micro-batch (train.batch_size={} / "
         "train.accumulate={})",
         dp, micro, cfg.train.batch_size, cfg.train.accumulate);
-  if (stages > cfg.model.layers && cfg.parallel.interleave > 1)
-    return sentence("parallel.pp={} with parallel.interleave={} needs {} blocks, and model.layers={}", pp,
-                    cfg.parallel.interleave, stages, cfg.model.layers);
-  if (stages > cfg.model.layers)
-    return sentence("parallel.pp={} needs as many blocks, and model.layers={}", pp, cfg.model.layers);
+  if (stages > costs.blocks && cfg.parallel.interleave > 1)
+    return sentence("parallel.pp={} with parallel.interleave={} needs {} blocks, and {}={}", pp,
+                    cfg.parallel.interleave, stages, costs.blocks_key, costs.blocks);
+  if (stages > costs.blocks)
+    return sentence("parallel.pp={} needs as many blocks, and {}={}", pp, costs.blocks_key, costs.blocks);
   if (cfg.parallel.interleave > 1 && pp == 1)
     return sentence("parallel.interleave={} needs more than one rank along the pipeline", cfg.parallel.interleave);
   if (cfg.parallel.interleave > 1 && cfg.train.accumulate % pp != 0)
     return sentence("parallel.interleave={} needs train.accumulate={} divisible by parallel.pp={}",
                     cfg.parallel.interleave, cfg.train.accumulate, pp);
-  return tensor_objection(cfg, tp);
+  return tensor_objection(costs, tp);
 }
 
 std::vector<Grid> possible_layouts(const RunConfig& cfg, int ranks) {
@@ -113,17 +109,15 @@ Grid layout_of(const RunConfig& cfg, int ranks) {
   fail("{}; possible with {} {} near it: {}", objection, ranks, ranks == 1 ? "rank" : "ranks", near);
 }
 
-SampleShape micro_batch_of(const RunConfig& cfg) {
-  std::int64_t patch = cfg.model.patch_size * cfg.model.patch_size;
-  return {cfg.train.batch_size / cfg.train.accumulate, cfg.data.num_input_views, cfg.data.num_target_views,
-          cfg.data.height() * cfg.data.width() / patch};
-}
+std::int64_t samples_of_micro_batch(const RunConfig& cfg) { return cfg.train.batch_size / cfg.train.accumulate; }
+
+Costs costs_of_micro_batch(const RunConfig& cfg) { return cfg.task->costs(samples_of_micro_batch(cfg)); }
 
 std::vector<Range> stages_of(const RunConfig& cfg, const Grid& grid) {
-  FlopsOfParts f = forward_flops(cfg.model, micro_batch_of(cfg));
-  const std::vector<double> costs(std::size_t(cfg.model.layers), f.block.total());
+  const Costs c = costs_of_micro_batch(cfg);
+  const std::vector<double> blocks(std::size_t(c.blocks), c.forward.block.total());
   int stages = grid.size[std::size_t(Axis::pp)] * int(cfg.parallel.interleave);
-  return split_blocks(costs, f.embed.total(), f.head.total(), stages);
+  return split_blocks(blocks, c.forward.embed.total(), c.forward.head.total(), stages);
 }
 
 int stage_of(std::int64_t block, const std::vector<Range>& stages) {
@@ -136,14 +130,15 @@ int stage_of(std::int64_t block, const std::vector<Range>& stages) {
 CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
   const auto cp = double(grid.size[std::size_t(Axis::cp)]);
   if (cp == 1) return {};
-  const SampleShape micro = micro_batch_of(cfg);
-  const double samples = double(micro.samples) / grid.size[std::size_t(Axis::dp)], sent = (cp - 1) / cp;
+  const std::int64_t micro = samples_of_micro_batch(cfg);
+  const Costs costs = cfg.task->costs(micro);
+  const double samples = double(micro) / grid.size[std::size_t(Axis::dp)], sent = (cp - 1) / cp;
   double by_tokens = 0, by_heads = 0;
-  for (const SubLayerShape& s : sub_layers(cfg.model)) {
+  for (const SubLayerShape& s : costs.sub_layers) {
     if (s.kind != SubLayerShape::fast_weights) continue;
     const auto tp = grid.size[std::size_t(Axis::tp)];
     const double items = samples * double(s.heads), matrices = 3 * double(s.head_dim * s.hidden) / tp;
-    const double tokens = double(micro.tokens()) / double(micro.samples) / cp;
+    const double tokens = double(costs.tokens) / double(micro) / cp;
     by_tokens += 2 * sent * items * matrices;  // summed towards the owners, published
     // q, k, v, rates there, outputs back, the new weights to all
     by_heads += sent * items * (tokens * double(4 * s.head_dim + 3) + matrices / cp);
@@ -152,7 +147,7 @@ CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
     return {CpMode::heads, "context parallelism by heads, as asked (parallel.cp_mode)"};
   if (cfg.parallel.cp_mode == "tokens")
     return {CpMode::tokens, "context parallelism by tokens, as asked (parallel.cp_mode)"};
-  if (!heads_divide(cfg, grid))
+  if (!heads_divide(cfg, costs, grid))
     return {CpMode::tokens, "context parallelism by tokens: the heads do not divide over the ranks"};
   const bool heads = by_heads < by_tokens;
   return {

@@ -29,8 +29,9 @@ int player_of(int rank, const Grid& finest, const Grid& grid);
 // the embedding and the head included.
 std::vector<Range> stages_of(const RunConfig& cfg, const Grid& grid);
 int stage_of(std::int64_t block,
-             const std::vector<Range>& stages);    // block -1 embeds, the number of blocks is the head
-SampleShape micro_batch_of(const RunConfig& cfg);  // what all ranks of dp together hold of one
-std::string text_of(const Grid& grid);             // "pp=1 dp=2 cp=2 tp=1"
+             const std::vector<Range>& stages);             // block -1 embeds, the number of blocks is the head
+std::int64_t samples_of_micro_batch(const RunConfig& cfg);  // that all ranks of dp together hold
+Costs costs_of_micro_batch(const RunConfig& cfg);           // of those
+std::string text_of(const Grid& grid);                      // "pp=1 dp=2 cp=2 tp=1"
 
 }  // namespace lact

@@ -2,10 +2,8 @@
 
 #include <cmath>
 #include <exception>
-#include <utility>
 
 #include "base/check.hpp"
-#include "kernels/pointwise.hpp"
 #include "optim/schedule.hpp"
 #include "tensor/device_clock.hpp"
 
@@ -63,7 +61,7 @@ Learner::Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device
       seed_(seed),
       reducer_(store, mesh),
       optimizer_(store, mesh, device, adamw_of(cfg)),
-      sums_(Tensor::empty(device, {5}, DType::f64)) {
+      numbers_(device) {
   if (graphs && device.backend() == Backend::cuda && mesh.world().size() == 1) repeated_.emplace(device);
   if (auto profiler = attached_profiler()) shown_ = Spans::only_shown(std::move(profiler));
   record(nullptr);
@@ -91,67 +89,6 @@ std::string Learner::why(kernels::LeftOut left_out, double norm) const {
       return fill("gradient norm {:.4g} is above train.skip_norm={}", {norm, cfg_.skip_norm});
   }
   return {};
-}
-
-Pipeline::Totals Learner::ask(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
-                              const std::function<void()>& say) {
-  reducer_.restart();
-  Pipeline::Totals totals =
-      pipeline_.run({nullptr, device_, mesh_, seed_, n, cfg_.activations(), spans_}, micro_batches, draw);
-  const Spanning span(spans_, "optimizer", "optimizer");
-  reducer_.finish();
-  // every rank judges the same sums, so all of them step or none does
-  device_.clear(sums_.raw(), 2 * sizeof(double));
-  kernels::add_to(sums_.cut(0, {0, 1}), std::exchange(totals.loss, {}));
-  add_squared_gradients(sums_.cut(0, {1, 2}), store_);
-  say();
-  mesh_.world().all_reduce(sums_.cut(0, {0, 4})).wait();
-  const bool bounded = n > cfg_.free_steps;
-  optimizer_.step(sums_.cut(0, {4, 5}), sums_,
-                  {.clip = bounded ? cfg_.grad_clip : 0, .skip = bounded ? cfg_.skip_norm : 0});
-  return totals;
-}
-
-void Learner::begin(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
-                    const std::function<Wishes()>& wishes) {
-  StepReport r;
-  r.step = n;
-  r.rate = cfg_.rate_at(n);
-  auto say = [&] {
-    const Wishes mine = wishes ? wishes() : Wishes();
-    const double said[]{double(mine.stop), double(mine.save), r.rate};
-    device_.copy_in(sums_.cut(0, {2, 5}).raw(), said, sizeof said);
-  };
-  Pipeline::Totals totals;
-  if (repeated_ && spans_ == shown_.get()) {
-    say();  // a graph reads it from there
-    totals = repeated_->take(micro_batches, draw, n > cfg_.free_steps,
-                             [&](const Draw& from) { return ask(n, micro_batches, from, [] {}); });
-  } else {
-    if (repeated_) repeated_->forget();  // its memory serves this step
-    totals = ask(n, micro_batches, draw, say);
-  }
-  auto samples = mesh_.grid().size[std::size_t(Axis::dp)];  // every rank counts whole samples
-  r.tokens = totals.tokens * samples;
-  r.flops = totals.flops;
-  for (int i = 1; i < samples; ++i) r.flops += totals.flops;
-  auto told = [this](const Tensor& t) {
-    return device_.begin_copy_out(t.raw(), std::size_t(t.count()) * sizeof(double));
-  };
-  begun_.push_back({std::move(r), told(sums_), told(optimizer_.verdict())});
-}
-
-StepReport Learner::report() {
-  check(!begun_.empty(), "every step that was begun has been reported");
-  const Begun begun = std::move(begun_.front());
-  begun_.pop_front();
-  const auto* sums = reinterpret_cast<const double*>(begun.sums.read());
-  const auto* verdict = reinterpret_cast<const kernels::Verdict*>(begun.verdict.read());
-  StepReport r = begun.report;
-  r.loss = sums[0], r.grad_norm = std::sqrt(sums[1]), r.stop = sums[2] > 0, r.save = sums[3] > 0;
-  r.skipped = why(kernels::LeftOut(int(verdict->left_out)), r.grad_norm);
-  skipped_in_a_row_ = r.skipped.empty() ? 0 : skipped_in_a_row_ + 1;
-  return r;
 }
 
 }  // namespace lact

@@ -45,6 +45,31 @@ struct Wishes {  // of this rank, when a step begins
   bool stop = false, save = false;
 };
 
+// Numbers of one step in the device's memory, f64: the sums by which all ranks judge alike, and the learning rate.
+class StepNumbers {
+ public:
+  struct Values {
+    double loss = 0, squared_norm = 0;  // of the whole batch and of its whole gradient, once summed
+    double stop = 0, save = 0;          // how many ranks wish it
+    double rate = 0;
+  };
+  explicit StepNumbers(Device& device);
+  Tensor loss() const { return all_.cut(0, {0, 1}); }
+  Tensor squared_norm() const { return all_.cut(0, {1, 2}); }
+  Tensor summed() const { return all_.cut(0, {0, 4}); }  // all but the rate
+  Tensor rate() const { return all_.cut(0, {4, 5}); }
+  const Tensor& all() const { return all_; }
+
+  void clear_loss_and_norm();
+  void write(const Wishes& wishes, double rate);  // of the host
+  Arrival begin_read() const;
+  static Values read(const Arrival& arrived);
+
+ private:
+  Device& device_;
+  Tensor all_;  // [5], in the order of Values
+};
+
 // One step. begin() asks the device for all of it and report() tells what became of it, so that a GPU has work while
 // the host reads.
 class Learner {
@@ -72,11 +97,16 @@ class Learner {
  private:
   struct Begun {
     StepReport report;  // what the host knows of it
-    Arrival sums, verdict;
+    Arrival numbers, verdict;
   };
   void listen(Spans* spans);
-  // Asks for all that a step computes. `say` writes into sums_ what the host says.
-  Pipeline::Totals ask(std::int64_t n, std::int64_t micro_batches, const Draw& draw, const std::function<void()>& say);
+  using WriteWishes = std::function<void()>;  // into numbers_
+  // All that the device computes in a step.
+  Pipeline::Totals compute(std::int64_t n, std::int64_t micro_batches, const Draw& draw, const WriteWishes& write);
+  Pipeline::Totals forward_and_backward(std::int64_t n, std::int64_t micro_batches, const Draw& draw);
+  void sum_over_ranks(Tensor loss, const WriteWishes& write);
+  void clip_or_skip_and_update(std::int64_t n);
+  void count_tokens(StepReport& r, const Pipeline::Totals& of_this_rank) const;
   std::string why(kernels::LeftOut left_out, double norm) const;
   Pipeline pipeline_;
   ParameterStore& store_;
@@ -86,7 +116,7 @@ class Learner {
   std::uint64_t seed_;
   Reducer reducer_;
   AdamW optimizer_;
-  Tensor sums_;  // f64: loss, squared norm, wishes to stop and to save, all summed over the ranks; then the rate
+  StepNumbers numbers_;
   std::optional<RepeatedStep> repeated_;
   std::deque<Begun> begun_;
   std::int64_t skipped_in_a_row_ = 0;

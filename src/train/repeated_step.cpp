@@ -8,12 +8,6 @@ namespace {
 
 constexpr int steps_before = 2;  // fetch the memory, and choose the algorithms of products
 
-bool alike(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && a.dtype() == b.dtype(); }
-bool alike(const Batch& a, const Batch& b) {
-  return alike(a.images, b.images) && alike(a.intrinsics, b.intrinsics) && alike(a.poses, b.poses) &&
-         a.input_views == b.input_views && a.target_views == b.target_views && a.valid == b.valid;
-}
-
 }  // namespace
 
 void RepeatedStep::receive(std::int64_t micro_batches, const Pipeline::Draw& draw, int kind) {
@@ -25,19 +19,17 @@ void RepeatedStep::receive(std::int64_t micro_batches, const Pipeline::Draw& dra
     Batch& mine = batches_[std::size_t(micro)];
     if (!alike(drawn, mine)) {
       forget();
-      mine = drawn;
-      mine.images = like(drawn.images), mine.intrinsics = like(drawn.intrinsics), mine.poses = like(drawn.poses);
+      mine = like(drawn);
     }
-    copy_bytes(mine.images, drawn.images);
-    copy_bytes(mine.intrinsics, drawn.intrinsics);
-    copy_bytes(mine.poses, drawn.poses);
+    copy_tensors(mine, drawn);
   }
 }
 
 void RepeatedStep::record(const std::function<void()>& ask) {
   try {
     graph_ = device_.record(ask);
-  } catch (const std::exception& e) {  // nothing of the step was done; if it is the step that fails, it does so again at once
+  } catch (const std::exception&
+               e) {  // nothing of the step was done; if it is the step that fails, it does so again at once
     possible_ = false;
     log::warning("steps are not repeated as a CUDA graph: {}", e.what());
   }

@@ -7,7 +7,6 @@
 #include "base/file_work.hpp"
 #include "base/log.hpp"
 #include "files/whole_file.hpp"
-#include "train/run_views.hpp"
 
 namespace lact {
 namespace {
@@ -66,61 +65,28 @@ void check_same_run(const RunConfig& now_wanted) {
          d.a.empty() ? "(nothing)" : d.a, d.b.empty() ? "(nothing)" : d.b);
 }
 
-void check_same_views(const RunConfig& now, const ViewSource& source, std::span<const SceneViews> training,
-                      bool has_steps) {
-  const auto before = records_in(now.run.dir);
-  if (!before) return;
-  const Path place = stored_in(now.run.dir).data.path;
-  const bool elsewhere = place.place() != now.data.path.place();
-  if (!has_steps && !elsewhere) return;
-  const std::string path = now.run.dir + "/views.json";
-  auto refuse = [&](const std::string& why) {
-    check(elsewhere, "{}: the scenes or their views are no longer those that the run began with ({})", path, why);
-    fail("data.path={}: other scenes or views than those that the run in {} began with at data.path={} ({})",
-         now.data.path, now.run.dir, place, why);
-  };
-  if (std::int64_t(before->size()) != source.scenes())
-    refuse(fill("{} scenes, there were {}", {source.scenes(), before->size()}));
-  std::int64_t changed = 0;
-  std::string first;
-  for (std::int64_t s = 0; const SceneRecord& views : scene_views(source, now.data, training)) {
-    const SceneRecord& record = (*before)[std::size_t(s)];
-    if (views.train != record.train || views.held_out != record.held_out || views.pictures != record.pictures)
-      refuse(fill("the views of {}", {source.scene_title(s)}));
-    if (!is_like(record, source, s)) refuse(fill("the cameras of {}", {source.scene_title(s)}));
-    std::string picture;
-    if (contents_of(record, source, s++, &picture) != Contents::changed) continue;
-    if (elsewhere) refuse(picture);
-    if (changed++ == 0) first = picture;
-  }
-  if (changed > 0)
-    log::warning("{}: is another picture than the one that the run in {} began with; so it is in {} of {} scenes",
-                 first, now.run.dir, changed, source.scenes());
-}
-
-void write_views(const RunConfig& now, const ViewSource& source, std::span<const SceneViews> training, bool has_steps) {
-  const auto before = records_in(now.run.dir);
-  const bool known_again = before && std::ranges::none_of(*before, [](const auto& r) { return r.cameras.empty(); });
-  if (has_steps && known_again) return;  // it says what the run began with
-  write_whole(now.run.dir + "/views.json", text_of(scene_records(source, now.data, training)));
+RunPlace place_of_run(const std::string& run_folder, bool has_steps) {
+  const bool begun = fs::exists(run_folder + "/config.yaml");
+  return {run_folder, begun ? stored_in(run_folder).task->data_path() : Path(), has_steps};
 }
 
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides) {
   check(fs::exists(run_folder + "/config.yaml"), "{}: holds no run (there is no config.yaml in it)", run_folder);
   RunConfig c = stored_in(run_folder, overrides);
   const bool told = std::ranges::any_of(overrides, [](const std::string& o) { return o.starts_with("data.path="); });
-  if (!told) c.data.path = data_beside(c.data.path, c.run.dir, run_folder);
+  if (!told) c.task->set_data_path(data_beside(c.task->data_path(), c.run.dir, run_folder));
   c.run.dir = run_folder;
   return c;
 }
 
-std::unique_ptr<WatchedViews> open_views_of_run(const RunConfig& cfg) {
+std::unique_ptr<Dataset> open_data_of_run(const RunConfig& cfg) {
   try {
-    return open_views(cfg.data);
+    return cfg.task->open_data(true);
   } catch (const Error& e) {
-    if (cfg.data.path.empty()) throw;
-    fail("{} (data.path={} of the run in {}; where its data have moved, data.path=PLACE says where to)", e.what(),
-         cfg.data.path, cfg.run.dir);
+    const Path& path = cfg.task->data_path();
+    if (path.empty()) throw;
+    fail("{} (data.path={} of the run in {}; where its data have moved, data.path=PLACE says where to)", e.what(), path,
+         cfg.run.dir);
   }
 }
 

@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "data/loader.hpp"
 #include "train/config.hpp"
 
 namespace lact {
@@ -13,21 +12,16 @@ namespace lact {
 // hidden files and what is empty are none of that.
 void check_usable(const std::string& folder);
 // Refuses to go on with the run of run.dir under keys that may not change. Where the data are may: see
-// check_same_views.
+// Dataset::check_same().
 void check_same_run(const RunConfig& now_wanted);
 
-// Refuses other views than those that the run in the folder began with; only where other pictures have come into the
-// same place it warns. `has_steps`: whether it learned from them; a run that did not may begin anew where its data are
-// repaired, but not with those of another place.
-void check_same_views(const RunConfig& now, const ViewSource& source, std::span<const SceneViews> training,
-                      bool has_steps);
-// RUN/views.json, see run_views.hpp. Of a run that has steps it stays as it was, if it knows the data again.
-void write_views(const RunConfig& now, const ViewSource& source, std::span<const SceneViews> training, bool has_steps);
+// Of the run in a folder, if there is one.
+RunPlace place_of_run(const std::string& run_folder, bool has_steps);
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run. Its data are looked for
 // where the run found them and, where run and data moved together, at the same place beside the folder.
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides = {});
 // The data of such a config.
-std::unique_ptr<WatchedViews> open_views_of_run(const RunConfig& cfg);
+std::unique_ptr<Dataset> open_data_of_run(const RunConfig& cfg);
 
 }  // namespace lact

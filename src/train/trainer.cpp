@@ -10,16 +10,14 @@
 #include "files/hdf5.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
-#include "io/progress.hpp"
 #include "kernels/cudnn.hpp"
 #include "kernels/gemm.hpp"
 #include "parallel/gpu_ranks.hpp"
 #include "parallel/together.hpp"
 #include "parallel/virtual_ranks.hpp"
 #include "parallel/world.hpp"
+#include "run/progress.hpp"
 #include "train/layout.hpp"
-#include "train/memory_advice.hpp"
-#include "train/metrics.hpp"
 #include "train/product_rate.hpp"
 
 namespace lact {
@@ -51,11 +49,11 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
       mesh(std::move(m)),
       stages(stages_of(cfg, mesh->grid())),
       store(mesh->grid().size[std::size_t(Axis::tp)]),
-      model(store, cfg.model, cp_choice(cfg, mesh->grid()).mode) {
+      model(cfg.task->make_model(store, cp_choice(cfg, mesh->grid()).mode)) {
   mesh->meet_on(*device);
   const int pp = mesh->grid().size[std::size_t(Axis::pp)], at = mesh->at(Axis::pp);
-  model.cut_into(stages);
-  store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == at; });
+  model->cut_into(stages);
+  store.keep([&](const Parameter& p) { return stage_of(model->place_of(p.name), stages) % pp == at; });
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
 }
 
@@ -83,14 +81,15 @@ TrainState load_newest(const std::string& run_folder, LoadedModel& s, std::int64
 
 Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
     : cfg_((check_usable(cfg.run.dir), check_same_run(cfg), cfg)),
-      source_(open_views(cfg.data, world->rank() == 0)),
+      data_(cfg.task->open_data(world->rank() == 0)),
       loaded_(cfg, std::move(world)),
-      learner_(loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
+      learner_(*loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
                loaded_.stages, cfg.compute.graphs && !cfg.train.deterministic),
-      loader_(*source_, cfg.data, std::uint64_t(cfg.train.seed), *loaded_.device, loaded_.views_seen()) {
-  evaluation_choices(*source_, cfg_.data);  // an impossible evaluation is an error now, not after an hour
+      samples_(data_->samples(std::uint64_t(cfg.train.seed), *loaded_.model, *loaded_.mesh)),
+      loader_(*samples_, cfg.task->data_threads(), *loaded_.device),
+      evaluator_(data_->evaluator(*loaded_.model)) {  // an impossible evaluation is an error now, not after an hour
   resume();
-  if (!cfg_.data.skips_damaged()) refuse_damaged(*source_, cfg_.data, loaded_.mesh->world());
+  data_->refuse_damage(loaded_.mesh->world());
 }
 
 void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
@@ -114,16 +113,15 @@ void on_ranks(const RunConfig& cfg, std::unique_ptr<Communicator> world,
 Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std::atomic<bool>& stop) {
   std::atomic<Ended> ended = Ended::finished;
   on_ranks(cfg, std::move(world), [&](const RunConfig& c, std::unique_ptr<Communicator> ranks) {
-    const int size = ranks->size();
-    with_memory_advice(c, size, [&] { ended = Trainer(c, std::move(ranks)).run(stop); });
+    ended = Trainer(c, std::move(ranks)).run(stop);
   });
   return ended;
 }
 
 void Trainer::resume() {
   TrainState state = load_newest(cfg_.run.dir, loaded_, cfg_.train.batch_size);
-  together(loaded_.mesh->world(), [&] {  // one rank judges: others may see the pictures later, or not at all
-    if (loaded_.first_rank()) check_same_views(cfg_, *source_, loader_.training(), state.step >= 0);
+  together(loaded_.mesh->world(), [&] {  // one rank judges: others may see the data later, or not at all
+    if (loaded_.first_rank()) data_->check_same(place_of_run(cfg_.run.dir, state.step >= 0));
   });
   if (state.step < 0) return;
   first_step_ = saved_step_ = done_ = state.step;
@@ -143,15 +141,16 @@ void Trainer::begin_folder() {
   write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));  // first: it makes the folder a run
   make("/checkpoints");
   make("/images");
-  write_views(cfg_, *source_, loader_.training(), saved_step_ >= 0);
+  data_->write_record(place_of_run(cfg_.run.dir, saved_step_ >= 0));
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
 
 Batch micro_batch(Loader& loader, const RunConfig& cfg, const Mesh& mesh, std::int64_t step, std::int64_t micro) {
   const std::int64_t size = cfg.train.batch_size / cfg.train.accumulate;
   const std::int64_t parts = mesh.grid().size[std::size_t(Axis::dp)], mine = size / parts;
-  Batch b = loader.batch(step * cfg.train.batch_size + micro * size + mesh.at(Axis::dp) * mine, mine, size);
-  b.valid *= double(cfg.train.accumulate * parts);
+  const std::int64_t first = step * cfg.train.batch_size;
+  Batch b = loader.batch(first + micro * size + mesh.at(Axis::dp) * mine, mine, size);
+  b.valid = loader.samples().valid({first, first + cfg.train.batch_size});
   return b;
 }
 
@@ -160,7 +159,7 @@ Batch Trainer::draw(std::int64_t step, std::int64_t micro) {
 }
 
 void Trainer::begin_step(std::int64_t step, const std::function<Wishes()>& wishes) {
-  Untold now{steady_seconds()};
+  BegunStep now{steady_seconds()};
   loaded_.device->reset_peak();
   for (Communicator* c : loaded_.mesh->communicators()) c->reset_traffic();
   learner_.begin(
@@ -173,45 +172,57 @@ void Trainer::begin_step(std::int64_t step, const std::function<Wishes()>& wishe
   now.exchanged = exchanged_;
   now.peak = loaded_.device->memory().peak;
   now.asking = steady_seconds() - now.begin;
-  untold_.push_back(now);
+  begun_.push_back(now);
 }
 
-bool Trainer::step_may_wait() const {
-  const auto untold = std::int64_t(untold_.size());
-  const bool may_end_the_run = learner_.skipped_in_a_row() + untold >= cfg_.train.max_skipped;
-  return loaded_.device->backend() == Backend::cuda && untold == 1 && !may_end_the_run;
+bool Trainer::report_may_wait() const {
+  const auto begun = std::int64_t(begun_.size());
+  const bool may_end_the_run = learner_.skipped_in_a_row() + begun >= cfg_.train.max_skipped;
+  return loaded_.device->backend() == Backend::cuda && begun == 1 && !may_end_the_run;
 }
 
-StepReport Trainer::tell(Progress& progress) {
+Wishes Trainer::report_steps(Progress& progress, bool all) {
+  Wishes any;
+  while (!begun_.empty() && (all || !report_may_wait())) {
+    const Wishes of_step = report_first_step(progress);
+    any.stop |= of_step.stop, any.save |= of_step.save;
+  }
+  return any;
+}
+
+Wishes Trainer::report_first_step(Progress& progress) {
   const StepReport r = learner_.report();
-  const Untold step = untold_.front();
-  untold_.pop_front();
-  const double begin = std::max(step.begin, told_at_);
-  told_at_ = steady_seconds();
-  if (loaded_.first_rank()) write_row(r, std::max(told_at_ - begin, step.asking), step, progress);
-  if (r.skipped.empty()) return r;
+  const BegunStep step = begun_.front();
+  begun_.pop_front();
+  const double begin = std::max(step.begin, reported_at_);
+  reported_at_ = steady_seconds();
+  if (loaded_.first_rank()) write_row(r, std::max(reported_at_ - begin, step.asking), step, progress);
+  if (r.skipped.empty()) return {r.stop, r.save};
   if (loaded_.first_rank()) log::warning("step {}: the optimizer step was left out: {}", r.step + 1, r.skipped);
   if (learner_.skipped_in_a_row() >= cfg_.train.max_skipped) {
     if (!saving_) save(done_);  // on all ranks, for all of them read the same report
     fail("{} optimizer steps in a row were left out, the last because the {}; train.max_skipped={}",
          learner_.skipped_in_a_row(), r.skipped, cfg_.train.max_skipped);
   }
-  return r;
+  return {r.stop, r.save};
 }
 
-void Trainer::write_row(const StepReport& r, double seconds, const Untold& step, Progress& progress) {
+void Trainer::write_row(const StepReport& r, double seconds, const BegunStep& step, Progress& progress) {
   StepRow row;
   row.step = r.step + 1, row.loss = r.loss, row.grad_norm = r.grad_norm, row.lr = r.rate;
   row.tokens = r.tokens, row.seconds = seconds, row.tokens_per_second = double(r.tokens) / seconds;
   row.model_flops = 3 * r.flops.total();
   row.mfu = row.model_flops / seconds / (peak_flops_ * loaded_.mesh->world().size());
   row.memory_bytes = std::int64_t(step.peak);
-  row.psnr = psnr(r.loss), row.skipped = r.skipped;
+  row.of_task = cfg_.task->values_of_loss(r.loss), row.skipped = r.skipped;
   row.ranks = loaded_.mesh->world().size();
   row.collectives = step.exchanged.calls, row.sent_bytes = step.exchanged.bytes;
   row.exchange_seconds = step.exchanged.blocked_seconds();
   report_->step(row);
-  progress.show({.step = row.step, .loss = r.loss, .psnr = row.psnr, .tokens_per_second = row.tokens_per_second});
+  progress.show({.step = row.step,
+                 .loss = r.loss,
+                 .of_task = cfg_.task->text_of_loss(r.loss),
+                 .tokens_per_second = row.tokens_per_second});
 }
 
 void Trainer::evaluate_now(std::int64_t step) {
@@ -219,29 +230,25 @@ void Trainer::evaluate_now(std::int64_t step) {
   Ctx c = loaded_.context();
   Evaluation e;
   try {
-    e = evaluate(loaded_.model, c, *source_, cfg_.data);
+    e = evaluator_->evaluate(c);
   } catch (const Unreadable& why) {  // costs this evaluation, not the training
-    if (loaded_.first_rank()) log::warning("step {}: the held-out views are not evaluated: {}", step, why.what());
+    if (loaded_.first_rank())
+      log::warning("step {}: the {} are not evaluated: {}", step, evaluator_->judged(), why.what());
   }
-  tell_damage();
-  NamedValues values = e.values();
-  if (values.empty() || !loaded_.first_rank()) return;
+  data_->tell_damage(samples_.get(), loaded_.mesh->world());
+  if (e.values.empty() || !loaded_.first_rank()) return;
   const FileWork work("writing an evaluation into", cfg_.run.dir);
-  report_->evaluation(step, values);
-  std::string sheet = cfg_.run.dir + fill("/images/step_{:08d}.png", {step});
-  try {
-    write_png(sheet, sheet_of(e, e.views[0].score.scene, cfg_.data));
-    report_->picture(step, "held-out views", sheet);
-  } catch (const Error& why) {  // worth no run
-    log::warning("step {}: {}", step, why.what());
+  report_->evaluation(step, e.values);
+  if (e.picture) {
+    const std::string path = cfg_.run.dir + fill("/images/step_{:08d}.png", {step});
+    try {
+      e.picture->write(path);
+      report_->picture(step, e.picture->title, path);
+    } catch (const Error& why) {  // worth no run
+      log::warning("step {}: {}", step, why.what());
+    }
   }
-  log::info("step {}: held-out PSNR {:.2f} dB (nearest input {:.2f}, mean colour {:.2f}), SSIM {:.3f}", step,
-            values[0].second, values[4].second, values[5].second, values[2].second);
-}
-
-void Trainer::tell_damage() {
-  damaged_pictures_.tell(source_->damaged(), loaded_.mesh->world());
-  damaged_scenes_.tell(loader_.lost_scenes(), loaded_.mesh->world());
+  log::info("step {}: {}", step, e.sentence);
 }
 
 void Trainer::save(std::int64_t step) {
@@ -257,7 +264,7 @@ void Trainer::save(std::int64_t step) {
     remove_old_checkpoints(cfg_.run.dir, step, cfg_.train.keep_checkpoints, learner_.skipped_in_a_row());
   saved_step_ = step;
   saving_ = false;
-  tell_damage();
+  data_->tell_damage(samples_.get(), loaded_.mesh->world());
 }
 
 void Trainer::tell_where() {
@@ -279,17 +286,15 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   const bool owed = evaluation_is_owed();
   if (first_step_ >= steps) log::info("{}: already at step {} of {}", cfg_.run.dir, first_step_, steps);
   if (first_step_ >= steps && !owed) return Ended::finished;
-  if (first_step_ < steps)
-    draw(first_step_, 0);  // pictures that give no sample are an error before anything is written
+  if (first_step_ < steps) draw(first_step_, 0);  // data that give no sample are an error before anything is written
   if (loaded_.first_rank()) begin_folder();
   peak_flops_ = measured_product_rate(*loaded_.device, cfg_.train.activations());
   tell_where();
-  log::info("{}: {} parameters, {} scenes, {} threads; {} step {} of {}", cfg_.run.dir, loaded_.store.count(),
-            source_->scenes(), threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
+  log::info("{}: {} parameters, {}, {} threads; {} step {} of {}", cfg_.run.dir, loaded_.store.count(), data_->text(),
+            threads(), first_step_ > 0 ? "going on at" : "starting at", first_step_, steps);
   const CpChoice cp = cp_choice(cfg_, loaded_.mesh->grid());
   if (!cp.why.empty()) log::info("{}", cp.why);
-  if (evaluation_choices(*source_, cfg_.data).empty())
-    log::info("no view is held out (data.held_out), so nothing is evaluated");
+  if (const std::string why = evaluator_->why_none(); !why.empty()) log::info("{}, so nothing is evaluated", why);
   Progress progress(first_step_, steps);
   try {
     if (owed) evaluate_now(first_step_);
@@ -297,7 +302,7 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
   } catch (
       const std::exception&) {  // bad data, a full disk: what was learned until here is kept where that is possible
     try {
-      while (!untold_.empty() && !saving_) tell(progress);
+      while (!begun_.empty() && !saving_) report_first_step(progress);
       if (done_ > first_step_ && !saving_ && alone()) save(done_);  // others may not come to a save
     } catch (const std::exception&) {
     }
@@ -309,33 +314,26 @@ Ended Trainer::run(const std::atomic<bool>& stop) {
 bool Trainer::evaluation_is_owed() {
   const std::int64_t every = cfg_.train.eval_every;
   const bool due = first_step_ > 0 && (first_step_ == cfg_.train.steps || (every > 0 && first_step_ % every == 0));
-  if (!due || evaluation_choices(*source_, cfg_.data).empty()) return false;
+  if (!due || !evaluator_->why_none().empty()) return false;
   const bool made = loaded_.first_rank() && has_evaluation(cfg_.run.dir, first_step_);
   return gathered(loaded_.mesh->world(), made ? "made" : "").front().empty();
 }
 
 Ended Trainer::loop(const std::atomic<bool>& stop, Progress& progress) {
-  std::int64_t steps = cfg_.train.steps;
+  const std::int64_t steps = cfg_.train.steps;
   double saved_at = steady_seconds(), pause = double(cfg_.train.checkpoint_seconds);
+  // What ends a run or asks for a save comes from one rank and is done by all in the same step.
+  auto wishes = [&] { return Wishes{stop, pause > 0 && loaded_.first_rank() && steady_seconds() - saved_at >= pause}; };
   for (std::int64_t step = first_step_; step < steps; ++step) {
-    // what ends a run or asks for a save comes from one rank and is done by all in the same step
-    auto wishes = [&] {
-      return Wishes{stop, pause > 0 && loaded_.first_rank() && steady_seconds() - saved_at >= pause};
-    };
     begin_step(step, wishes);
-    Wishes agreed;
-    auto hear = [&] {
-      const StepReport r = tell(progress);
-      agreed.stop |= r.stop, agreed.save |= r.save;
-    };
-    while (!untold_.empty() && !step_may_wait()) hear();
+    Wishes agreed = report_steps(progress, false);
     auto due = [&](std::int64_t every) { return done_ == steps || (every > 0 && done_ % every == 0); };
     const bool evaluates = due(cfg_.train.eval_every), saves = due(cfg_.train.checkpoint_every);
-    if (evaluates || saves || agreed.stop || agreed.save)
-      while (!untold_.empty()) hear();
-    // first, for whatever goes wrong in an evaluation should not cost the steps before it
     if (evaluates || saves || agreed.stop || agreed.save) {
-      double begin = steady_seconds();
+      const Wishes late = report_steps(progress, true);
+      agreed.stop |= late.stop;
+      // before an evaluation: whatever goes wrong in that should not cost the steps before it
+      const double begin = steady_seconds();
       save(done_);
       saved_at = steady_seconds();
       // a large model's checkpoint takes long: no more than a twentieth of the time goes into those by the clock

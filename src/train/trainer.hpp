@@ -5,11 +5,9 @@
 #include <optional>
 
 #include "data/loader.hpp"
-#include "io/checkpoint.hpp"
-#include "io/report.hpp"
+#include "run/checkpoint.hpp"
+#include "run/report.hpp"
 #include "train/config.hpp"
-#include "train/damage.hpp"
-#include "train/evaluate.hpp"
 #include "train/run_folder.hpp"
 
 namespace lact {
@@ -24,18 +22,14 @@ struct LoadedModel {
   std::unique_ptr<Mesh> mesh;
   std::vector<Range> stages;  // blocks of each stage of the pipeline, in turn on its ranks
   ParameterStore store;
-  ViewSynthesis model;
+  std::unique_ptr<Model> model;
   Ctx context(Tape* tape = nullptr) {
     return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0, config.train.activations()};
-  }
-  std::vector<bool> views_seen() const {
-    const DataConfig& d = config.data;
-    return model.views_seen(*mesh, d.num_input_views, d.num_target_views, d.height(), d.width());
   }
   bool first_rank() const { return mesh->world().rank() == 0; }
 };
 
-// This rank's samples of a micro-batch; `valid` counts those of the whole global batch.
+// This rank's samples of a micro-batch; `valid` is that of the whole global batch.
 Batch micro_batch(Loader& loader, const RunConfig& cfg, const Mesh& mesh, std::int64_t step, std::int64_t micro);
 
 enum class Ended : std::uint8_t { finished, stopped };  // stopped: on request, resumable
@@ -49,8 +43,9 @@ class Trainer {
   Ended run(const std::atomic<bool>& stop);
 
  private:
-  struct Untold {                  // a step whose report has not been read
-    double begin = 0, asking = 0;  // when, and how long, the host asked for it
+  // A step that the device was asked for and whose report the host has not read yet.
+  struct BegunStep {
+    double begin = 0, asking = 0;  // when the host began to ask for it, and how long that took
     std::size_t peak = 0;          // bytes on the device
     Traffic::Row exchanged;
   };
@@ -61,25 +56,28 @@ class Trainer {
   Batch draw(std::int64_t step, std::int64_t micro);
   Ended loop(const std::atomic<bool>& stop, class Progress& progress);
   void begin_step(std::int64_t step, const std::function<Wishes()>& wishes);
-  bool step_may_wait() const;                 // to be told: until the next one has begun
-  StepReport tell(class Progress& progress);  // of the first step that is untold
-  void write_row(const StepReport& r, double seconds, const Untold& step, class Progress& progress);
+  // Reads and writes the reports of the steps that have begun, but for one that may be read later: a GPU computes while
+  // the host asks for the next. The wishes of any rank in them.
+  Wishes report_steps(class Progress& progress, bool all);
+  bool report_may_wait() const;
+  Wishes report_first_step(class Progress& progress);
+  void write_row(const StepReport& r, double seconds, const BegunStep& step, class Progress& progress);
   bool evaluation_is_owed();
   void evaluate_now(std::int64_t step);
-  void tell_damage();
   void save(std::int64_t step);
 
   RunConfig cfg_;
-  std::unique_ptr<WatchedViews> source_;
-  DamageReport damaged_pictures_, damaged_scenes_{"other scenes stand in for it"};
+  std::unique_ptr<Dataset> data_;
   LoadedModel loaded_;
   Learner learner_;
+  std::unique_ptr<Samples> samples_;
   Loader loader_;
+  std::unique_ptr<Evaluator> evaluator_;
   std::int64_t first_step_ = 0, done_ = 0, saved_step_ = -1;
-  std::deque<Untold> untold_;  // on a GPU up to one, which computes while the host asks for the next
-  Traffic::Row exchanged_;     // by the last step that was no graph
-  double told_at_ = 0;
-  bool saving_ = false;  // a save is under way, or failed
+  std::deque<BegunStep> begun_;
+  Traffic::Row exchanged_;  // by the last step that was no graph
+  double reported_at_ = 0;  // when the last report was read
+  bool saving_ = false;     // a save is under way, or failed
   std::optional<FolderLock> lock_;
   std::unique_ptr<Report> report_;
   double peak_flops_ = 0;  // measured product rate of this machine

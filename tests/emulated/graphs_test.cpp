@@ -9,9 +9,10 @@
 #include "base/check.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/pointwise.hpp"
+#include "models/view_synthesis/evaluate.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_run.hpp"
-#include "train/evaluate.hpp"
+#include "support/views_of.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
@@ -130,14 +131,15 @@ TEST_F(Recording, HoldsItsMemoryUntilOthersNeedIt) {
 struct Training {
   explicit Training(const RunConfig& c, bool graphs)
       : cfg(c),
-        source(open_views(cfg.data)),
+        data(cfg.task->open_data(true)),
         m(cfg),
-        learner(m.model, m.store, *m.mesh, *m.device, cfg.train, 1, m.stages, graphs),
-        loader(*source, cfg.data, 1, *m.device, m.views_seen()) {}
+        learner(*m.model, m.store, *m.mesh, *m.device, cfg.train, 1, m.stages, graphs),
+        samples(data->samples(1, *m.model, *m.mesh)),
+        loader(*samples, cfg.task->data_threads(), *m.device) {}
   StepReport step(std::int64_t n) {
     return learner.step(n, cfg.train.accumulate, [&](std::int64_t micro) {
       Batch b = micro_batch(loader, cfg, *m.mesh, n, micro);
-      if (n == not_finite) kernels::fill(b.images, std::nan(""));
+      if (n == not_finite) kernels::fill(b.tensor("images"), std::nan(""));
       return b;
     });
   }
@@ -148,9 +150,10 @@ struct Training {
     return all;
   }
   RunConfig cfg;
-  std::unique_ptr<ViewSource> source;
+  std::unique_ptr<Dataset> data;
   LoadedModel m;
   Learner learner;
+  std::unique_ptr<Samples> samples;
   Loader loader;
   std::int64_t not_finite = -1;
 };
@@ -205,7 +208,7 @@ TEST_P(Graphs, StepsAreTheSameWithAnythingBetweenThem) {
     run.not_finite = 4;
     if (n == 6) {
       Ctx c = run.m.context();
-      evaluate(run.m.model, c, *run.source, run.cfg.data);
+      run.data->evaluator(*run.m.model)->evaluate(c);
     }
     if (n == 7)
       write_checkpoint(folder_ / "checkpoint", run.m.store, *run.m.mesh, {.config = to_yaml(Fields::of(run.cfg))});
@@ -220,11 +223,11 @@ TEST_P(Graphs, StepsAreTheSameWithAnythingBetweenThem) {
 }
 
 TEST_P(Graphs, AnotherShapeOrRuleIsAskedForStepByStepAndThenRepeated) {
-  const std::int64_t whole = config().data.num_target_views;
+  const std::int64_t whole = views_of(config()).data.num_target_views;
   auto between = [&](Training& run, std::int64_t n) {
     if (n == 4) run.cfg.train.accumulate = 3 - run.cfg.train.accumulate;  // as many samples otherwise divided
     if (n == 8) run.cfg.train.batch_size *= 2;
-    EXPECT_EQ(run.cfg.data.num_target_views, whole);
+    EXPECT_EQ(views_of(run.cfg).data.num_target_views, whole);
   };
   const bool y = true, n = false;
   // from step 12 on norms are bounded

@@ -5,10 +5,13 @@
 
 #include <atomic>
 
+#include "data/views/open_views.hpp"
+#include "data/views/view_samples.hpp"
 #include "parallel/together.hpp"
 #include "support/ranks.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_run.hpp"
+#include "support/views_of.hpp"
 #include "support/waiting.hpp"
 #include "train/trainer.hpp"
 
@@ -50,11 +53,12 @@ TEST(Copies, ToTheHostAreThereWhenRead) {
 }
 
 void expect_no_waits(const RunConfig& cfg) {
-  const auto source = open_views(cfg.data);
+  const auto data = cfg.task->open_data(true);
   LoadedModel m(cfg, world().split(0, world().rank(), "world"));
   const bool graphs = cfg.compute.graphs && world().size() == 1;
-  Learner learner(m.model, m.store, *m.mesh, *m.device, cfg.train, 1, m.stages, cfg.compute.graphs);
-  Loader loader(*source, cfg.data, 1, *m.device, m.views_seen());
+  Learner learner(*m.model, m.store, *m.mesh, *m.device, cfg.train, 1, m.stages, cfg.compute.graphs);
+  const auto samples = data->samples(1, *m.model, *m.mesh);
+  Loader loader(*samples, cfg.task->data_threads(), *m.device);
   const std::int64_t pixels = 5 * (3 * 16 * 16 + 4 + 16), sample_bytes = 4 * pixels,
                      batch_bytes = sample_bytes * cfg.train.batch_size / cfg.train.accumulate /
                                    m.mesh->grid().size[std::size_t(Axis::dp)];
@@ -144,12 +148,12 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Loader, BatchesSentAheadAreThoseAskedFor) {
   const TemporaryFolder folder;
   RunConfig cfg = RunConfig::load(folder.write("tiny.yaml", tiny_config()), {});
-  cfg.data.threads = 2;
-  const auto source = open_views(cfg.data);
+  const auto source = open_views(views_of(cfg).data);
+  const ViewSamples samples(*source, views_of(cfg).data, 1);
   const auto gpu = Device::open(Backend::cuda), cpu = Device::open(Backend::cpu);
-  Loader there(*source, cfg.data, 1, *gpu), here(*source, cfg.data, 1, *cpu);
+  Loader there(samples, 2, *gpu), here(samples, 2, *cpu);
   for (std::int64_t first : {0, 2, 4, 6, 2, 4, 0, 3, 5, 8}) {
-    const Batch a = there.batch(first, 2), b = here.batch(first, 2);
+    const ViewBatch a = there.batch(first, 2), b = here.batch(first, 2);
     EXPECT_EQ(a.images.to_floats(), b.images.to_floats()) << first;
     EXPECT_EQ(a.intrinsics.to_floats(), b.intrinsics.to_floats()) << first;
     EXPECT_EQ(a.poses.to_floats(), b.poses.to_floats()) << first;

@@ -1,6 +1,6 @@
 // Reference files of the published implementations, recomputed; and files that are wrong in one place, which must not
 // pass.
-#include "app/golden/golden.hpp"
+#include "verify/golden/golden.hpp"
 
 #include <gtest/gtest.h>
 

@@ -115,7 +115,7 @@ class HangUp(OfOne):
         self.assertTrue(comes_true(lambda: len(self.rows()) > 20), run.said())
         run.send(signal.SIGHUP)
         before = len(self.rows())
-        self.assertTrue(comes_true(lambda: len(self.rows()) > before + 50))
+        self.assertTrue(comes_true(lambda: len(self.rows()) > before + 50), self.all_said())
         run.send(signal.SIGTERM)
         self.assertEqual((run.wait()[0], self.saved()), (75, 1))
 

@@ -7,8 +7,8 @@
 #include "base/random.hpp"
 #include "files/hdf5.hpp"
 #include "files/whole_file.hpp"
-#include "io/checkpoint.hpp"
 #include "parallel/together.hpp"
+#include "run/checkpoint.hpp"
 #include "support/ranks.hpp"
 #include "support/temporary_folder.hpp"
 

@@ -4,9 +4,12 @@
 #include <algorithm>
 #include <map>
 
-#include "data/synthetic.hpp"
+#include "data/views/open_views.hpp"
+#include "data/views/synthetic.hpp"
+#include "models/view_synthesis/evaluate.hpp"
 #include "parallel/together.hpp"
 #include "support/ranks.hpp"
+#include "support/views_of.hpp"
 #include "train/layout.hpp"
 #include "train/trainer.hpp"
 
@@ -23,12 +26,12 @@ RunConfig tiny() {
        "data.threads=0", "compute.threads=1", "compute.device=cpu"});
 }
 
-Evaluation evaluated(LoadedModel&& m, const ViewSource& source) {
+ViewEvaluation evaluated(LoadedModel&& m, const ViewSource& source) {
   Ctx c = m.context();
-  return evaluate(m.model, c, source, m.config.data);
+  return evaluate(view_synthesis(*m.model), c, source, views_of(m.config).data);
 }
-Evaluation evaluated(LoadedModel&& m) {
-  const auto source = open_views(m.config.data);
+ViewEvaluation evaluated(LoadedModel&& m) {
+  const auto source = open_views(views_of(m.config).data);
   return evaluated(std::move(m), *source);
 }
 
@@ -36,7 +39,7 @@ Evaluation evaluated(LoadedModel&& m) {
 // reach for one of them: a share that is gone, memory that is used up.
 class Troubled : public SyntheticScenes {
  public:
-  explicit Troubled(const RunConfig& cfg) : SyntheticScenes(cfg.data.synthetic, 0) {}
+  explicit Troubled(const RunConfig& cfg) : SyntheticScenes(views_of(cfg).data.synthetic, 0) {}
   PosedView load(std::int64_t s, std::int64_t v, std::int64_t h, std::int64_t w) const override {
     ++loads[{s, v}];
     if (s == 1 && v == damaged) throw DamagedPicture("picture is damaged", "");
@@ -47,7 +50,7 @@ class Troubled : public SyntheticScenes {
   mutable std::map<std::pair<std::int64_t, std::int64_t>, int> loads;
 };
 
-void expect_the_same(const Evaluation& shared, const Evaluation& alone) {
+void expect_the_same(const ViewEvaluation& shared, const ViewEvaluation& alone) {
   ASSERT_EQ(shared.views.size(), alone.views.size());
   for (std::size_t i = 0; i < alone.views.size(); ++i) {
     const RenderedView &a = alone.views[i], &b = shared.views[i];
@@ -68,7 +71,7 @@ void expect_the_same(const Evaluation& shared, const Evaluation& alone) {
 // One sample at a time, whatever a training step holds: 2 heads over 3 ranks, 2 over 6.
 TEST(Evaluate, EveryLayoutGivesTheViewsOfOneRank) {
   RunConfig cfg = tiny();
-  const Evaluation alone = evaluated(LoadedModel(cfg));
+  const ViewEvaluation alone = evaluated(LoadedModel(cfg));
   ASSERT_EQ(alone.views.size(), 6u);
   const int n = world().size();
   for (const Grid& grid : possible_layouts(cfg, n))
@@ -91,7 +94,7 @@ TEST(Evaluate, ADamagedInputGivesItsPlaceToAnotherInEveryLayout) {
   for (const std::int64_t damaged : {0, 3}) {  // inputs of scene 1
     Troubled source(cfg);
     source.damaged = damaged;
-    const Evaluation alone = evaluated(LoadedModel(cfg), source);
+    const ViewEvaluation alone = evaluated(LoadedModel(cfg), source);
     ASSERT_EQ(alone.views.size(), 6u);
     ASSERT_EQ(alone.choices.size(), 3u);
     EXPECT_EQ(std::ranges::count(alone.choices[1].inputs, damaged), 0);

@@ -5,7 +5,7 @@
 
 #include "autograd/broadcast.hpp"
 #include "base/random.hpp"
-#include "models/view_synthesis.hpp"
+#include "models/view_synthesis/model.hpp"
 #include "support/ranks.hpp"
 #include "train/layout.hpp"
 #include "train/pipeline.hpp"
@@ -30,10 +30,10 @@ Tensor random_tensor(Device& d, Shape s, const std::string& name, double low, do
 }
 
 // The numbers of a micro-batch: 3 inputs and 2 targets of 8 x 12 pixels.
-Batch batch_of(Device& d, std::int64_t micro, std::int64_t micro_batches) {
+ViewBatch batch_of(Device& d, std::int64_t micro, std::int64_t micro_batches) {
   constexpr std::int64_t items = 2, views = 5, h = 8, w = 12;
   const std::string name = "micro-batch " + std::to_string(micro);
-  Batch b;
+  ViewBatch b;
   b.images = random_tensor(d, {items, views, 3, h, w}, name + " images", 0, 1);
   b.intrinsics = random_tensor(d, {items, views, 4}, name + " intrinsics", 5, 9);
   b.poses = random_tensor(d, {items, views, 4, 4}, name + " poses", -1, 1);
@@ -104,9 +104,9 @@ std::vector<float> images_on(Mesh& mesh, Device& d, const std::vector<Range>& st
   store.keep([&](const Parameter& p) { return stage_of(model.place_of(p.name), stages) % pp == mesh.at(Axis::pp); });
   store.lay_out(d, mesh, 1);
   Ctx c{nullptr, d, mesh, 1, 0};
-  const Batch b = batch_of(d, 0, 1);
+  const ViewBatch b = batch_of(d, 0, 1);
   if (one_pass) return model.predict(c, b).value().to_floats();
-  Batch inputs = b;
+  ViewBatch inputs = b;
   inputs.images = dense(b.images.cut(1, {0, 3})), inputs.intrinsics = dense(b.intrinsics.cut(1, {0, 3}));
   inputs.poses = dense(b.poses.cut(1, {0, 3})), inputs.target_views = 0;
   const auto states = model.reconstruct(c, inputs);

@@ -1,11 +1,10 @@
 // What a plan says of bytes, calls and memory is what the ranks do, in every layout of the ranks that ctest starts.
 #include <gtest/gtest.h>
 
-#include "kernels/pointwise.hpp"
+#include "measure/plan.hpp"
 #include "support/ranks.hpp"
 #include "support/small_plan.hpp"
 #include "train/layout.hpp"
-#include "train/plan.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
@@ -26,17 +25,9 @@ struct Done {
 Done step_on_ranks(const RunConfig& cfg, const Grid& grid) {
   auto mesh = std::make_unique<Mesh>(grid, world().split(0, world().rank(), "world"));
   LoadedModel m(cfg, std::move(mesh), Device::open(Backend::cpu));
-  Learner learner(m.model, m.store, *m.mesh, *m.device, cfg.train, 0, m.stages);
+  Learner learner(*m.model, m.store, *m.mesh, *m.device, cfg.train, 0, m.stages);
   auto draw = [&](std::int64_t) {
-    const SampleShape s = micro_batch_of(cfg);
-    const std::int64_t items = s.samples / grid.size[1], views = s.input_views + s.target_views;
-    Batch b;
-    b.images = Tensor::zeros(*m.device, {items, views, 3, cfg.data.height(), cfg.data.width()});
-    b.intrinsics = Tensor::zeros(*m.device, {items, views, 4});
-    b.poses = Tensor::zeros(*m.device, {items, views, 4, 4});
-    kernels::fill(b.intrinsics, 7);
-    for (std::int64_t i = 0; i < items * views * 16; i += 5) b.poses.data<float>()[i] = 1;
-    b.input_views = s.input_views, b.target_views = s.target_views, b.valid = 1e3;
+    const Batch b = cfg.task->noise_batch(*m.device, samples_of_micro_batch(cfg) / grid.size[1]);
     dawdle(world(), 0.5);
     return b;
   };

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <set>
 
+#include "measure/plan.hpp"
+#include "measure/profile_report.hpp"
 #include "support/ranks.hpp"
 #include "support/small_plan.hpp"
 #include "train/layout.hpp"
-#include "train/plan.hpp"
-#include "train/profile_report.hpp"
 
 namespace lact {
 namespace {
@@ -79,14 +79,14 @@ void expect_every_call_in_the_spans(const RankProfile& p, std::int64_t steps) {
 
 TEST(Profile, OfEveryLayoutSaysWhatTheLedgersSayAndLeavesTheWeights) {
   const RunConfig cfg = tiny();
-  const auto source = open_views(cfg.data);
+  const auto data = cfg.task->open_data(false);
   constexpr std::int64_t pairs = 2, alone = 1, traced = 2;
   for (const Grid& grid : possible_layouts(cfg, world().size())) {
     SCOPED_TRACE(text_of(grid));
     LoadedModel m(cfg, std::make_unique<Mesh>(grid, world().split(0, world().rank(), "world")),
                   Device::open(Backend::cpu));
     const auto before = numbers_of(m.store);
-    const RankProfile p = profile(m, *source, {pairs, alone, traced});
+    const RankProfile p = profile(m, *data, {pairs, alone, traced});
     EXPECT_EQ(numbers_of(m.store), before);
     EXPECT_EQ(p.real.size(), std::size_t(pairs));
     EXPECT_EQ(p.control.size(), std::size_t(pairs));
@@ -101,11 +101,11 @@ TEST(Profile, OfEveryLayoutSaysWhatTheLedgersSayAndLeavesTheWeights) {
 
 TEST(Profile, TheSummaryIsOfAllRanks) {
   const RunConfig cfg = tiny();
-  const auto source = open_views(cfg.data);
+  const auto data = cfg.task->open_data(false);
   const Grid grid = possible_layouts(cfg, world().size()).front();
   LoadedModel m(cfg, std::make_unique<Mesh>(grid, world().split(0, world().rank(), "world")),
                 Device::open(Backend::cpu));
-  const RankProfile mine = profile(m, *source, {3, 0, 1});
+  const RankProfile mine = profile(m, *data, {3, 0, 1});
   const std::vector<Json> ranks = gathered(m, as_json(mine, m)), spans = gathered(m, spans_json(mine));
   ASSERT_EQ(ranks.size(), std::size_t(world().size()));
   for (std::size_t r = 0; r < ranks.size(); ++r) {

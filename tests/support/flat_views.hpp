@@ -6,7 +6,7 @@
 #include <set>
 #include <thread>
 
-#include "data/view_source.hpp"
+#include "data/views/view_source.hpp"
 
 namespace lact {
 
@@ -20,7 +20,8 @@ class FlatViews : public ViewSource {
     ++loads[std::size_t(10 * s + v)];
     if (delay.count() > 0) std::this_thread::sleep_for(delay);
     check(v != broken.load(), "picture {} is broken", v);
-    if (damaged.contains(v) || s == damaged_scene) throw DamagedPicture("picture " + std::to_string(v) + " is damaged", "");
+    if (damaged.contains(v) || s == damaged_scene)
+      throw DamagedPicture("picture " + std::to_string(v) + " is damaged", "");
     PosedView view;
     view.rgb.assign(std::size_t(3 * h * w), float(100 * s + v));
     view.intrinsics = {1, 2, 3, float(v)};

@@ -1,7 +1,7 @@
 // A model small enough for every layout, and a machine for plans in which only shapes matter.
 #pragma once
-#include "train/config.hpp"
-#include "train/machine.hpp"
+#include "measure/machine.hpp"
+#include "support/views_of.hpp"
 
 namespace lact {
 
@@ -20,8 +20,10 @@ inline RunConfig small_config(std::int64_t layers, std::int64_t inputs, std::int
       RunConfig::from_overrides({"model.patch_size=4", "model.dim=48", "model.block_config.0.params.head_dim=12",
                                  "model.block_config.1.params.head_dim=24", "model.block_config.2.params.inter_multi=2",
                                  "data.image_size=[12,16]"});
-  cfg.model.layers = layers;
-  cfg.data.num_input_views = inputs, cfg.data.num_target_views = targets, cfg.data.num_all_views = inputs + targets;
+  ViewSynthesisTask& views = views_of(cfg);
+  views.model.layers = layers;
+  views.data.num_input_views = inputs, views.data.num_target_views = targets;
+  views.data.num_all_views = inputs + targets;
   return cfg;
 }
 

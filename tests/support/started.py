@@ -94,11 +94,17 @@ class OfRanks(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="lact-ranks-")
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
+        self.started = []
 
     def start(self, command, **environment):
         started = Started(command, **{"OMP_NUM_THREADS": "1", **environment})
         self.addCleanup(started.end)
+        self.started.append(started)
         return started
+
+    def all_said(self):
+        """The exit status, or None, and the output so far of all that the case has started: for messages."""
+        return [(started.process.poll(), *started.said()) for started in self.started]
 
     def run_to_end(self, command, seconds=60, **environment):
         return self.start(command, **environment).wait(seconds)
@@ -127,7 +133,7 @@ class OfRanks(unittest.TestCase):
             environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             if f"PMIX_RANK={number}".encode() in environment and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(LACT):
                 return pid
-        raise AssertionError(f"there is no rank {number}")
+        raise AssertionError(f"there is no rank {number}; so far: {self.all_said()}")
 
     def watchdogs_doors(self):
         """Addresses and ports at which rank 0 listens for the other ranks."""

@@ -11,7 +11,7 @@
 #include "base/check.hpp"
 #include "files/hdf5.hpp"
 #include "files/whole_file.hpp"
-#include "io/checkpoint.hpp"
+#include "run/checkpoint.hpp"
 #include "support/command.hpp"
 
 namespace lact {

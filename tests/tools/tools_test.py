@@ -32,7 +32,7 @@ class InAFolder(unittest.TestCase):
 class CheckHouse(InAFolder):
     def findings(self, **files):
         """Findings about a house in which every folder holds a file a.hpp."""
-        for folder in "base tensor kernels files parallel autograd layers models data optim io train app".split():
+        for folder in "base tensor kernels files parallel autograd layers models data optim run train measure verify app".split():
             self.write(f"src/{folder}/a.hpp", "#pragma once\n#include <vector>\n")
         for path, text in files.items():
             self.write(path, text)
@@ -46,20 +46,20 @@ class CheckHouse(InAFolder):
         return found
 
     def test_lower_folders_and_the_own_are_seen(self):
-        for path, header in [("src/io/b.cpp", '"io/a.hpp"'), ("src/io/b.cpp", '"data/a.hpp"'), ("src/data/b.cpp", '"files/a.hpp"'),
+        for path, header in [("src/run/b.cpp", '"run/a.hpp"'), ("src/models/b.cpp", '"data/a.hpp"'), ("src/data/b.cpp", '"files/a.hpp"'),
                              ("src/app/b.cpp", '"train/a.hpp"'), ("tests/unit/b.cpp", '"app/a.hpp"')]:
             self.assertEqual(self.include(path, header), [], (path, header))
 
     def test_higher_folders_and_siblings_are_not_seen(self):
         for path, header in [("src/base/b.cpp", '"tensor/a.hpp"'), ("src/files/b.cpp", '"kernels/a.hpp"'),
                              ("src/models/b.cpp", '"optim/a.hpp"'), ("src/data/b.cpp", '"kernels/a.hpp"'),
-                             ("src/data/b.cpp", '"autograd/a.hpp"'), ("src/io/b.cpp", '"train/a.hpp"')]:
+                             ("src/data/b.cpp", '"autograd/a.hpp"'), ("src/run/b.cpp", '"train/a.hpp"')]:
             found = self.include(path, header)
             self.assertEqual(len(found), 1, (path, header))
             self.assertTrue(found[0].startswith(f"{path}:1: "), found)
 
     def test_includes_are_written_from_src(self):
-        self.assertEqual(len(self.include("src/io/b.cpp", '"a.hpp"')), 1)
+        self.assertEqual(len(self.include("src/run/b.cpp", '"a.hpp"')), 1)
 
     def test_outside_libraries_stay_in_their_file(self):
         self.assertEqual(self.include("src/files/hdf5.cpp", "<hdf5.h>"), [])

@@ -7,7 +7,7 @@
 #include <random>
 
 #include "files/whole_file.hpp"
-#include "io/checkpoint.hpp"
+#include "run/checkpoint.hpp"
 #include "support/command.hpp"
 #include "support/hdf5_leaks.hpp"
 #include "support/tiny_run.hpp"

@@ -5,12 +5,13 @@
 #include <cstring>
 #include <filesystem>
 
-#include "data/images.hpp"
+#include "data/views/images.hpp"
 #include "files/safetensors.hpp"
-#include "io/checkpoint.hpp"
-#include "io/tensorboard.hpp"
+#include "run/checkpoint.hpp"
+#include "run/tensorboard.hpp"
 #include "support/command.hpp"
 #include "support/tiny_run.hpp"
+#include "support/views_of.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
@@ -253,7 +254,9 @@ TEST_F(Convert, EvaluationOfOneRunAndOfSeveral) {
 }
 
 TEST_F(Convert, KeysMayNameBlocksOfTheModelFileAndOfTheDefault) {
-  auto head_dim = [](const std::string& run) { return config_of_run(run).model.block_config[0].params.head_dim; };
+  auto head_dim = [](const std::string& run) {
+    return views_of(config_of_run(run)).model.block_config[0].params.head_dim;
+  };
   const std::string pair = "model.block_config.0.params.head_dim=8",
                     plain = folder_.write("plain.yaml", "train: {steps: 1}");
   Words from_file = {"train", plain, "run.dir=" + folder_ / "file", pair}, by_default = from_file;

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <random>
 
-#include "io/checkpoint.hpp"
+#include "run/checkpoint.hpp"
 #include "support/command.hpp"
 #include "support/tiny_run.hpp"
 

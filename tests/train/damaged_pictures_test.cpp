@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "data/images.hpp"
-#include "io/checkpoint.hpp"
+#include "data/views/images.hpp"
+#include "run/checkpoint.hpp"
 #include "support/command.hpp"
 #include "support/tiny_run.hpp"
 #include "support/tiny_scene.hpp"

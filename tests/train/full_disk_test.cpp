@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "io/checkpoint.hpp"
+#include "run/checkpoint.hpp"
 #include "support/command.hpp"
 #include "support/hdf5_leaks.hpp"
 #include "support/tiny_run.hpp"

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "io/checkpoint.hpp"
+#include "run/checkpoint.hpp"
 #include "support/command.hpp"
 #include "support/tiny_run.hpp"
 

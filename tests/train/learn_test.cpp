@@ -5,9 +5,13 @@
 #include <numeric>
 #include <set>
 
+#include "data/views/open_views.hpp"
+#include "data/views/view_samples.hpp"
 #include "files/whole_file.hpp"
+#include "models/view_synthesis/evaluate.hpp"
 #include "support/command.hpp"
 #include "support/tiny_run.hpp"
+#include "support/views_of.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
@@ -103,18 +107,18 @@ TEST_F(Learn, HeldOutViewsNeverTrain) {
   EXPECT_EQ(held_out, (std::vector<std::int64_t>{44, 45, 46, 47}));
 
   const RunConfig cfg = config_of_run(run_);
-  const auto source = open_views(cfg.data);
-  const auto device = Device::open(Backend::cpu);
-  const Loader loader(*source, cfg.data, std::uint64_t(cfg.train.seed), *device);
+  const DataConfig& data = views_of(cfg).data;
+  const auto source = open_views(data);
+  const ViewSamples samples(*source, data, std::uint64_t(cfg.train.seed));
   std::set<std::int64_t> drawn;
   for (std::int64_t sample = 0; sample < steps * cfg.train.batch_size; ++sample) {
-    const ViewChoice choice = loader.choice(sample);
+    const ViewChoice choice = samples.choice(sample);
     drawn.insert(choice.drawn.begin(), choice.drawn.end());
     drawn.insert(choice.inputs.begin(), choice.inputs.end());
     drawn.insert(choice.targets.begin(), choice.targets.end());
   }
   EXPECT_EQ(std::vector<std::int64_t>(drawn.begin(), drawn.end()), train);
-  for (const ViewChoice& choice : evaluation_choices(*source, cfg.data))
+  for (const ViewChoice& choice : evaluation_choices(*source, data))
     for (std::int64_t v : choice.inputs) EXPECT_TRUE(drawn.contains(v)) << v;
 }
 

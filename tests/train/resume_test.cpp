@@ -6,8 +6,8 @@
 #include <filesystem>
 
 #include "files/whole_file.hpp"
-#include "io/checkpoint.hpp"
 #include "optim/schedule.hpp"
+#include "run/checkpoint.hpp"
 #include "support/command.hpp"
 #include "support/hdf5_leaks.hpp"
 #include "support/tiny_run.hpp"

@@ -1,5 +1,5 @@
 // What two runs differ in is named by the first part that does: a loss, an evaluation, a checkpoint's parameter.
-#include "train/run_differences.hpp"
+#include "verify/run_differences.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,12 +10,12 @@
 
 #include "base/check.hpp"
 #include "files/whole_file.hpp"
-#include "io/checkpoint.hpp"
 #include "parallel/world.hpp"
+#include "run/checkpoint.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_run.hpp"
-#include "train/step_record.hpp"
 #include "train/trainer.hpp"
+#include "verify/step_record.hpp"
 
 namespace lact {
 namespace {

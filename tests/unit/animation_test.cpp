@@ -1,4 +1,4 @@
-#include "data/animation.hpp"
+#include "data/views/animation.hpp"
 
 #include <gif_lib.h>
 #include <gtest/gtest.h>

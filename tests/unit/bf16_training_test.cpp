@@ -1,6 +1,6 @@
 // Training with bf16 activations, on a GPU: beside fp32 with the same numbers.
 #include "autograd/ops.hpp"
-#include "models/view_synthesis.hpp"
+#include "models/view_synthesis/model.hpp"
 #include "support/gradcheck.hpp"
 #include "train/learner.hpp"
 
@@ -57,7 +57,7 @@ struct Fixture {
   ParameterStore store;
   Mesh mesh = Mesh::alone();
   ViewSynthesis model;
-  Batch batch;
+  ViewBatch batch;
   Fixture() : model(store, config()) {
     store.lay_out(tested(), mesh, 3);
     auto in_unit = [](const Shape& s, const char* name) {

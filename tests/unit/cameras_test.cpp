@@ -1,4 +1,4 @@
-#include "data/cameras.hpp"
+#include "data/views/cameras.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "data/scene_folder.hpp"
+#include "data/views/scene_folder.hpp"
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
 #include "support/temporary_folder.hpp"

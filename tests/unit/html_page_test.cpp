@@ -1,5 +1,5 @@
 // Pages that need no other file, and timelines that nest.
-#include "io/html_page.hpp"
+#include "run/html_page.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "data/images.hpp"
+#include "data/views/images.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "data/cameras.hpp"
+#include "data/views/cameras.hpp"
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
 #include "support/temporary_folder.hpp"

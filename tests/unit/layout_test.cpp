@@ -5,6 +5,7 @@
 #include <set>
 
 #include "support/temporary_folder.hpp"
+#include "support/views_of.hpp"
 #include "train/layout.hpp"
 
 namespace lact {
@@ -86,14 +87,15 @@ TEST(Layout, TensorRanksCutFastWeightsByHeadsOrByHiddenUnits) {
                                "the hidden width 100 of one "
                                "head; "));
   EXPECT_TRUE(holds(possible_layouts(cfg, 2), {1, 1, 1, 2})) << "50 hidden units each";
-  cfg.model.block_config[2].params.inter_multi = 1.02;
+  views_of(cfg).model.block_config[2].params.inter_multi = 1.02;
   EXPECT_TRUE(refusal(cfg, 3, {1, 1, 1, 3}).find("block_config.1") != std::string::npos);
   EXPECT_TRUE(refusal(cfg, 2, {1, 1, 1, 2}).starts_with("parallel.tp=2 does not divide the hidden width 97 of"));
 }
 
 TEST(Layout, ContextByHeadsIsChosenWhereEveryRankGetsAsMany) {
-  RunConfig cfg = config();                                  // 3 samples of 2 heads
-  cfg.data.image_size = {16, 16}, cfg.model.patch_size = 8;  // few tokens: their rows are the fewer bytes
+  RunConfig cfg = config();  // 3 samples of 2 heads
+  views_of(cfg).data.image_size = {16, 16},
+  views_of(cfg).model.patch_size = 8;  // few tokens: their rows are the fewer bytes
   for (int cp : {2, 3, 6}) EXPECT_EQ(cp_choice(cfg, {{1, 1, cp, 1}}).mode, CpMode::heads) << cp;
   for (int cp : {4, 5, 8}) EXPECT_EQ(cp_choice(cfg, {{1, 1, cp, 1}}).mode, CpMode::tokens) << cp;
   cfg.parallel.cp_mode = "heads";  // asked for, it is done with any number of heads

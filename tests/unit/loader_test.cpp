@@ -5,11 +5,24 @@
 #include <chrono>
 #include <set>
 
+#include "data/views/open_views.hpp"
+#include "data/views/view_samples.hpp"
 #include "support/flat_views.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {
 namespace {
+
+// A loader of views and the samples that it gives.
+struct Loading : ViewSamples, Loader {
+  Loading(const ViewSource& source, const DataConfig& config, std::uint64_t seed, Device& device,
+          std::vector<bool> seen = {})
+      : ViewSamples(source, config, seed, std::move(seen)),
+        Loader(static_cast<const ViewSamples&>(*this), config.threads, device) {}
+  ViewBatch batch(std::int64_t first, std::int64_t count, std::int64_t stride = 0) {
+    return Loader::batch(first, count, stride);
+  }
+};
 
 struct LoaderTest : testing::TestWithParam<int> {
   FlatViews source;
@@ -21,12 +34,12 @@ struct LoaderTest : testing::TestWithParam<int> {
                     .held_out = {0, 9},
                     .held_out_scenes = {1},
                     .threads = GetParam()};
-  Loader loader() { return Loader(source, config, 5, *device); }
+  Loading loader() { return {source, config, 5, *device}; }
 };
 
 TEST_P(LoaderTest, ABatchHoldsItsChoices) {
-  Loader l(source, config, 5, *device);
-  const Batch b = l.batch(4, 3);
+  Loading l(source, config, 5, *device);
+  const ViewBatch b = l.batch(4, 3);
   EXPECT_EQ(b.images.shape(), (Shape{3, 6, 3, 3, 5}));
   EXPECT_EQ(b.intrinsics.shape(), (Shape{3, 6, 4}));
   EXPECT_EQ(b.poses.shape(), (Shape{3, 6, 4, 4}));
@@ -49,7 +62,7 @@ TEST_P(LoaderTest, ABatchHoldsItsChoices) {
 }
 
 TEST_P(LoaderTest, PositionAloneDecidesTheBatch) {
-  Loader straight(source, config, 5, *device), jumping(source, config, 5, *device);
+  Loading straight(source, config, 5, *device), jumping(source, config, 5, *device);
   std::vector<std::vector<float>> in_order;
   for (std::int64_t n = 0; n < 12; n += 2) in_order.push_back(straight.batch(n, 2).images.to_floats());
   for (std::int64_t n : {6, 8, 0, 10, 2, 4, 4})
@@ -60,7 +73,7 @@ TEST_P(LoaderTest, PositionAloneDecidesTheBatch) {
 }
 
 TEST_P(LoaderTest, HeldOutViewsAreNeverLoaded) {
-  Loader l(source, config, 0, *device);
+  Loading l(source, config, 0, *device);
   for (std::int64_t n = 0; n < 60; n += 3) l.batch(n, 3);
   for (std::size_t s = 0; s < 3; ++s)
     for (std::size_t v = 0; v < 10; ++v) {
@@ -73,8 +86,8 @@ TEST_P(LoaderTest, ViewsThatNobodyLooksAtAreNotRead) {
   config.threads = 0;  // no sample beyond those asked for
   const auto all = loader().batch(0, 1).images.to_floats();
   for (auto& n : source.loads) n = 0;
-  Loader l(source, config, 5, *device, {true, false, false, true, true, false});
-  const Batch b = l.batch(0, 1);
+  Loading l(source, config, 5, *device, {true, false, false, true, true, false});
+  const ViewBatch b = l.batch(0, 1);
   int read = 0;
   for (const auto& n : source.loads) read += n;
   EXPECT_EQ(read, 3);
@@ -83,12 +96,12 @@ TEST_P(LoaderTest, ViewsThatNobodyLooksAtAreNotRead) {
     for (std::size_t p = 0; p < 45; ++p)
       ASSERT_EQ(images[45 * v + p], v == 0 || v == 3 || v == 4 ? all[45 * v + p] : 0) << v;
   EXPECT_EQ(b.poses.to_floats(), loader().batch(0, 1).poses.to_floats());
-  EXPECT_EQ(sentence_of([&] { Loader(source, config, 5, *device, {true}); }),
+  EXPECT_EQ(sentence_of([&] { Loading(source, config, 5, *device, {true}); }),
             "1 of the 6 views of a sample are said to be seen or not");
 }
 
 TEST_P(LoaderTest, AnErrorReachesTheCallerAndPasses) {
-  Loader l(source, config, 5, *device);
+  Loading l(source, config, 5, *device);
   const ViewChoice first = l.choice(0);
   source.broken = first.inputs[0];
   EXPECT_EQ(sentence_of([&] { l.batch(0, 2); }), "picture " + std::to_string(first.inputs[0]) + " is broken");
@@ -98,7 +111,7 @@ TEST_P(LoaderTest, AnErrorReachesTheCallerAndPasses) {
 }
 
 // The picture in each place of a sample is that of a view: which one.
-std::vector<std::int64_t> views_shown(const Batch& b) {
+std::vector<std::int64_t> views_shown(const ViewBatch& b) {
   const auto numbers = b.intrinsics.to_floats();
   std::vector<std::int64_t> views;
   for (std::size_t i = 3; i < numbers.size(); i += 4) views.push_back(std::int64_t(numbers[i]));
@@ -107,11 +120,11 @@ std::vector<std::int64_t> views_shown(const Batch& b) {
 
 TEST_P(LoaderTest, OthersStandInForDamagedViewsWhoeverLooks) {
   config.scene_pose_normalize = true;
-  Loader good(source, config, 5, *device);
+  Loading good(source, config, 5, *device);
   std::vector<std::vector<std::int64_t>> before, after;
   std::vector<std::vector<float>> poses;
   for (std::int64_t n = 0; n < 12; ++n) {
-    const Batch b = good.batch(n, 1);
+    const ViewBatch b = good.batch(n, 1);
     before.push_back(views_shown(b)), poses.push_back(b.poses.to_floats());
   }
   source.damaged = {2, 5};
@@ -128,8 +141,8 @@ TEST_P(LoaderTest, OthersStandInForDamagedViewsWhoeverLooks) {
     for (std::size_t v = 0; v < 6; ++v) {  // a rank that looks at one view alone
       std::vector<bool> seen(6, false);
       seen[v] = true;
-      Loader one(source, config, 5, *device, seen);
-      const Batch b = one.batch(n, 1);
+      Loading one(source, config, 5, *device, seen);
+      const ViewBatch b = one.batch(n, 1);
       EXPECT_EQ(views_shown(b)[v], after[at][v]);
       const std::vector<float> p = b.poses.to_floats();
       EXPECT_TRUE(std::equal(p.begin() + std::ptrdiff_t(16 * v), p.begin() + std::ptrdiff_t(16 * (v + 1)),
@@ -150,11 +163,11 @@ TEST_P(LoaderTest, DamageIsRefusedWhereItMayNotBeSkippedOrNothingIsLeft) {
 
 TEST_P(LoaderTest, OtherScenesStandInForOneThatHasNoPictureLeft) {
   config.held_out_scenes = {};
-  Loader good(source, config, 5, *device);
+  Loading good(source, config, 5, *device);
   std::vector<std::vector<float>> before, after;
   for (std::int64_t n = 0; n < 12; ++n) before.push_back(good.batch(n, 1).images.to_floats());
   source.damaged_scene = 1;
-  Loader straight(source, config, 5, *device);
+  Loading straight(source, config, 5, *device);
   for (std::int64_t n = 0; n < 12; ++n) after.push_back(straight.batch(n, 1).images.to_floats());
   int replaced = 0;
   for (std::int64_t n = 11; n >= 0; --n) {
@@ -162,7 +175,7 @@ TEST_P(LoaderTest, OtherScenesStandInForOneThatHasNoPictureLeft) {
     EXPECT_EQ(loader().batch(n, 1).images.to_floats(), now) << "whatever came before";
     std::vector<bool> seen(6, false);
     seen[3] = true;
-    Loader one(source, config, 5, *device, seen);  // a rank that looks at one view alone
+    Loading one(source, config, 5, *device, seen);  // a rank that looks at one view alone
     const std::vector<float> part = one.batch(n, 1).images.to_floats();
     EXPECT_TRUE(std::equal(part.begin() + 3 * 45, part.begin() + 4 * 45, now.begin() + 3 * 45));
     if (good.choice(n).scene != 1) {
@@ -176,7 +189,7 @@ TEST_P(LoaderTest, OtherScenesStandInForOneThatHasNoPictureLeft) {
     }
   }
   EXPECT_EQ(replaced, 4);
-  EXPECT_EQ(straight.lost_scenes(),
+  EXPECT_EQ(straight.replaced(),
             (std::vector<std::string>{"scene 'flat1': all pictures of its views to train on are damaged"}));
 }
 
@@ -185,7 +198,7 @@ TEST_P(LoaderTest, EndsQuicklyWhileThreadsWork) {
   config.num_all_views = config.num_target_views = 8;
   std::chrono::steady_clock::time_point asked;
   {
-    Loader l(source, config, 5, *device);
+    Loading l(source, config, 5, *device);
     l.batch(0, 1);
     asked = std::chrono::steady_clock::now();
   }
@@ -195,7 +208,7 @@ TEST_P(LoaderTest, EndsQuicklyWhileThreadsWork) {
 
 TEST_P(LoaderTest, PosesAreNormalisedOverAllDrawnViews) {
   config.scene_pose_normalize = true;
-  Loader l(source, config, 5, *device);
+  Loading l(source, config, 5, *device);
   const auto poses = l.batch(0, 1).poses.to_floats();
   const ViewChoice c = l.choice(0);
   std::vector<Pose> want;
@@ -208,11 +221,11 @@ TEST_P(LoaderTest, PosesAreNormalisedOverAllDrawnViews) {
 }
 
 TEST_P(LoaderTest, ImpossiblePositionsAndConfigurationsAreRefused) {
-  Loader l(source, config, 5, *device);
+  Loading l(source, config, 5, *device);
   EXPECT_EQ(sentence_of([&] { l.batch(-1, 2); }), "there are no 2 samples from -1 on in steps of 0");
   EXPECT_EQ(sentence_of([&] { l.batch(0, 0); }), "there are no 0 samples from 0 on in steps of 0");
   config.num_all_views = 9;
-  EXPECT_EQ(sentence_of([&] { Loader(source, config, 5, *device); }),
+  EXPECT_EQ(sentence_of([&] { Loading(source, config, 5, *device); }),
             "scene 'flat0' has 8 views to train on, fewer than data.num_all_views, 9");
 }
 
@@ -221,9 +234,9 @@ INSTANTIATE_TEST_SUITE_P(Threads, LoaderTest, testing::Values(0, 1, 3));
 TEST(Loader, ThreadsWorkAheadOfTheCaller) {
   FlatViews source;
   auto device = Device::open(Backend::cpu);
-  Loader l(source,
-           {.image_size = {1, 1}, .num_all_views = 2, .num_input_views = 1, .num_target_views = 1, .threads = 2}, 0,
-           *device);
+  Loading l(source,
+            {.image_size = {1, 1}, .num_all_views = 2, .num_input_views = 1, .num_target_views = 1, .threads = 2}, 0,
+            *device);
   l.batch(0, 3);
   auto total = [&] {
     int sum = 0;

@@ -1,12 +1,12 @@
 // What is advised where a step does not fit: settings whose plans do.
-#include "train/memory_advice.hpp"
+#include "measure/memory_advice.hpp"
 
 #include <gtest/gtest.h>
 
+#include "measure/plan.hpp"
 #include "support/small_plan.hpp"
 #include "support/temporary_folder.hpp"
 #include "tensor/out_of_memory.hpp"
-#include "train/plan.hpp"
 
 namespace lact {
 namespace {

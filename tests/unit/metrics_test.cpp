@@ -1,4 +1,4 @@
-#include "train/metrics.hpp"
+#include "models/view_synthesis/metrics.hpp"
 
 #include <gtest/gtest.h>
 

@@ -6,7 +6,7 @@
 #include "kernels/gemm.hpp"
 #include "kernels/pointwise.hpp"
 #include "layers/linear.hpp"
-#include "models/view_synthesis.hpp"
+#include "models/view_synthesis/model.hpp"
 #include "parallel/paper.hpp"
 #include "train/learner.hpp"
 
@@ -24,9 +24,9 @@ ViewSynthesisConfig model_config() {
   return cfg;
 }
 
-Batch batch_on(Device& d) {
+ViewBatch batch_on(Device& d) {
   constexpr std::int64_t items = 2, views = 5, h = 24, w = 20;
-  Batch b;
+  ViewBatch b;
   b.images = Tensor::zeros(d, {items, views, 3, h, w});
   b.intrinsics = Tensor::zeros(d, {items, views, 4});
   kernels::fill(b.intrinsics, 1);

@@ -1,4 +1,4 @@
-#include "train/pictures.hpp"
+#include "models/view_synthesis/pictures.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "base/check.hpp"
+#include "measure/plan.hpp"
 #include "support/small_plan.hpp"
 #include "support/temporary_folder.hpp"
 #include "train/layout.hpp"
-#include "train/plan.hpp"
 
 namespace lact {
 namespace {

@@ -1,4 +1,4 @@
-#include "io/progress.hpp"
+#include "run/progress.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ TEST(Duration, TwoUnitsAtMost) {
 }
 
 TEST(ProgressLine, SaysWhatIsKnown) {
-  EXPECT_EQ(progress_line({120, 0.012342, 19.14, 3215}, 600, 65.0),
+  EXPECT_EQ(progress_line({120, 0.012342, "PSNR 19.1 dB", 3215}, 600, 65.0),
             "step 120/600  loss 0.01234  PSNR 19.1 dB  3.2k tokens/s  1m05s left");
   EXPECT_EQ(progress_line({1, 2, {}, 987.4}, 10, {}), "step 1/10  loss 2  987 tokens/s");
   EXPECT_EQ(progress_line({1, 2, {}, 41234567}, 10, {}), "step 1/10  loss 2  41M tokens/s");

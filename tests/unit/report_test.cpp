@@ -1,4 +1,4 @@
-#include "io/report.hpp"
+#include "run/report.hpp"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -41,7 +41,7 @@ TEST(Report, StepRowHasItsKeysInOrderAndNumbersReadBackEqual) {
   Report report(folder.path(), -1);
   StepRow told = row(7);
   report.step(told);
-  told.step = 8, told.psnr = 19.5, told.skipped = "the gradient norm is \"nan\"";
+  told.step = 8, told.of_task = {{"psnr", 19.5}}, told.skipped = "the gradient norm is \"nan\"";
   report.step(told);
   auto rows = rows_of(folder);
   ASSERT_EQ(rows.size(), 2u);

@@ -1,12 +1,12 @@
 // Scenes are known again by what lies in their files, whoever has read which of them and whatever their folders are
 // called.
-#include "train/run_views.hpp"
+#include "models/view_synthesis/scene_records.hpp"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
-#include "data/loader.hpp"
+#include "data/views/open_views.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_scene.hpp"
 

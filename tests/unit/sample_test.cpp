@@ -1,4 +1,4 @@
-#include "data/sample.hpp"
+#include "data/views/view_sample.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ class Samples : public testing::Test {
 
 TEST_F(Samples, TakeAnyViewsInTheGivenOrder) {
   const auto device = Device::open(Backend::cpu);
-  const Batch b = batch_of({chosen_sample(source_, given_views(2, {3, 0, 4}, {9}), config_)}, config_, *device);
+  const ViewBatch b = batch_of(chosen_sample(source_, given_views(2, {3, 0, 4}, {9}), config_), config_, *device);
   EXPECT_EQ(b.images.shape(), (Shape{1, 4, 3, 2, 2}));
   EXPECT_EQ(b.input_views, 3);
   EXPECT_EQ(b.valid, 12);
@@ -29,7 +29,7 @@ TEST_F(Samples, TakeAnyViewsInTheGivenOrder) {
 TEST_F(Samples, OfAnEvaluationGoWithoutDamagedViews) {
   const ViewChoice asked = given_views(0, {2, 8}, {0, 9});
   source_.damaged = {8, 9};
-  const Sample left = chosen_sample(source_, asked, config_);
+  const ViewSample left = chosen_sample(source_, asked, config_);
   EXPECT_EQ(left.choice.inputs, (std::vector<std::int64_t>{2, 1}));  // behind 8 it begins anew
   EXPECT_EQ(left.choice.targets, (std::vector<std::int64_t>{0}));
   EXPECT_EQ(left.choice.drawn, asked.drawn);  // whose poses are normalised together

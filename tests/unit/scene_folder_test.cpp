@@ -1,4 +1,4 @@
-#include "data/scene_folder.hpp"
+#include "data/views/scene_folder.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "data/watched_views.hpp"
+#include "data/views/watched_views.hpp"
 #include "support/temporary_folder.hpp"
 #include "support/tiny_png.hpp"
 

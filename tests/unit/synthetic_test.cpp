@@ -1,4 +1,4 @@
-#include "data/synthetic.hpp"
+#include "data/views/synthetic.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "io/tensorboard.hpp"
+#include "run/tensorboard.hpp"
 
 #include <gtest/gtest.h>
 

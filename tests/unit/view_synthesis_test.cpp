@@ -1,5 +1,5 @@
 // LaCTLVSM: published sizes, two ways to the same images, batches, initialisation, recomputation, impossible values.
-#include "models/view_synthesis.hpp"
+#include "models/view_synthesis/model.hpp"
 
 #include <algorithm>
 
@@ -9,6 +9,7 @@
 #include "ops/pairs.hpp"
 #include "parallel/paper.hpp"
 #include "support/temporary_folder.hpp"
+#include "support/views_of.hpp"
 #include "train/config.hpp"
 
 namespace lact {
@@ -52,7 +53,7 @@ TEST(Published, ModelFilesLoadUnchangedAndCountAsListed) {
           folder.write(std::string(p.name) + (json ? ".json" : ".yaml"), json ? as_json(p) : as_yaml(p));
       const RunConfig config = RunConfig::from_overrides({"model.file=" + path});
       ParameterStore store;
-      const ViewSynthesis model(store, config.model);  // counts without allocating
+      const ViewSynthesis model(store, views_of(config).model);  // counts without allocating
       EXPECT_EQ(store.count(), p.parameters) << path;
       EXPECT_EQ(model.blocks(), p.layers);
       EXPECT_EQ(model.config().block_config.size(), 3u);
@@ -64,9 +65,9 @@ TEST(Published, KeysOnTheCommandLineWinOverTheFile) {
   const std::string path = folder.write("model.yaml", as_yaml(published[0]));
   const RunConfig config =
       RunConfig::from_overrides({"model.layers=2", "model.file=" + path, "model.block_config.1.params.head_dim=96"});
-  EXPECT_EQ(config.model.layers, 2);
-  EXPECT_EQ(config.model.block_config[1].params.head_dim, 96);
-  EXPECT_EQ(config.model.dim, 768);
+  EXPECT_EQ(views_of(config).model.layers, 2);
+  EXPECT_EQ(views_of(config).model.block_config[1].params.head_dim, 96);
+  EXPECT_EQ(views_of(config).model.dim, 768);
 }
 
 TEST(Published, MissingKeysHaveTheAuthorsDefaults) {
@@ -76,7 +77,7 @@ TEST(Published, MissingKeysHaveTheAuthorsDefaults) {
                                         "  - {type: model.SelfAttention, params: {head_dim: 64}}\n"
                                         "  - {type: lact_ttt.FastWeightGluMLPMultihead, params: {head_dim: 32}}\n"
                                         "  - {type: model.MLP, params: {}}\n");
-  const auto blocks = RunConfig::from_overrides({"model.file=" + path}).model.block_config;
+  const auto blocks = views_of(RunConfig::from_overrides({"model.file=" + path})).model.block_config;
   ASSERT_EQ(blocks.size(), 3u);
   EXPECT_EQ(blocks[0].length_dim, "vl");
   EXPECT_TRUE(blocks[0].params.use_qk_norm);
@@ -84,7 +85,7 @@ TEST(Published, MissingKeysHaveTheAuthorsDefaults) {
   EXPECT_EQ(blocks[1].params.muon_update_steps, 0);
   EXPECT_EQ(blocks[1].params.base_lr, 0.01);
   ParameterStore store;
-  const ViewSynthesis model(store, RunConfig::from_overrides({"model.file=" + path}).model);
+  const ViewSynthesis model(store, views_of(RunConfig::from_overrides({"model.file=" + path})).model);
   EXPECT_EQ(store.find("blocks.0.module_list.1.f.w0")->shape, (Shape{2, 32, 32})) << "inter_multi 1";
   EXPECT_EQ(store.find("blocks.0.module_list.2.f.c_fc.weight")->shape, (Shape{256, 64})) << "inter_multi 4";
   EXPECT_EQ(store.find("blocks.0.module_list.1.f.lr_fc.bias")->shape, (Shape{6})) << "the only bias";
@@ -106,8 +107,8 @@ Tensor numbers(const Shape& s, const char* name, bool in_unit = false) {
   return Tensor::of(tested(), s, std::span<const double>(v));
 }
 
-Batch views(std::int64_t items, std::int64_t inputs, std::int64_t targets, std::int64_t h, std::int64_t w) {
-  Batch b;
+ViewBatch views(std::int64_t items, std::int64_t inputs, std::int64_t targets, std::int64_t h, std::int64_t w) {
+  ViewBatch b;
   const std::int64_t v = inputs + targets;
   b.images = numbers({items, v, 3, h, w}, "images", true);
   b.poses = numbers({items, v, 4, 4}, "poses");
@@ -148,11 +149,11 @@ double bound(std::int64_t steps) { return steps > 0 ? 485 * 8 * eps32 : 64 * eps
 TEST(ViewSynthesis, ReconstructAndRenderGiveTheImagesOfOnePass) {
   for (std::int64_t steps : {0, 5}) {
     Fixture f(steps);
-    const Batch b = views(2, 3, 2, 8, 12);
+    const ViewBatch b = views(2, 3, 2, 8, 12);
     Ctx c = f.on(nullptr);
     const Tensor whole = f.model.predict(c, b).value();
     EXPECT_EQ(whole.shape(), (Shape{2, 2, 3, 8, 12}));
-    Batch inputs;
+    ViewBatch inputs;
     inputs.images = copied(b.images.cut(1, {0, 3})), inputs.intrinsics = copied(b.intrinsics.cut(1, {0, 3})),
     inputs.poses = copied(b.poses.cut(1, {0, 3}));
     inputs.input_views = 3;
@@ -177,11 +178,11 @@ TEST(ViewSynthesis, ABatchOfTwoIsTwoBatchesOfOne) {
   for (std::int64_t steps : {0, 5}) {
     Fixture f(steps);
     Ctx c = f.on(nullptr);
-    const Batch b = views(2, 2, 1, 8, 8);
+    const ViewBatch b = views(2, 2, 1, 8, 8);
     const Tensor both = f.model.predict(c, b).value();
     double loss = 0;
     for (std::int64_t i = 0; i < 2; ++i) {
-      Batch one = b;
+      ViewBatch one = b;
       one.images = copied(b.images.cut(0, {i, i + 1})), one.intrinsics = copied(b.intrinsics.cut(0, {i, i + 1})),
       one.poses = copied(b.poses.cut(0, {i, i + 1}));
       EXPECT_LE(difference(f.model.predict(c, one).value(), copied(both.cut(0, {i, i + 1}))), bound(steps));
@@ -194,7 +195,7 @@ TEST(ViewSynthesis, ABatchOfTwoIsTwoBatchesOfOne) {
 TEST(ViewSynthesis, TheLossIsTheMeanSquareOfTheTargets) {
   Fixture f(5);
   Ctx c = f.on(nullptr);
-  const Batch b = views(1, 2, 2, 8, 8);
+  const ViewBatch b = views(1, 2, 2, 8, 8);
   const auto got = f.model.predict(c, b).value().to_doubles(), want = b.images.cut(1, {2, 4}).to_doubles();
   double sum = 0;
   for (std::size_t i = 0; i < got.size(); ++i) sum += (got[i] - want[i]) * (got[i] - want[i]);
@@ -205,7 +206,7 @@ TEST(ViewSynthesis, TheLossIsTheMeanSquareOfTheTargets) {
 TEST(ViewSynthesis, TargetPicturesAreNotSeen) {
   Fixture f(5);
   Ctx c = f.on(nullptr);
-  Batch b = views(1, 2, 2, 8, 8);
+  ViewBatch b = views(1, 2, 2, 8, 8);
   const Tensor before = f.model.predict(c, b).value();
   Tensor changed = copied(b.images);
   kernels::fill(changed.cut(1, {2, 4}), 0.25);
@@ -232,7 +233,7 @@ TEST(ViewSynthesis, ARankLooksAtTheViewsOfItsTokens) {
 
 TEST(ViewSynthesis, RecomputationChangesNoBit) {
   Fixture f(5);
-  const Batch b = views(2, 2, 1, 8, 8);
+  const ViewBatch b = views(2, 2, 1, 8, 8);
   auto gradient = [&](bool recompute, std::size_t& nodes, double& loss) {
     f.store.zero_gradients();
     Tape tape;
@@ -289,7 +290,7 @@ TEST(ViewSynthesis, InitialisationAsPublished) {
 
 TEST(ViewSynthesis, FlopsGrowWithWhatIsComputed) {
   Fixture f(5), deep(5, 4);
-  const Batch b = views(1, 2, 1, 8, 8), more = views(2, 2, 1, 8, 8);
+  const ViewBatch b = views(1, 2, 1, 8, 8), more = views(2, 2, 1, 8, 8);
   const Flops one = f.model.forward_flops(b), two = f.model.forward_flops(more), four = deep.model.forward_flops(b);
   EXPECT_DOUBLE_EQ(two.total(), 2 * one.total());
   EXPECT_DOUBLE_EQ(four.update, 2 * one.update);
@@ -326,7 +327,7 @@ TEST(Embedding, RaysOfASimpleCamera) {
 }
 
 TEST(Embedding, PatchesGoThereAndBack) {
-  const Batch b = views(2, 3, 1, 6, 4);
+  const ViewBatch b = views(2, 3, 1, 6, 4);
   const std::int64_t p = 2;
   const Tensor tokens = view_tokens(b.intrinsics, b.poses, copied(b.images.cut(1, {0, 3})), 6, 4, p);
   ASSERT_EQ(tokens.shape(), (Shape{2, 4 * 6, 12 * 4}));

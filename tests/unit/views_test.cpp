@@ -1,4 +1,4 @@
-#include "data/views.hpp"
+#include "data/views/view_choice.hpp"
 
 #include <gtest/gtest.h>
 

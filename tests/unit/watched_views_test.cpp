@@ -1,5 +1,5 @@
 // What is damaged, and what only cannot be read now.
-#include "data/watched_views.hpp"
+#include "data/views/watched_views.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,34 @@
+// What a model costs, without tensors: for whoever cuts it over ranks and plans.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "layers/model.hpp"
+
+namespace lact {
+
+// The sizes of a sub-layer, one of those that make a block.
+struct SubLayerShape {
+  enum Kind : std::uint8_t { attention, fast_weights, mlp };
+  std::string key;  // of the config: "model.block_config.1"
+  Kind kind = attention;
+  bool local = false;                    // attention: within parts of the sequence
+  std::int64_t heads = 1, head_dim = 0;  // of attention and fast weights
+  std::int64_t hidden = 0;               // of the MLP, and of one fast-weight head
+  std::int64_t newton_schulz_steps = 0;
+};
+
+struct FlopsOfParts {
+  Flops embed, block, head;  // `block`: of one, they are all alike
+};
+
+struct Costs {  // of one forward pass over some samples
+  std::int64_t tokens = 0;
+  std::int64_t width = 0;  // numbers of a token between blocks
+  std::int64_t blocks = 0;
+  std::string blocks_key;                 // of the config: "model.layers"
+  std::vector<SubLayerShape> sub_layers;  // of each block
+  FlopsOfParts forward;
+};
+
+}  // namespace lact

@@ -1,0 +1,156 @@
+#include <cmath>
+
+#include "autograd/broadcast.hpp"
+#include "base/check.hpp"
+#include "kernels/norm_reduce.hpp"
+#include "kernels/pointwise.hpp"
+#include "layers/embedding.hpp"
+#include "models/view_synthesis/model.hpp"
+#include "train/learner.hpp"
+#include "verify/golden/golden.hpp"
+
+namespace lact::golden {
+namespace {
+
+ViewSynthesisConfig model_config(Case& c) {
+  ViewSynthesisConfig m;
+  read_config_text(Fields::of(m), c.hparams()["config"].dump(), c.path() + " hparams.config");
+  return m;
+}
+
+ViewBatch batch_of(Case& c) {
+  ViewBatch b;
+  b.images = c.input("image"), b.intrinsics = c.input("fxfycxcy"), b.poses = c.input("c2w");
+  b.input_views = c.hparams()["num_input_views"].integer();
+  b.target_views = c.hparams()["num_target_views"].integer();
+  Shape views = {b.images.dim(0), b.input_views + b.target_views, 3, b.images.dim(3), b.images.dim(4)};
+  check(b.input_views > 0 && b.target_views > 0 && b.images.shape() == views &&
+            b.intrinsics.shape() == Shape{views[0], views[1], 4} && b.poses.shape() == Shape{views[0], views[1], 4, 4},
+        "{} input and {} target views do not fit image {}, fxfycxcy {} and c2w {}", b.input_views, b.target_views,
+        text_of(b.images.shape()), text_of(b.intrinsics.shape()), text_of(b.poses.shape()));
+  b.valid = double(b.images.dim(0) * b.target_views * 3 * b.images.dim(3) * b.images.dim(4));
+  return b;
+}
+
+void rays_and_tokens(Case& c, const ViewBatch& b, std::int64_t p) {
+  std::int64_t h = b.images.dim(3), w = b.images.dim(4), v = b.poses.dim(1);
+  Tensor r = rays(b.intrinsics, b.poses, h, w);
+  auto channels = [&](std::int64_t view, std::int64_t from) { return r.select(1, view).cut(1, {from, from + 3}); };
+  c.compare_if_present("ray_o_pix00", r.cut(2, {0, 3}).cut(3, {0, 1}).cut(4, {0, 1}), Kind::output);
+  c.compare_if_present("ray_d_v0", channels(0, 3), Kind::output);
+  c.compare_if_present("ray_d_last", channels(v - 1, 3), Kind::output);
+  c.compare_if_present("o_cross_d_v0", channels(0, 6), Kind::output);
+  Tensor tokens = view_tokens(b.intrinsics, b.poses, dense(b.images.cut(1, {0, b.input_views})), h, w, p);
+  c.compare_if_present("tokens_in_v0_first2", tokens.cut(1, {0, 2}), Kind::output);
+  c.compare_if_present("tokens_tgt_last2", tokens.cut(1, {tokens.dim(1) - 2, tokens.dim(1)}), Kind::output);
+}
+
+void forward_and_gradients(Case& c, ViewSynthesis& model, ParameterStore& store, const ViewBatch& b, bool muon) {
+  Tape tape;
+  Ctx ctx = c.context(&tape);
+  Var x = model.embed(ctx, b);
+  c.compare_if_present("act.x0", x.value(), Kind::output);
+  c.newton_schulz(muon);  // what follows lies behind it
+  for (int i = 0; i < model.blocks(); ++i) {
+    x = model.block(ctx, i, x, b);
+    c.compare_if_present("act.x" + std::to_string(i + 1), x.value(), Kind::output);
+  }
+  Ctx plain = c.context(nullptr);
+  c.compare("rendering", model.images_of(plain, detach(x), b).value(), Kind::output);
+  Var loss = model.head(ctx, x, b);
+  c.compare("loss", loss.value(), Kind::output);
+  Tensor seed = like(loss.value());
+  kernels::fill(seed, c.number("grad_scale", 1));
+  store.zero_gradients();
+  tape.backward(loss, seed);
+  c.compare_gradients(store);
+}
+
+void two_stages(Case& c, ViewSynthesis& model, const ViewBatch& b) {
+  ViewBatch inputs;
+  inputs.images = dense(b.images.cut(1, {0, b.input_views}));
+  inputs.intrinsics = dense(b.intrinsics.cut(1, {0, b.input_views}));
+  inputs.poses = dense(b.poses.cut(1, {0, b.input_views}));
+  inputs.input_views = b.input_views;
+  Ctx ctx = c.context(nullptr);
+  ViewSynthesis::States states = model.reconstruct(ctx, inputs);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    if (states[i].empty()) continue;
+    const FastWeights& w = states[i].back();
+    std::string at = "state" + std::to_string(i) + ".";
+    c.compare_if_present(at + "w0_row0", w.w0.value().select(1, 0), Kind::output);
+    c.compare_if_present(at + "w1_row0", w.w1.value().select(1, 0), Kind::output);
+    c.compare_if_present(at + "w2_row0", w.w2.value().select(1, 0), Kind::output);
+  }
+  std::vector<Var> views;
+  for (std::int64_t v = b.input_views; v < b.poses.dim(1); ++v)  // one target view at a time, as inference does
+    views.push_back(model.render(ctx, states, dense(b.intrinsics.cut(1, {v, v + 1})), dense(b.poses.cut(1, {v, v + 1})),
+                                 b.images.dim(3), b.images.dim(4)));
+  c.compare_if_present("rendering_two_stage", join(views, 1).value(), Kind::output);
+}
+
+// The number that follows a word in a note such as "AdamW lr=1e-3 peak, cosine with warmup 5 of 20 steps".
+double number_after(const std::string& note, const std::string& word, double otherwise) {
+  auto at = note.find(word);
+  return at == std::string::npos ? otherwise : std::strtod(note.c_str() + at + word.size(), nullptr);
+}
+
+// The fixed batch, as many steps as the curve has, with the learner that `lact train` uses.
+void curve(Case& c, const std::string& name, const ViewBatch& b) {
+  if (!c.has(name + ".loss")) return;
+  std::int64_t steps = c.shape(name + ".loss").at(0);
+  std::string note = c.hparams().has(name) && c.hparams()[name].is_text() ? c.hparams()[name].text() : "";
+  bool scheduled = name == "train_sched";
+  LearningConfig cfg;
+  cfg.constant_lr = !scheduled;
+  cfg.lr = number_after(note, "lr=", scheduled ? 1e-3 : 1e-4);
+  cfg.warmup = std::int64_t(number_after(note, "warmup ", 5));
+  cfg.steps = std::int64_t(number_after(note, " of ", double(steps)));
+  cfg.weight_decay = number_after(note, "wd ", 0.05);
+  cfg.free_steps = -1;
+  cfg.grad_clip = scheduled ? number_after(note, "clip_grad_norm ", 1) : 0;
+  cfg.skip_norm = scheduled ? number_after(note, "norm > ", 4) : 0;
+  ParameterStore store;
+  ViewSynthesis model(store, model_config(c));
+  c.load(store);
+  Learner learner(model, store, c.mesh(), c.device(), cfg, 0);
+  std::vector<double> loss, norm, rate, final_norms;
+  for (std::int64_t s = 0; s < steps; ++s) {
+    StepReport r = learner.step(s, 1, [&b](std::int64_t) { return b; });
+    loss.push_back(r.loss), norm.push_back(r.grad_norm), rate.push_back(r.rate);
+  }
+  for (const Json& p : c.hparams()["param_order"].items()) {
+    const Parameter* parameter = store.find(p.text());
+    check(parameter != nullptr, "hparams.param_order names '{}', which the model does not have", p.text());
+    Tensor squares = Tensor::empty(c.device(), {1}, DType::f64);
+    kernels::squared_norm(squares, store.value(*parameter));
+    final_norms.push_back(std::sqrt(squares.item()));
+  }
+  auto tensor = [&](const std::vector<double>& v) {
+    return Tensor::of(c.device(), {std::int64_t(v.size())}, std::span<const double>(v), DType::f64);
+  };
+  c.compare(name + ".loss", tensor(loss), Kind::loss_curve);
+  c.compare(name + ".grad_norm", tensor(norm), Kind::norm_curve);
+  c.compare(name + ".lr", tensor(rate), Kind::loss_curve);
+  c.compare(name + ".final_param_l2", tensor(final_norms), Kind::output);
+}
+
+}  // namespace
+
+void model_case(Case& c) {
+  ViewSynthesisConfig cfg = model_config(c);
+  bool muon = false;
+  for (const BlockConfig& b : cfg.block_config) muon = muon || b.params.muon_update_steps > 0;
+  const ViewBatch b = batch_of(c);
+  cfg.check_values(b.images.dim(3), b.images.dim(4));
+  ParameterStore store;
+  ViewSynthesis model(store, cfg);
+  c.load(store);
+  rays_and_tokens(c, b, cfg.patch_size);
+  forward_and_gradients(c, model, store, b, muon);
+  two_stages(c, model, b);
+  curve(c, "train_const", b);
+  curve(c, "train_sched", b);
+}
+
+}  // namespace lact::golden
