@@ -170,7 +170,10 @@ class Status(OfRanks):
             self.assertEqual((status, err), (wanted, ""))
 
     def test_of_a_signal_is_told_only_where_one_ended_a_rank(self):
-        status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "sh", "-c", "kill -ILL $$"])
+        for _ in range(3):  # on a busy machine mpirun may return the status without a word
+            status, _, err = self.run_to_end([*RUN, "-n", "2", "--", "sh", "-c", "kill -ILL $$"])
+            if err:
+                break
         self.assertEqual((status, self.lines(err, "launch/run: ")), (132, ["launch/run: ended by signal 4 of a rank"]), err)
         (self.folder / "mpirun").write_text("#!/bin/sh\necho 'mpirun (Open MPI) 4.1.4'\n[ $1 = --version ] || exit 132\n")
         (self.folder / "mpirun").chmod(0o755)
