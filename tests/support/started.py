@@ -94,6 +94,8 @@ class OfRanks(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="lact-ranks-")
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
+        # Ranks outlive a launcher that is killed for a moment, in which they may still write.
+        self.addCleanup(comes_true, lambda: not processes_with(self.folder.name), 10)
         self.started = []
 
     def start(self, command, **environment):
@@ -131,7 +133,8 @@ class OfRanks(unittest.TestCase):
         """The process that is this rank."""
         for pid in processes_with(self.folder.name):
             environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if f"PMIX_RANK={number}".encode() in environment and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(LACT):
+            # By the file and not by its path: a rank on another host may see the file elsewhere.
+            if f"PMIX_RANK={number}".encode() in environment and os.path.samefile(f"/proc/{pid}/exe", LACT):
                 return pid
         raise AssertionError(f"there is no rank {number}; so far: {self.all_said()}")
 
