@@ -32,7 +32,7 @@ VENDORS = [
     (r"nlohmann/", ["src/files/json.cpp"]),
     (r"hdf5\.h|H5", ["src/files/hdf5*.cpp"]),
     (r"png\.h|turbojpeg\.h", ["src/data/views/images.cpp"]),
-    (r"gif_lib\.h", ["src/data/views/animation.cpp", "tests/unit/animation_test.cpp"]),
+    (r"gif_lib\.h", ["src/data/views/animation.cpp", "tests/data/views/animation_test.cpp"]),
     (r"xxhash\.h", ["src/run/*.cpp"]),
     (r"CLI/", ["src/app/*.cpp"]),
     (r"dnnl|oneapi/", ["src/kernels/cpu/onednn.cpp"]),
