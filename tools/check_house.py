@@ -312,6 +312,8 @@ def main():
     sys.stdout.flush()
     for sentence in findings:
         print(sentence, file=sys.stderr)
+    if not findings:
+        print("no findings")
     return 1 if findings else 0
 
 

@@ -15,7 +15,7 @@ Loader::Loader(const Samples& samples, std::int64_t threads, Device& device)
 
 Loader::~Loader() {
   for (std::jthread& worker : workers_) worker.request_stop();  // all at once; each then joins by itself
-  if (sent_) received();                                        // its memory is not used again before
+  if (sent_) received();  // waits for the copy on its way, which still uses its memory
 }
 
 Batch Loader::batch(std::int64_t first, std::int64_t count, std::int64_t stride) {

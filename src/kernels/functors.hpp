@@ -206,8 +206,10 @@ LACT_BOTH T unary(T v, T c) {
     return silu(v);
   else if constexpr (f == Unary::softplus)
     return softplus(v);
-  else
+  else if constexpr (f == Unary::gelu)
     return gelu(v);
+  else
+    static_assert(f == Unary::copy, "a formula of formula.hpp has no branch here");
 }
 
 template <Binary f, class T>

@@ -5,14 +5,14 @@
 #include <utility>
 #include <vector>
 
-#include "layers/parameters/store.hpp"
 #include "layers/context.hpp"
+#include "layers/parameters/store.hpp"
 #include "tensor/batch.hpp"
 
 namespace lact {
 
-// Floating-point operations of one forward pass over this rank's tokens, by kind. A product of [m, k] and [k, n] counts
-// 2 m k n.
+// Floating-point operations of one forward pass over the samples of a batch, whatever part of their tokens this rank
+// holds, by kind. A product of [m, k] and [k, n] counts 2 m k n.
 struct Flops {
   double linear = 0, attention = 0, update = 0, apply = 0, newton_schulz = 0;
   double total() const { return linear + attention + update + apply + newton_schulz; }
@@ -33,7 +33,7 @@ struct Model {
   virtual Var head(Ctx& c, const Var& x, const Batch& b) = 0;  // [1]: this rank's share of the global loss
   // Room for what passes from block to block on this rank: shape and type, no numbers yet.
   virtual Tensor hidden(const Ctx& c, const Batch& b) const = 0;
-  virtual std::int64_t tokens(const Batch& b) const = 0;
+  virtual std::int64_t tokens(const Batch& b) const = 0;  // of whole samples, as above
   virtual Flops forward_flops(const Batch& b) const = 0;
 
   // The blocks of each stage of a pipeline, in turn on its ranks; all are one stage until something else is said.

@@ -50,7 +50,8 @@ class Evaluator {
  public:
   virtual ~Evaluator() = default;
   virtual std::string judged() const = 0;  // "held-out views": what is evaluated
-  // Where nothing is held out: "no view is held out (data.held_out)", and the mend, "set data.held_out=[...]".
+  // Where nothing is held out: "no view is held out (data.held_out)", and the mend, "set data.held_out=[...]". Empty
+  // where something is.
   virtual std::string why_none() const = 0;
   virtual std::string mend() const = 0;
   virtual Evaluation evaluate(Ctx& c) = 0;  // collective
@@ -88,6 +89,7 @@ class Dataset {
   virtual void judge_run(const std::string&, const std::vector<std::string>&) {}
 };
 
+// A class derived from it also has a `static constexpr const char* task_name`, by which AnyTask::as() tells it.
 class Task {
  public:
   virtual ~Task() = default;

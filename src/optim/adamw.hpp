@@ -17,8 +17,10 @@ double gradient_norm(ParameterStore& store);  // of one rank that holds all
 class AdamW {
  public:
   AdamW(ParameterStore& store, Mesh& mesh, Device& device, const AdamWConfig& cfg);  // adds the moments
-  struct Limits {               // of the norm of the gradients; 0 is none
-    double clip = 0, skip = 0;  // larger ones are scaled down, and leave the step out
+  // Of the norm of the gradients; 0 is no limit. Above `clip` gradients are scaled down to it, above `skip` the step is
+  // left out.
+  struct Limits {
+    double clip = 0, skip = 0;
   };
   // sums: f64 [loss, squared norm of the gradients, ...] over all ranks; rate: f64 [1]. Whether the step is made is
   // decided from the sums on the device, and so alike on every rank.

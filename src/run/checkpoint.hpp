@@ -29,9 +29,10 @@ TrainState checkpoint_state(const std::string& path);  // without the tensors
 // RUN/checkpoints/step_00000600.h5
 std::string checkpoint_path(const std::string& run_folder, std::int64_t step);
 std::vector<std::string> checkpoints_in(const std::string& run_folder);  // oldest first
-// Keeps the newest `keep` up to `step`, and those after it, which a run that fell back to an older one has yet to
-// replace. While `skipped` steps in a row have been left out, the weights may be ruined: then the one of `step` stays
-// beside the newest `keep` from before the step that made them. What killed processes left half written goes too.
+// Of the checkpoints up to `step` the newest `keep` stay. Later ones stay too: a run that fell back to an older one
+// will overwrite them. If the last `skipped` steps were left out, the weights since `step - skipped` may be ruined:
+// then the newest `keep` from before that stay, and the one of `step`. Files that killed processes left half written
+// are removed.
 void remove_old_checkpoints(const std::string& run_folder, std::int64_t step, std::int64_t keep,
                             std::int64_t skipped = 0);
 

@@ -17,8 +17,9 @@ struct LearningConfig {
   bool constant_lr = false;
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.05;
   double grad_clip = 1, skip_norm = 4;  // 0 turns either off
-  std::int64_t free_steps =
-      1000;  // neither clips nor checks while the step is at most this; negative: from the first step
+  // Up to this step nothing is clipped, nor left out for a large norm (what is not finite always is); negative: both
+  // from the first step.
+  std::int64_t free_steps = 1000;
   std::int64_t max_skipped = 20;
   bool activation_checkpointing = false;
   std::string precision = "fp32";

@@ -132,6 +132,7 @@ Pipeline::Totals Pipeline::run(const Ctx& c, std::int64_t micro_batches, const D
     shape_.micro_batches = int(micro_batches);
     list_ = pipeline_lists(shape_)[std::size_t(mesh_.at(Axis::pp))];
   }
+  // zeroes the gradients
   store_.begin_step(std::ranges::count(list_, PipelineAction::forward, &PipelineAction::kind));
   Step step{*this, c, draw, {.loss = Tensor::zeros(c.device, {1}, DType::f64)}};
   for (const PipelineAction& a : list_) {

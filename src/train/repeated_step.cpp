@@ -26,10 +26,10 @@ void RepeatedStep::receive(std::int64_t micro_batches, const Pipeline::Draw& dra
 }
 
 void RepeatedStep::record(const std::function<void()>& ask) {
+  // Recording computes nothing. If the step itself is at fault, asking for it the usual way throws the same error next.
   try {
     graph_ = device_.record(ask);
-  } catch (const std::exception&
-               e) {  // nothing of the step was done; if it is the step that fails, it does so again at once
+  } catch (const std::exception& e) {
     possible_ = false;
     log::warning("steps are not repeated as a CUDA graph: {}", e.what());
   }

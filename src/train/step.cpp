@@ -1,4 +1,4 @@
-// The training step.
+// The training step (declared in learner.hpp).
 #include <cmath>
 #include <utility>
 
@@ -8,14 +8,15 @@
 
 namespace lact {
 
-// Every rank of the mesh computes the same list for the same step; each line but the last contains collectives.
+// Every rank of the mesh computes the same list: the passes, the sums and the update's gathering of new weights call
+// collectives, so all ranks must come here.
 Pipeline::Totals Learner::compute(std::int64_t n, std::int64_t micro_batches, const Draw& draw,
                                   const WriteWishes& write) {
   reducer_.restart();
   Pipeline::Totals totals = forward_and_backward(n, micro_batches, draw);
   const Spanning span(spans_, "optimizer", "optimizer");
   reducer_.finish();  // the gradients' sums over the ranks, which began during the backward pass
-  sum_over_ranks(std::exchange(totals.loss, {}), write);
+  sum_over_ranks(std::exchange(totals.loss, {}), write);  // its memory serves the optimizer
   clip_or_skip_and_update(n);
   return totals;
 }
@@ -30,7 +31,7 @@ void Learner::sum_over_ranks(Tensor loss, const WriteWishes& write) {
   numbers_.clear_loss_and_norm();
   kernels::add_to(numbers_.loss(), std::move(loss));
   add_squared_gradients(numbers_.squared_norm(), store_);
-  write();
+  write();  // as late as possible, so that a signal during the step counts
   mesh_.world().all_reduce(numbers_.summed()).wait();
 }
 
@@ -48,8 +49,9 @@ void Learner::begin(std::int64_t n, std::int64_t micro_batches, const Draw& draw
   r.rate = cfg_.rate_at(n);
   const WriteWishes write = [&] { numbers_.write(wishes ? wishes() : Wishes(), r.rate); };
   Pipeline::Totals totals;
-  if (repeated_ && spans_ == shown_.get()) {
-    write();  // before the graph starts, which reads it from the device's memory
+  const bool spans_are_recorded = spans_ != shown_.get();
+  if (repeated_ && !spans_are_recorded) {
+    write();  // before a graph starts, which reads it from the device's memory
     totals = repeated_->take(micro_batches, draw, n > cfg_.free_steps,
                              [&](const Draw& from) { return compute(n, micro_batches, from, [] {}); });
   } else {

@@ -115,13 +115,22 @@ class SequenceModel final : public Model {
     return Tensor::empty(c.device, {b.samples(), total(layout(c).rows()), cfg_.dim}, c.activations);
   }
   std::int64_t tokens(const Batch& b) const override { return b.samples() * data_.tokens; }
-  Flops forward_flops(const Batch& b) const override { return flops(cfg_, data_, b.samples()).embed; }
+  Flops forward_flops(const Batch& b) const override {
+    const FlopsOfParts parts = flops(cfg_, data_, b.samples());
+    Flops all = parts.embed;
+    for (int i = 0; i < blocks(); ++i) all += parts.block;
+    return all += parts.head;
+  }
 
   static FlopsOfParts flops(const SequenceModelConfig& cfg, const SequenceConfig& data, std::int64_t samples) {
     const auto n = double(samples * data.tokens), d = double(cfg.dim);
     FlopsOfParts f;
     f.embed.linear = f.head.linear = 2 * n * d * double(data.channels);
-    f.block.linear = (8 + 12) * n * d * d;
+    f.block.linear = (8 + 12) * n * d * d;  // projections of the fast-weight layer, and the gated one
+    const auto heads = double(cfg.heads), items = double(samples) * heads, head = d / heads;
+    const double updated =
+        double((data.tokens - 1) / data.chunk * data.chunk * samples) * heads;  // all but the last chunk
+    f.block += fast_weight_flops(updated, n * heads, items, head, 2 * head, 3);
     return f;
   }
 

@@ -16,7 +16,7 @@ struct ViewSample {  // inputs, then targets; each list row-major
   std::vector<float> images, intrinsics, poses;
 };
 
-// Who of a sample looks at which views, inputs first, and may ask to stop.
+// Whose sample it is: which views are looked at here, inputs first, and who may ask to stop.
 struct Reader {
   const ViewSource& source;
   const DataConfig& config;
@@ -25,8 +25,8 @@ struct Reader {
 };
 // Views of the scene that may stand in for a view, in this order.
 using StandIns = std::function<std::vector<std::int64_t>(std::int64_t view)>;
-// A sample to train on; less than one when asked to stop. Without `stand_ins` damage is thrown. With it a view that has
-// none left makes nothing of the whole sample, and `why` says what is wrong with its picture.
+// A sample to train on; an incomplete one when asked to stop. A damaged view throws. With `stand_ins` another view
+// takes its place; where none is left there is no sample, and `why` says what is wrong with the picture.
 std::optional<ViewSample> training_sample(const Reader& reader, const ViewChoice& drawn, const StandIns& stand_ins = {},
                                           std::string* why = nullptr);
 

@@ -76,8 +76,8 @@ Var OwnedUnits::packed(const FastWeights& held, std::size_t cp_rank) const {
   return join(parts, 0);
 }
 
-// Pieces in the order of ranks of tp, to the owners or back from them: what leaves towards owners are pieces of theirs,
-// what arrives there are all pieces of this rank's own.
+// Towards the owners: sends each rank of tp this rank's piece of the matrices that it owns, and gets all ranks' pieces
+// of those owned here. Otherwise the way back.
 Var OwnedUnits::over_tp(const Var& x, bool to_owners) const {
   if (tp_ == 1) return x;
   Reader reader(x);

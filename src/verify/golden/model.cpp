@@ -50,7 +50,7 @@ void forward_and_gradients(Case& c, ViewSynthesis& model, ParameterStore& store,
   Ctx ctx = c.context(&tape);
   Var x = model.embed(ctx, b);
   c.compare_if_present("act.x0", x.value(), Kind::output);
-  c.newton_schulz(muon);  // what follows lies behind it
+  c.newton_schulz(muon);  // from here on values have passed through Newton-Schulz, which widens the bounds
   for (int i = 0; i < model.blocks(); ++i) {
     x = model.block(ctx, i, x, b);
     c.compare_if_present("act.x" + std::to_string(i + 1), x.value(), Kind::output);

@@ -127,7 +127,8 @@ LACT_BOTH BackwardScratch carve(const AttentionHead& h, float* at) {
   return s;
 }
 
-// weights = exp(scores - lse), slopes = weights (dout v' - mean): the gradient of the scaled scores.
+// weights = exp(scores - lse), slopes = weights (dout v' - mean): the gradient of the scaled
+// scores, `mean` being D_i of docs/math.md.
 LACT_BOTH void backward_tile(const AttentionHead& h, const BackwardScratch& s, Int first, Int count, Int key, Int keys,
                              const float* lse, const float* mean) {
   pack(s.keys, h.d, h.k + key * h.k_row, h.k_row, keys, h.d, 1.f);
