@@ -21,6 +21,8 @@ ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__)
 # A file of src/ includes its own folder and folders strictly lower; so siblings of one height do not see each other.
 HEIGHT = {"base": 0, "tensor": 1, "kernels": 2, "files": 2, "parallel": 3, "autograd": 4, "layers": 5,
           "data": 6, "optim": 7, "models": 7, "run": 7, "train": 8, "measure": 9, "verify": 9, "app": 10}
+# These know the contract of a task and no task.
+NO_TASK = re.compile(r"src/(train|measure|run|optim|parallel)/|src/verify/[^/]*$")
 SEES_ONLY = {"data": {"data", "base", "tensor", "files"}}
 
 # An outside header, and the only files that may know it: sources, never headers, so that a library can be exchanged.
@@ -86,6 +88,8 @@ def check_own_include(path, line, header):
     target = header.split("/")[0]
     if path.startswith("src/"):
         folder = path.split("/")[1]
+        if NO_TASK.match(path) and re.match(r"(models|data)/\w+/", header):
+            finding(path, line, f'"{header}" is of one task; what {folder} needs to know of a task goes through models/task.hpp')
         if target not in HEIGHT or not (ROOT / "src" / header).is_file():
             finding(path, line, f'"{header}" is no file below src/; write includes from there, as "base/check.hpp"')
         elif target in SEES_ONLY.get(folder, {target}) and (target == folder or HEIGHT[target] < HEIGHT[folder]):

@@ -3,8 +3,6 @@
 #pragma once
 #include "models/tasks.hpp"
 #include "parallel/health/blame.hpp"
-#include "data/views/config.hpp"
-#include "models/view_synthesis/model.hpp"
 #include "train/learner.hpp"
 
 namespace lact {

@@ -58,6 +58,14 @@ class CheckHouse(InAFolder):
             self.assertEqual(len(found), 1, (path, header))
             self.assertTrue(found[0].startswith(f"{path}:1: "), found)
 
+    def test_a_trainer_knows_no_task(self):
+        self.write("src/models/views/a.hpp", "#pragma once\n")
+        for path in "src/train/b.cpp", "src/measure/b.cpp", "src/verify/b.cpp":
+            [found] = self.include(path, '"models/views/a.hpp"')
+            self.assertIn("models/task.hpp", found)
+        for path in "src/app/b.cpp", "src/verify/golden/b.cpp", "src/models/language/b.cpp":
+            self.assertEqual(self.include(path, '"models/views/a.hpp"'), [], path)
+
     def test_includes_are_written_from_src(self):
         self.assertEqual(len(self.include("src/run/b.cpp", '"a.hpp"')), 1)
 
