@@ -95,10 +95,13 @@ be to set the MCA param routed=direct on the command line or
 in your environment. We apologize for the problem.
 {rule}
 """
+        # what two ranks say at once may be torn
+        torn = "[vm][[9,1],0][../opal/mca/btl/tcp/btl_tcp_proc.c:266:graph] [vm][[9,1],1][../opal/mca/btl/tcp/btl_tcp_proc.c:266:graph] \n"
+        torn += 2 * "Unable to find reachable pairing between local and remote interfaces\n"
         noticed = "prterun noticed that process rank 0 with PID 29 on node vm exited on\nsignal 11 (Segmentation fault).\n"
         apart = "At least one pair of MPI processes are unable to reach each other for\nMPI communications.\n"
         lost = "PRTE has lost communication with a remote daemon.\n"
-        for said, ends, status, err in [(remarks, 75, 75, ""), (remarks + apart, 1, 1, apart), (late + apart, 1, 1, apart),
+        for said, ends, status, err in [(remarks, 75, 75, ""), (remarks + apart, 1, 1, apart), (late + torn + apart, 1, 1, apart),
                                         (remarks + noticed, 139, 139, noticed + "launch/run: ended by signal 11 of a rank\n"),
                                         (lost, 0, 255, lost), ("", 0, 0, "")]:
             (self.folder / "said").write_text(said)
