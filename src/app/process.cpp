@@ -42,9 +42,19 @@ void keep_name(const char* path) {
     ::prctl(PR_SET_NAME, std::filesystem::path(path).filename().c_str());
 }
 
+// Whether the parent had SIGHUP ignored, as nohup does. This is asked before shared libraries initialise themselves:
+// UCX, which Open MPI may bring along, puts a handler of its own there.
+bool hang_up_was_ignored = false;
+[[gnu::no_sanitize("address", "undefined")]] void ask_about_hang_up() {
+  struct sigaction now {};
+  hang_up_was_ignored = sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+[[gnu::section(".preinit_array"), gnu::used]] void (*const before_libraries)() = ask_about_hang_up;
+
 }  // namespace
 
 void begin_process(char** argv) {
+  if (hang_up_was_ignored) std::signal(SIGHUP, SIG_IGN);  // also for the program that is started next
   open_what_is_closed();
   let_run_everywhere();
   wait_briefly_at_barriers(argv);

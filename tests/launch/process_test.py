@@ -119,6 +119,19 @@ class HangUp(OfOne):
         run.send(signal.SIGTERM)
         self.assertEqual((run.wait()[0], self.saved()), (75, 1))
 
+    def test_is_nothing_either_where_a_library_handles_it(self):
+        (self.folder / "handler.c").write_text(
+            "#include <signal.h>\nstatic void caught(int s) {}\n"
+            "__attribute__((constructor)) static void begin(void) { signal(SIGHUP, caught); }\n")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", self.folder / "handler.so", self.folder / "handler.c"], check=True)
+        run = self.start(["nohup", "env", f"LD_PRELOAD={self.folder}/handler.so", *self.train()])
+        self.assertTrue(comes_true(lambda: len(self.rows()) > 20), run.said())
+        run.send(signal.SIGHUP)
+        before = len(self.rows())
+        self.assertTrue(comes_true(lambda: len(self.rows()) > before + 50), self.all_said())
+        run.send(signal.SIGTERM)
+        self.assertEqual((run.wait()[0], self.saved()), (75, 1))
+
     def test_of_a_terminal_that_is_closed_saves(self):
         words = [str(word) for word in self.train()]
         pid, terminal = pty.fork()
