@@ -9,6 +9,7 @@ example: tools/check_house.py
 Prints the sizes, then every finding as `file:line: what is wrong and what to do`. Exit status 1 if there is any finding.
 """
 import fnmatch
+import functools
 import pathlib
 import re
 import sys
@@ -127,6 +128,7 @@ SCOPE = re.compile(r"\b(namespace|class|struct|union|enum)\b")
 TEMPLATE = re.compile(r"template\s*<[^<>]*(?:<[^<>]*>[^<>]*)*>")
 
 
+@functools.cache
 def only_code(text):
     """The text without comments, strings and preprocessor lines; line numbers stay."""
     return NOT_CODE.sub(lambda m: "\n" * m[0].count("\n") or " ", text)
@@ -245,10 +247,14 @@ def documents():
         yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
 
 
+@functools.cache
+def headings():
+    math = ROOT / "docs/math.md"
+    return HEADING.findall(math.read_text(encoding="utf-8")) if math.is_file() else []
+
+
 def check_citations(path, text):
     """Documents named by other documents, or in comments of code, are there, and so are the sections of docs/math.md."""
-    math = ROOT / "docs/math.md"
-    headings = HEADING.findall(math.read_text(encoding="utf-8")) if math.is_file() else []
     comment = re.compile("//.*" if pathlib.PurePath(path).suffix in CPP else ".*" if path.endswith(".md") else r"^\s*#.*")
     for number, line in enumerate(text.splitlines(), 1):
         said = m[0] if (m := comment.search(line)) else ""
@@ -257,13 +263,12 @@ def check_citations(path, text):
                 finding(path, number, f"{cited} is no file of this house; cite one that is, or a public source")
         for sections in SECTIONS.findall(said):
             for section in re.findall(r"\d+(?:\.\d+)?", sections):
-                if section not in headings:
+                if section not in headings():
                     finding(path, number, f"docs/math.md has no section {section}")
 
 
-def check_names(path, text, sources):
-    """Sources and members that a document names are there: it is told when they move."""
-    words = set(re.findall(r"\w+", " ".join(sources.values())))
+def check_names(path, text, sources, words):
+    """Sources and members that a document names are there, `words` being those of all sources: it is told when they move."""
     for number, line in enumerate(text.splitlines(), 1):
         for cited in NAMED_FILE.findall(line):
             if not any(("/" + source).endswith("/" + cited) for source in sources):
@@ -299,10 +304,11 @@ def main():
         totals[room] = files + 1, total + lines
         functions += found
         remarks += over
+    words = set(re.findall(r"\w+", " ".join(sources.values())))
     for path, text in documents():
         check_citations(path, text)
         if path.startswith("docs/"):
-            check_names(path, text, sources)
+            check_names(path, text, sources, words)
     check_twins(types)
     remarks += [f"{folder}: {files} files, the aim is {FOLDER_FILES}" for folder, files in rooms.items() if files > FOLDER_FILES]
     for room, (files, total) in totals.items():

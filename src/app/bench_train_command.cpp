@@ -39,7 +39,7 @@ Parts parts_of(Device& d, Learner& learner, const std::function<void()>& take_st
 int bench_step(const RunConfig& cfg, std::int64_t steps, std::int64_t product, bool json) {
   LoadedModel loaded(cfg);
   Device& d = *loaded.device;
-  Learner learner(*loaded.model, loaded.store, *loaded.mesh, d, cfg.train, std::uint64_t(cfg.train.seed), {},
+  Learner learner(*loaded.model, loaded.store, *loaded.mesh, d, cfg.train, std::uint64_t(cfg.train.seed),
                   cfg.compute.graphs);
   // What is in the samples changes no time.
   const Batch batch = cfg.task->noise_batch(d, samples_of_micro_batch(cfg));

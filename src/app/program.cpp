@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <limits>
@@ -13,6 +12,7 @@
 #include "app/program.hpp"
 #include "app/version.hpp"
 #include "base/check.hpp"
+#include "base/config.hpp"
 #include "base/log.hpp"
 #include "parallel/launch/launcher.hpp"
 #include "parallel/world.hpp"
@@ -42,10 +42,11 @@ class Typed : public CLI::Formatter {
   }
 };
 
-// A key that is no field of a config, as lact::describe() writes those.
-std::string key(const std::string& name, const std::string& otherwise, const std::string& help) {
-  auto wide = [](std::string s, std::size_t width) { return s + std::string(width - std::min(width, s.size()), ' '); };
-  return wide(name, 34) + " " + wide(otherwise, 14) + " " + help + "\n";
+// A key that is no field of a config, written as those are.
+std::string key(const std::string& name, std::string otherwise, const std::string& help) {
+  lact::Fields fields;
+  fields(name, otherwise, help);
+  return lact::describe(fields);
 }
 
 // Of the keys of a config those that most runs set, with their defaults.
@@ -117,7 +118,7 @@ struct CommandLine {
   void add_looking() {
     render = command(app, "render", "contact sheet and turntable of a run", "lact render runs/demo",
                      "lact render runs/demo out=/tmp/pictures",
-                     key("scene", "\"\"", "other scenes than the run's, from evenly spread views (data.eval_inputs)") +
+                     key("scene", "", "other scenes than the run's, from evenly spread views (data.eval_inputs)") +
                          key("out", "RUN/images", "where the pictures go"));
     render->add_option("run", words, "run folder, and key=value pairs")->required();
     inspect = command(app, "inspect", "what is in a checkpoint, weights file, dataset or run", "lact inspect runs/demo",
@@ -134,7 +135,7 @@ struct CommandLine {
     plan = command(app, "plan", "memory, bytes and time of every possible layout on a machine, before it is used",
                    "lact plan configs/nvs/objects_256.yaml machine=configs/machines/eight_gpus.yaml",
                    "lact plan configs/demo.yaml machine=here ranks=2 --kernels",
-                   key("machine", "\"\"", "a machine's file, or here: this host, measured (the default of --check)") +
+                   key("machine", "", "a machine's file, or here: this host, measured (the default of --check)") +
                        key("ranks", "1", "of this host"));
     plan->add_option("config", words, "config file, machine=FILE or machine=here with ranks=N, and key=value pairs")
         ->required();
@@ -146,7 +147,7 @@ struct CommandLine {
                 "launch/run -n 2 -- lact profile configs/demo.yaml parallel.cp=2",
                 "lact profile configs/demo.yaml ranks=1,2 scale=dp",
                 lact::profile_keys() + key("out", "RUN/profile", "folder of the page, the trace and the numbers") +
-                    key("ranks", "\"\"", "1,2,4: starts so many ranks, one after the other") +
+                    key("ranks", "", "1,2,4: starts so many ranks, one after the other") +
                     key("scale", "cp", "the axis along which they stand"));
     measure->add_option("config", config, "YAML file")->required();
     measure->add_option("pairs", words, "the keys below; all others win over the file");
@@ -162,7 +163,7 @@ struct CommandLine {
     golden = command(*verify, "golden", "recomputes reference files",
                      "lact verify golden tests/golden/lact/05_lvsm_model.safetensors",
                      "lact verify golden tests/golden --json",
-                     key("data", "\"\"", "where the folders of the scenes are that a file names") +
+                     key("data", "", "where the folders of the scenes are that a file names") +
                          key("compute.device", "cpu", "cuda computes on a GPU"));
     golden->add_option("path", words, "files or folders (default tests/golden), and key=value pairs");
     golden->add_flag("--json", json, as_json);
@@ -188,8 +189,7 @@ struct CommandLine {
         *convert, "weights", "a run's weights to safetensors with the published names, or safetensors to a new run",
         "lact convert weights runs/demo weights.safetensors",
         "lact convert weights weights.safetensors runs/copy model.patch_size=4 model.block_config.0.params.head_dim=32",
-        key("model.file", "\"\"", "the published config of published weights") +
-            "all others: lact train --help-config\n");
+        key("model.file", "", "the published config of published weights") + "all others: lact train --help-config\n");
     weights->add_option("from", words, "RUN OUT.safetensors, or IN.safetensors RUN and key=value pairs")->required();
     synthetic = command(*convert, "synthetic", "writes generated scenes to disk", "lact convert synthetic /tmp/scenes",
                         "lact convert synthetic /tmp/four data.synthetic.scenes=4 data.synthetic.resolution=128",

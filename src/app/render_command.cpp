@@ -78,11 +78,12 @@ Cameras path_of(const ViewSource& source, const ViewChoice& choice, const DataCo
           Tensor::of(d, {1, n, 4, 4}, std::span<const double>(p))};
 }
 
-void write_turntable(const std::string& path, ViewSynthesis& model, Ctx c, const ViewSource& source,
-                     const ViewSample& sample, const DataConfig& cfg) {
-  const ViewBatch b = batch_of(sample, cfg, c.device);
+void write_turntable(const std::string& path, ViewSynthesis& model, Ctx c, const ViewSource& source, ViewSample sample,
+                     const DataConfig& cfg) {
+  const ViewChoice choice = sample.choice;
+  const ViewBatch b = batch_of(std::move(sample), cfg, c.device);
   ViewSynthesis::States states = model.reconstruct(c, inputs_of(b));
-  Cameras cameras = path_of(source, sample.choice, cfg, b, c.device);
+  Cameras cameras = path_of(source, choice, cfg, b, c.device);
   Tensor images = render_views(model, c, states, cameras.intrinsics, cameras.poses, cfg.height(), cfg.width());
   std::vector<Image> pictures;
   for (std::int64_t i = 0; i < images.dim(0); ++i)
@@ -108,7 +109,7 @@ int render_command(Arguments args) {
   check(config.task_name == ViewSynthesisTask::task_name, "{}: lact render shows views, which task={} has not", run,
         config.task_name);
   const auto& views = dynamic_cast<const ViewDataset&>(*data);
-  const WatchedViews& source = views.source();
+  const WatchedViews& source = *views.source();
   const DataConfig& cfg = views.config();
   LoadedModel loaded(config);
   auto& model = dynamic_cast<ViewSynthesis&>(*loaded.model);
@@ -132,9 +133,10 @@ int render_command(Arguments args) {
   for (std::size_t i = 0; i < choices.size(); ++i) {  // the first scenes, and every scene never trained on
     bool novel = std::ranges::find(cfg.held_out_scenes, choices[i].scene) != cfg.held_out_scenes.end();
     if (i >= turntables && !novel) continue;
-    const ViewSample sample = chosen_sample(source, choices[i], cfg);
+    ViewSample sample = chosen_sample(source, choices[i], cfg);
     check(!sample.choice.inputs.empty(), "{}: all its pictures are damaged", source.scene_title(choices[i].scene));
-    write_turntable(out + "/" + source.scene_name(choices[i].scene) + "_turntable.gif", model, c, source, sample, cfg);
+    write_turntable(out + "/" + source.scene_name(choices[i].scene) + "_turntable.gif", model, c, source,
+                    std::move(sample), cfg);
   }
   data->tell_damage(nullptr, loaded.mesh->world());
   return exit_done;

@@ -79,8 +79,8 @@ class Fields {
 // nothing.
 bool read_config_text(const Fields& fields, const std::string& text, const std::string& source,
                       const std::string& prefix = "");
-// What stands behind a key that is a word of its own line, not below another; empty where there is none, or the text is
-// no config: read_config_text() says so.
+// What a config says of a key that stands below no other; empty where it says nothing, or is none: read_config_text()
+// tells.
 std::string value_in_config(const std::string& text, const std::string& key);
 // "train.steps=200". The value of a text or a path is all that stands behind the first "=", to the letter; numbers and
 // true or false may have blanks around them; lists and sections are YAML.

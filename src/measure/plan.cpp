@@ -48,7 +48,7 @@ PlannedRank rank_with(const RunConfig& cfg, const Grid& grid, int rank, const Ma
   PaperDevice& device = *on_paper;
   auto link = [&](Axes along) { return machine.link(grid.line(rank, along)); };
   LoadedModel m(cfg, std::make_unique<Mesh>(mesh_on_paper(grid, rank, link)), std::move(on_paper));
-  Learner learner(*m.model, m.store, *m.mesh, device, cfg.train, 0, m.stages);
+  Learner learner(*m.model, m.store, *m.mesh, device, cfg.train, 0);
   const std::int64_t samples = samples_of_micro_batch(cfg) / grid.size[std::size_t(Axis::dp)];
   auto step = [&](std::int64_t n) {
     learner.step(n, cfg.train.accumulate, [&](std::int64_t) { return cfg.task->blank_batch(device, samples); });

@@ -120,12 +120,12 @@ class Independent {
     auto [pp, dp, cp, tp] = g.size;
     return pp == 1 && tp == 1 && !cfg.task->keys_of_scaled_samples(1, cp).empty();
   }
-  Independent(LoadedModel& m, const LearningConfig& learning)
+  Independent(LoadedModel& m, const Dataset& open, const LearningConfig& learning)
       : cfg_(config_of(m)), mesh_(Mesh::alone()), model_(cfg_.task->make_model(store_, CpMode::tokens)) {
     const auto seed = std::uint64_t(cfg_.train.seed);
     store_.lay_out(*m.device, mesh_, seed);
     learner_ = std::make_unique<Learner>(*model_, store_, mesh_, *m.device, learning, 0);
-    const auto data = cfg_.task->open_data(false);
+    const auto data = cfg_.task->share_data(open);
     const auto samples = data->samples(seed, *model_, mesh_);
     Loader loader(*samples, 0, *m.device);
     std::vector<Batch> batches;
@@ -274,7 +274,7 @@ RankProfile profile(LoadedModel& m, const Dataset& data, const ProfileConfig& cf
   for (Communicator* c : m.mesh->communicators()) c->time_by(clock);
   LearningConfig learning = m.config.train;
   learning.skip_norm = 0;  // every step counts
-  Learner learner(*m.model, m.store, *m.mesh, *m.device, learning, std::uint64_t(m.config.train.seed), m.stages);
+  Learner learner(*m.model, m.store, *m.mesh, *m.device, learning, std::uint64_t(m.config.train.seed));
   Kept before(m.store, learner.optimizer());
   const auto samples = data.samples(std::uint64_t(m.config.train.seed), *m.model, *m.mesh);
   Loader loader(*samples, m.config.task->data_threads(), *m.device);
@@ -289,7 +289,7 @@ RankProfile profile(LoadedModel& m, const Dataset& data, const ProfileConfig& cf
   steps.step(false);  // the first one fetches memory from the system
   std::unique_ptr<Independent> alone;
   if (cfg.alone > 0 && Independent::possible(m.config, m.mesh->grid()))
-    alone = std::make_unique<Independent>(m, learning);
+    alone = std::make_unique<Independent>(m, data, learning);
   std::vector<Ledgers> ledgers;
   for (std::int64_t i = 0; i < cfg.pairs; ++i) {
     Ledgers real, control;

@@ -57,13 +57,6 @@ class Evaluator {
   virtual Evaluation evaluate(Ctx& c) = 0;  // collective
 };
 
-// Where a run lies, and where its data were when it began.
-struct RunPlace {
-  std::string dir;
-  Path data_before;  // empty where it has not begun
-  bool has_steps = false;
-};
-
 // The data of a config, opened. It outlives what it gives.
 class Dataset {
  public:
@@ -79,11 +72,12 @@ class Dataset {
   // Where damage may not be skipped: reads everything, an error names what is damaged. Collective.
   virtual void refuse_damage(Communicator&) const {}
 
-  // Refuses to go on with a run that began with other data; one rank judges. Where only contents changed it may warn.
-  virtual void check_same(const RunPlace&) const {}
+  // Refuses to go on with the run in a folder that began with other data, at data.path=`before`; one rank judges. Where
+  // only contents changed it may warn.
+  virtual void check_same(const std::string& /*run_dir*/, const Path& /*before*/, bool /*has_steps*/) const {}
   // Writes into the folder of a run what it learns from, for check_same() and for people. Of a run that has steps the
   // record stays as it was.
-  virtual void write_record(const RunPlace&) const {}
+  virtual void write_record(const std::string& /*run_dir*/, bool /*has_steps*/) const {}
   // To judge the run in a folder by these data, which may be others than it began with: what its config says of its own
   // data, such as which of them are held out, counts only as far as these are the same, or where the keys were told.
   virtual void judge_run(const std::string&, const std::vector<std::string>&) {}
@@ -123,6 +117,8 @@ class Task {
   // Opens data.path. `looks`: at some of it, so that damage shows before the first step; of several ranks one is
   // enough.
   virtual std::unique_ptr<Dataset> open_data(bool looks) const = 0;
+  // The same data under these keys, where others of the task's have opened them: for samples of another size.
+  virtual std::unique_ptr<Dataset> share_data(const Dataset& /*open*/) const { return open_data(false); }
   // What else a row of the report says of a loss, and a person reads while the run trains ("PSNR 19.1 dB").
   virtual NamedValues values_of_loss(double) const { return {}; }
   virtual std::string text_of_loss(double) const { return ""; }

@@ -73,6 +73,7 @@ void RunConfig::fields(Fields& f) {
 }
 
 void RunConfig::check_values() const {
+  check(task_name == task->name(), "task={}: the config was read as one of the task {}", task_name, task->name());
   train.check_values();
   task->check_values();
   constexpr std::int64_t most_samples = 1 << 20;

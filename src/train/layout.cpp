@@ -117,7 +117,7 @@ Costs costs_of_micro_batch(const RunConfig& cfg) { return cfg.task->costs(sample
 std::vector<Range> stages_of(const RunConfig& cfg, const Grid& grid) {
   const Costs c = costs_of_micro_batch(cfg);
   const std::vector<double> blocks(std::size_t(c.blocks), c.forward.block.total());
-  int stages = grid.size[std::size_t(Axis::pp)] * int(cfg.parallel.interleave);
+  const int pp = grid.size[std::size_t(Axis::pp)], stages = pp == 1 ? 1 : pp * int(cfg.parallel.interleave);
   return split_blocks(blocks, c.forward.embed.total(), c.forward.head.total(), stages);
 }
 
@@ -148,18 +148,18 @@ CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
     return {*asked, sentence("context parallelism by {}, as asked (parallel.cp_mode)", name_of(*asked))};
   if (!heads_divide(cfg, costs, grid))
     return {CpMode::tokens, "context parallelism by tokens: the heads do not divide over the ranks"};
-  const bool heads = by_heads < by_tokens;
+  const CpMode fewer = by_heads < by_tokens ? CpMode::heads : CpMode::tokens;
   return {
-      heads ? CpMode::heads : CpMode::tokens,
+      fewer,
       sentence("context parallelism by {}: per block and pass a rank sends {:.2f} MB by tokens and {:.2f} MB by heads",
-               heads ? "heads" : "tokens", by_tokens * 4e-6, by_heads * 4e-6)};
+               name_of(fewer), by_tokens * 4e-6, by_heads * 4e-6)};
 }
 
 namespace {
 
 Grid finest_beside(const RunConfig& cfg, Grid grid) {
   constexpr int most = 8;
-  const std::int64_t samples = cfg.train.batch_size / cfg.train.accumulate;
+  const std::int64_t samples = samples_of_micro_batch(cfg);
   int& dp = grid.size[std::size_t(Axis::dp)] = 1;
   while (dp < most && samples % (2 * dp) == 0) dp *= 2;
   grid.size[std::size_t(Axis::cp)] = most;

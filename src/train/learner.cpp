@@ -4,8 +4,8 @@
 #include <exception>
 
 #include "base/check.hpp"
-#include "optim/learning_rate.hpp"
 #include "kernels/pointwise.hpp"
+#include "optim/learning_rate.hpp"
 #include "tensor/device_clock.hpp"
 
 namespace lact {
@@ -52,9 +52,8 @@ AdamWConfig adamw_of(const LearningConfig& c) {
 }  // namespace
 
 Learner::Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
-                 std::uint64_t seed, std::vector<Range> stages, bool graphs)
-    : pipeline_(model, store, mesh, stages.empty() ? std::vector<Range>{{0, model.blocks()}} : std::move(stages),
-                cfg.activation_checkpointing),
+                 std::uint64_t seed, bool graphs)
+    : pipeline_(model, store, mesh, model.stages(), cfg.activation_checkpointing),
       store_(store),
       mesh_(mesh),
       device_(device),

@@ -75,10 +75,9 @@ class StepNumbers {
 // the host reads.
 class Learner {
  public:
-  // `stages`: the blocks of each stage of the pipeline; none: all in one. `graphs`: one rank with a GPU asks for steps
-  // of one shape as a CUDA graph, while no spans are recorded.
+  // `graphs`: one rank with a GPU asks for steps of one shape as a CUDA graph, while no spans are recorded.
   Learner(Model& model, ParameterStore& store, Mesh& mesh, Device& device, const LearningConfig& cfg,
-          std::uint64_t seed, std::vector<Range> stages = {}, bool graphs = false);
+          std::uint64_t seed, bool graphs = false);
   ~Learner();
   // Draws the micro-batches of one global batch one after the other; each carries the global count `valid`.
   using Draw = Pipeline::Draw;

@@ -65,9 +65,8 @@ void check_same_run(const RunConfig& now_wanted) {
          d.a.empty() ? "(nothing)" : d.a, d.b.empty() ? "(nothing)" : d.b);
 }
 
-RunPlace place_of_run(const std::string& run_folder, bool has_steps) {
-  const bool begun = fs::exists(run_folder + "/config.yaml");
-  return {run_folder, begun ? stored_in(run_folder).task->data_path() : Path(), has_steps};
+Path data_path_of_run(const std::string& run_folder) {
+  return fs::exists(run_folder + "/config.yaml") ? stored_in(run_folder).task->data_path() : Path();
 }
 
 RunConfig config_of_run(const std::string& run_folder, const std::vector<std::string>& overrides) {

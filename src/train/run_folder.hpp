@@ -15,8 +15,8 @@ void check_usable(const std::string& folder);
 // Dataset::check_same().
 void check_same_run(const RunConfig& now_wanted);
 
-// Of the run in a folder, if there is one.
-RunPlace place_of_run(const std::string& run_folder, bool has_steps);
+// Where the data of the run in a folder were when it began; empty where none has begun.
+Path data_path_of_run(const std::string& run_folder);
 
 // The config stored with a run, with key=value applied; an error if the folder holds no run. Its data are looked for
 // where the run found them and, where run and data moved together, at the same place beside the folder.

@@ -47,11 +47,11 @@ LoadedModel::LoadedModel(const RunConfig& cfg, std::unique_ptr<Mesh> m, std::uni
     : config(cfg),
       device(std::move(d)),
       mesh(std::move(m)),
-      stages(stages_of(cfg, mesh->grid())),
       store(mesh->grid().size[std::size_t(Axis::tp)]),
       model(cfg.task->make_model(store, cp_choice(cfg, mesh->grid()).mode)) {
   mesh->meet_on(*device);
   const int pp = mesh->grid().size[std::size_t(Axis::pp)], at = mesh->at(Axis::pp);
+  const std::vector<Range> stages = stages_of(cfg, mesh->grid());
   model->cut_into(stages);
   store.keep([&](const Parameter& p) { return stage_of(model->place_of(p.name), stages) % pp == at; });
   store.lay_out(*device, *mesh, std::uint64_t(cfg.train.seed));
@@ -84,7 +84,7 @@ Trainer::Trainer(const RunConfig& cfg, std::unique_ptr<Communicator> world)
       data_(cfg.task->open_data(world->rank() == 0)),
       loaded_(cfg, std::move(world)),
       learner_(*loaded_.model, loaded_.store, *loaded_.mesh, *loaded_.device, cfg.train, std::uint64_t(cfg.train.seed),
-               loaded_.stages, cfg.compute.graphs && !cfg.train.deterministic),
+               cfg.compute.graphs && !cfg.train.deterministic),
       samples_(data_->samples(std::uint64_t(cfg.train.seed), *loaded_.model, *loaded_.mesh)),
       loader_(*samples_, cfg.task->data_threads(), *loaded_.device),
       evaluator_(data_->evaluator(*loaded_.model)) {  // an impossible evaluation is an error now, not after an hour
@@ -121,7 +121,7 @@ Ended train(const RunConfig& cfg, std::unique_ptr<Communicator> world, const std
 void Trainer::resume() {
   TrainState state = load_newest(cfg_.run.dir, loaded_, cfg_.train.batch_size);
   together(loaded_.mesh->world(), [&] {  // one rank judges: others may see the data later, or not at all
-    if (loaded_.first_rank()) data_->check_same(place_of_run(cfg_.run.dir, state.step >= 0));
+    if (loaded_.first_rank()) data_->check_same(cfg_.run.dir, data_path_of_run(cfg_.run.dir), state.step >= 0);
   });
   if (state.step < 0) return;
   first_step_ = saved_step_ = done_ = state.step;
@@ -141,12 +141,12 @@ void Trainer::begin_folder() {
   write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));  // first: it makes the folder a run
   make("/checkpoints");
   make("/images");
-  data_->write_record(place_of_run(cfg_.run.dir, saved_step_ >= 0));
+  data_->write_record(cfg_.run.dir, saved_step_ >= 0);
   report_ = std::make_unique<Report>(cfg_.run.dir, first_step_);
 }
 
 Batch micro_batch(Loader& loader, const RunConfig& cfg, const Mesh& mesh, std::int64_t step, std::int64_t micro) {
-  const std::int64_t size = cfg.train.batch_size / cfg.train.accumulate;
+  const std::int64_t size = samples_of_micro_batch(cfg);
   const std::int64_t parts = mesh.grid().size[std::size_t(Axis::dp)], mine = size / parts;
   const std::int64_t first = step * cfg.train.batch_size;
   Batch b = loader.batch(first + micro * size + mesh.at(Axis::dp) * mine, mine, size);

@@ -20,9 +20,8 @@ struct LoadedModel {
   RunConfig config;
   std::unique_ptr<Device> device;
   std::unique_ptr<Mesh> mesh;
-  std::vector<Range> stages;  // blocks of each stage of the pipeline, in turn on its ranks
   ParameterStore store;
-  std::unique_ptr<Model> model;
+  std::unique_ptr<Model> model;  // it knows the stages of the pipeline
   Ctx context(Tape* tape = nullptr) {
     return {tape, *device, *mesh, std::uint64_t(config.train.seed), 0, config.train.activations()};
   }

@@ -16,7 +16,7 @@ void record_gradients(const RunConfig& cfg, std::unique_ptr<Communicator> world,
   const auto samples = data->samples(seed, *m.model, *m.mesh);
   Loader loader(*samples, cfg.task->data_threads(), *m.device);
   Reducer reducer(m.store, *m.mesh);
-  Pipeline(*m.model, m.store, *m.mesh, m.stages, cfg.train.activation_checkpointing)
+  Pipeline(*m.model, m.store, *m.mesh, m.model->stages(), cfg.train.activation_checkpointing)
       .run({nullptr, *m.device, *m.mesh, seed, 0, t}, cfg.train.accumulate,
            [&](std::int64_t micro) { return micro_batch(loader, cfg, *m.mesh, 0, micro); });
   reducer.finish();

@@ -133,7 +133,7 @@ struct Training {
       : cfg(c),
         data(cfg.task->open_data(true)),
         m(cfg),
-        learner(*m.model, m.store, *m.mesh, *m.device, cfg.train, 1, m.stages, graphs),
+        learner(*m.model, m.store, *m.mesh, *m.device, cfg.train, 1, graphs),
         samples(data->samples(1, *m.model, *m.mesh)),
         loader(*samples, cfg.task->data_threads(), *m.device) {}
   StepReport step(std::int64_t n) {

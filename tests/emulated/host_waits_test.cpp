@@ -56,7 +56,7 @@ void expect_no_waits(const RunConfig& cfg) {
   const auto data = cfg.task->open_data(true);
   LoadedModel m(cfg, world().split(0, world().rank(), "world"));
   const bool graphs = cfg.compute.graphs && world().size() == 1;
-  Learner learner(*m.model, m.store, *m.mesh, *m.device, cfg.train, 1, m.stages, cfg.compute.graphs);
+  Learner learner(*m.model, m.store, *m.mesh, *m.device, cfg.train, 1, cfg.compute.graphs);
   const auto samples = data->samples(1, *m.model, *m.mesh);
   Loader loader(*samples, cfg.task->data_threads(), *m.device);
   const std::int64_t pixels = 5 * (3 * 16 * 16 + 4 + 16), sample_bytes = 4 * pixels,

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "files/whole_file.hpp"
+#include "support/counted.hpp"
 #include "support/hdf5_leaks.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -21,11 +22,7 @@ class Hdf5 : public testing::Test {
   std::unique_ptr<Device> device = Device::open(Backend::cpu);
   TemporaryFolder folder;
 
-  Tensor counted(Shape s, DType t) {
-    std::vector<double> v(std::size_t(count_of(s)));
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] = double(i);
-    return Tensor::of(*device, s, v, t);
-  }
+  Tensor counted(const Shape& s, DType t) { return lact::counted(*device, s, t); }
   void expect_same(const Tensor& a, const Tensor& b, const std::string& name) {
     EXPECT_EQ(a.shape(), b.shape()) << name;
     EXPECT_EQ(a.dtype(), b.dtype()) << name;

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "files/json.hpp"
+#include "support/counted.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {
@@ -38,11 +39,7 @@ class Safetensors : public testing::Test {
   std::unique_ptr<Device> device = Device::open(Backend::cpu);
   TemporaryFolder folder;
 
-  Tensor counted(Shape s, DType t) {
-    std::vector<double> v(std::size_t(count_of(s)));
-    for (std::size_t i = 0; i < v.size(); ++i) v[i] = double(i);
-    return Tensor::of(*device, s, v, t);
-  }
+  Tensor counted(const Shape& s, DType t) { return lact::counted(*device, s, t); }
   // The sentence without the path at its head.
   std::string refusal(const std::string& file) {
     std::string path = folder.write("x.safetensors", file);

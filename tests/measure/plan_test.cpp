@@ -25,7 +25,7 @@ struct Done {
 Done step_on_ranks(const RunConfig& cfg, const Grid& grid) {
   auto mesh = std::make_unique<Mesh>(grid, world().split(0, world().rank(), "world"));
   LoadedModel m(cfg, std::move(mesh), Device::open(Backend::cpu));
-  Learner learner(*m.model, m.store, *m.mesh, *m.device, cfg.train, 0, m.stages);
+  Learner learner(*m.model, m.store, *m.mesh, *m.device, cfg.train, 0);
   auto draw = [&](std::int64_t) {
     const Batch b = cfg.task->noise_batch(*m.device, samples_of_micro_batch(cfg) / grid.size[1]);
     dawdle(world(), 0.5);

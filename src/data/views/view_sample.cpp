@@ -124,7 +124,9 @@ Sample to_sample(ViewSample views, const DataConfig& config) {
 }
 
 ViewBatch batch_of(ViewSample views, const DataConfig& config, Device& device) {
-  ViewBatch b = batch_of({to_sample(std::move(views), config)}, device);
+  std::vector<Sample> one;
+  one.push_back(to_sample(std::move(views), config));
+  ViewBatch b = batch_of(one, device);
   b.valid = double(b.target_views * 3 * config.height() * config.width());
   return b;
 }

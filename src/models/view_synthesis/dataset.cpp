@@ -31,24 +31,24 @@ void ViewDataset::refuse_damage(Communicator& world) const {
   if (!config_.skips_damaged()) refuse_damaged(*source_, config_, world);
 }
 
-void ViewDataset::check_same(const RunPlace& run) const {
-  const auto before = records_in(run.dir);
-  if (!before) return;
-  const bool elsewhere = run.data_before.place() != config_.path.place();
-  if (!run.has_steps && !elsewhere) return;
-  const std::string path = run.dir + "/views.json";
+void ViewDataset::check_same(const std::string& run_dir, const Path& before, bool has_steps) const {
+  const auto records = records_in(run_dir);
+  if (!records) return;
+  const bool elsewhere = before.place() != config_.path.place();
+  if (!has_steps && !elsewhere) return;
+  const std::string path = run_dir + "/views.json";
   auto refuse = [&](const std::string& why) {
     check(elsewhere, "{}: the scenes or their views are no longer those that the run began with ({})", path, why);
     fail("data.path={}: other scenes or views than those that the run in {} began with at data.path={} ({})",
-         config_.path, run.dir, run.data_before, why);
+         config_.path, run_dir, before, why);
   };
   const ViewSource& source = *source_;
-  if (std::int64_t(before->size()) != source.scenes())
-    refuse(fill("{} scenes, there were {}", {source.scenes(), before->size()}));
+  if (std::int64_t(records->size()) != source.scenes())
+    refuse(fill("{} scenes, there were {}", {source.scenes(), records->size()}));
   std::int64_t changed = 0;
   std::string first;
   for (std::int64_t s = 0; const SceneRecord& views : scene_views(source, config_, training_views(source, config_))) {
-    const SceneRecord& record = (*before)[std::size_t(s)];
+    const SceneRecord& record = (*records)[std::size_t(s)];
     if (views.train != record.train || views.held_out != record.held_out || views.pictures != record.pictures)
       refuse(fill("the views of {}", {source.scene_title(s)}));
     if (!is_like(record, source, s)) refuse(fill("the cameras of {}", {source.scene_title(s)}));
@@ -59,14 +59,14 @@ void ViewDataset::check_same(const RunPlace& run) const {
   }
   if (changed > 0)
     log::warning("{}: is another picture than the one that the run in {} began with; so it is in {} of {} scenes",
-                 first, run.dir, changed, source.scenes());
+                 first, run_dir, changed, source.scenes());
 }
 
-void ViewDataset::write_record(const RunPlace& run) const {
-  const auto before = records_in(run.dir);
+void ViewDataset::write_record(const std::string& run_dir, bool has_steps) const {
+  const auto before = records_in(run_dir);
   const bool known_again = before && std::ranges::none_of(*before, [](const auto& r) { return r.cameras.empty(); });
-  if (run.has_steps && known_again) return;  // it says what the run began with
-  write_whole(run.dir + "/views.json", text_of(scene_records(*source_, config_, training_views(*source_, config_))));
+  if (has_steps && known_again) return;  // it says what the run began with
+  write_whole(run_dir + "/views.json", text_of(scene_records(*source_, config_, training_views(*source_, config_))));
 }
 
 void ViewDataset::judge_run(const std::string& run_folder, const std::vector<std::string>& told_keys) {

@@ -9,26 +9,24 @@ namespace lact {
 
 class ViewDataset final : public Dataset {
  public:
-  explicit ViewDataset(const DataConfig& config, bool looks = true)
-      : config_(config), source_(open_views(config, looks)) {}
-  ViewDataset(const DataConfig& config, std::unique_ptr<WatchedViews> source)
+  ViewDataset(const DataConfig& config, std::shared_ptr<const WatchedViews> source)
       : config_(config), source_(std::move(source)) {}
   // As judge_run() left it.
   const DataConfig& config() const { return config_; }
-  const WatchedViews& source() const { return *source_; }
+  const std::shared_ptr<const WatchedViews>& source() const { return source_; }
 
   std::string text() const override;
   std::unique_ptr<Samples> samples(std::uint64_t seed, const Model& model, const Mesh& mesh) const override;
   std::unique_ptr<Evaluator> evaluator(Model& model) const override;
   void tell_damage(const Samples* samples, Communicator& world) override;
   void refuse_damage(Communicator& world) const override;
-  void check_same(const RunPlace& run) const override;
-  void write_record(const RunPlace& run) const override;  // views.json
+  void check_same(const std::string& run_dir, const Path& before, bool has_steps) const override;
+  void write_record(const std::string& run_dir, bool has_steps) const override;  // views.json
   void judge_run(const std::string& run_folder, const std::vector<std::string>& told_keys) override;
 
  private:
   DataConfig config_;
-  std::unique_ptr<WatchedViews> source_;
+  std::shared_ptr<const WatchedViews> source_;
   DamageReport damaged_pictures_, damaged_scenes_{"other scenes stand in for it"};
 };
 

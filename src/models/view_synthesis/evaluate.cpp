@@ -152,9 +152,10 @@ Tensor render_views(ViewSynthesis& model, Ctx& c, const ViewSynthesis::States& s
 
 namespace {
 
-std::vector<RenderedView> rendered(ViewSynthesis& model, Ctx& c, const ViewSample& sample, const DataConfig& cfg) {
+std::vector<RenderedView> rendered(ViewSynthesis& model, Ctx& c, ViewSample sample, const DataConfig& cfg) {
   const auto plane = std::size_t(cfg.height() * cfg.width());
-  const ViewBatch b = batch_of(sample, cfg, c.device);
+  const ViewChoice choice = sample.choice;
+  const ViewBatch b = batch_of(std::move(sample), cfg, c.device);
   ViewSynthesis::States states = model.reconstruct(c, inputs_of(b));
   Range targets{b.input_views, b.input_views + b.target_views};
   Tensor images =
@@ -167,7 +168,7 @@ std::vector<RenderedView> rendered(ViewSynthesis& model, Ctx& c, const ViewSampl
     v.target = picture(b.images, b.input_views + i);
     v.prediction = images.select(0, i).to_floats();
     ViewScore& s = v.score;
-    s.scene = sample.choice.scene, s.view = sample.choice.targets[std::size_t(i)];
+    s.scene = choice.scene, s.view = choice.targets[std::size_t(i)];
     s.novel_scene = std::ranges::find(cfg.held_out_scenes, s.scene) != cfg.held_out_scenes.end();
     s.mse = mse(v.prediction, v.target), s.psnr = psnr(s.mse);
     s.ssim = ssim(v.prediction, v.target, cfg.height(), cfg.width());
@@ -188,10 +189,10 @@ ViewEvaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, 
       part_of(evaluation_choices(source, cfg), shared ? dp.rank() : 0, shared ? dp.size() : 1);
   for (std::int64_t i = 0, most = largest_on_any(mine.size(), world); i < most; ++i) {
     const ViewChoice* next = i < std::int64_t(mine.size()) ? &mine[std::size_t(i)] : nullptr;
-    const std::optional<ViewSample> sample = read_together(source, cfg, next, world);
+    std::optional<ViewSample> sample = read_together(source, cfg, next, world);
     if (!sample) continue;
     e.choices.push_back(sample->choice);
-    for (RenderedView& v : rendered(model, plain, *sample, cfg)) e.views.push_back(std::move(v));
+    for (RenderedView& v : rendered(model, plain, *std::move(sample), cfg)) e.views.push_back(std::move(v));
   }
   if (shared) e.views = gathered(dp, e.views, 3 * std::size_t(cfg.height() * cfg.width()));
   return e;

@@ -8,9 +8,9 @@ namespace {
 
 constexpr const char* row_format = "{:<24} {:>5} {:>8.2f} {:>7.4f} {:>14.2f} {:>12.2f}\n";
 
-std::map<std::string, double> by_name(const NamedValues& values) { return {values.begin(), values.end()}; }
+using ByName = std::map<std::string, double>;
 
-std::string table_of(const ViewEvaluation& e, const ViewSource& source) {
+std::string table_of(const ViewEvaluation& e, const ByName& values, const ViewSource& source) {
   std::string table = fill("{:<24} {:>5} {:>8} {:>7} {:>14} {:>12}\n",
                            {"scene", "view", "PSNR dB", "SSIM", "nearest input", "mean colour"});
   for (const RenderedView& v : e.views) {
@@ -18,7 +18,6 @@ std::string table_of(const ViewEvaluation& e, const ViewSource& source) {
     table += fill(row_format, {source.scene_name(s.scene) + (s.novel_scene ? " (never seen)" : ""),
                                std::to_string(s.view), s.psnr, s.ssim, s.nearest_psnr, s.mean_psnr});
   }
-  const auto values = by_name(e.values());
   for (const std::string at : {"eval_", "eval_novel_"}) {
     if (!values.contains(at + "psnr")) continue;
     table +=
@@ -43,7 +42,7 @@ Json details_of(const ViewEvaluation& e, const ViewSource& source) {
   return Json::object({{"views", views}});
 }
 
-Evaluation::Comparison comparison_of(const std::map<std::string, double>& values) {
+Evaluation::Comparison comparison_of(const ByName& values) {
   const double psnr = values.at("eval_psnr"),
                baseline = std::max(values.at("eval_nearest_psnr"), values.at("eval_mean_colour_psnr"));
   return {sentence("PSNR {:.2f} dB  SSIM {:.4f}", psnr, values.at("eval_ssim")), psnr - baseline, "dB",
@@ -61,9 +60,9 @@ Evaluation ViewEvaluator::evaluate(Ctx& c) {
   const NamedValues& v = out.values;
   out.sentence = sentence("held-out PSNR {:.2f} dB (nearest input {:.2f}, mean colour {:.2f}), SSIM {:.3f}",
                           v[0].second, v[4].second, v[5].second, v[2].second);
-  out.table = table_of(e, source_);
+  const ByName values(v.begin(), v.end());
+  out.table = table_of(e, values, source_);
   out.details = details_of(e, source_);
-  const auto values = by_name(out.values);
   if (values.contains("eval_psnr"))
     out.comparison = comparison_of(values);
   else

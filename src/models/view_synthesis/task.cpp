@@ -94,7 +94,11 @@ std::unique_ptr<Model> ViewSynthesisTask::make_model(ParameterStore& store, CpMo
 }
 
 std::unique_ptr<Dataset> ViewSynthesisTask::open_data(bool looks) const {
-  return std::make_unique<ViewDataset>(data, looks);
+  return std::make_unique<ViewDataset>(data, open_views(data, looks));
+}
+
+std::unique_ptr<Dataset> ViewSynthesisTask::share_data(const Dataset& open) const {
+  return std::make_unique<ViewDataset>(data, dynamic_cast<const ViewDataset&>(open).source());
 }
 
 NamedValues ViewSynthesisTask::values_of_loss(double loss) const { return {{"psnr", psnr(loss)}}; }

@@ -34,6 +34,7 @@ class ViewSynthesisTask final : public Task {
 
   std::unique_ptr<Model> make_model(ParameterStore& store, CpMode mode) const override;
   std::unique_ptr<Dataset> open_data(bool looks) const override;
+  std::unique_ptr<Dataset> share_data(const Dataset& open) const override;
   NamedValues values_of_loss(double loss) const override;
   std::string text_of_loss(double loss) const override;
 };
