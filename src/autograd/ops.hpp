@@ -5,6 +5,7 @@
 
 #include "autograd/tape.hpp"
 #include "kernels/attention.hpp"
+#include "kernels/tokens.hpp"
 
 namespace lact {
 
@@ -87,6 +88,14 @@ std::vector<Var> silu_heads(const Var& x, int parts, std::int64_t heads, int nor
 // -- norms over dim 1 of [B, m, n]
 Var column_norm(const Var& w);                                      // [B, 1, n]
 Var keep_column_norm(const Var& w, const Var& target, double eps);  // w / (|w| + eps) target
+
+// -- tokens
+using kernels::Rope;
+// Rows of table [n, d] by their numbers, i32 [rows] -> [rows, d]; zeros where a number is negative.
+Var embedding(const Var& table, const Tensor& index);
+Var embedding_grad(const Var& dy, const Tensor& index, std::int64_t n);  // its adjoint, [rows, d] -> [n, d]
+// x [b, h, t, d], each pair of channels turned by the angle of its position, i32 [t].
+Var rope(const Var& x, const Tensor& positions, const Rope& rope);
 
 // -- attention and losses
 using kernels::Mask;

@@ -4,6 +4,7 @@
 #include "kernels/layout.hpp"
 #include "kernels/pointwise.hpp"
 #include "kernels/rays.hpp"
+#include "kernels/tokens.hpp"
 #include "kernels/update.hpp"
 
 namespace lact::kernels {
@@ -36,6 +37,34 @@ const Check<view_tokens> of_view_tokens = [](const Tensor& y, const Tensor& intr
         "views must be contiguous");
   check(y.count() == poses.dim(0) * poses.dim(1) * h * w * token_channels, "tokens of shape {} for {} views of {} x {}",
         text_of(y.shape()), poses.dim(0) * poses.dim(1), h, w);
+};
+
+void check_lookup(const char* kernel, const Tensor& rows, const Tensor& table, const Tensor& index) {
+  check(rows.dims() == 2 && table.dims() == 2 && rows.dim(1) == table.dim(1) && rows.dtype() == table.dtype() &&
+            index.dtype() == DType::i32 && index.shape() == Shape{rows.dim(0)},
+        "{}: {} {} are no rows of {} {} by an index {}", kernel, name_of(rows.dtype()), text_of(rows.shape()),
+        name_of(table.dtype()), text_of(table.shape()), text_of(index.shape()));
+  for (const Tensor* t : {&rows, &table, &index}) check_contiguous(*t, kernel);
+}
+
+const Check<embedding> of_embedding = [](const Tensor& y, const Tensor& table, const Tensor& index) {
+  check_lookup("embedding", y, table, index);
+};
+const Check<embedding_grad> of_embedding_grad = [](const Tensor& dtable, const Tensor& dy, const Tensor& index) {
+  check_lookup("embedding_grad", dy, dtable, index);
+};
+
+const Check<turn> of_turn = [](const Tensor& y, const Tensor& x, const Tensor& positions, const Rope& rope,
+                               const bool&) {
+  check_same(y, x, "rope");
+  check_contiguous(y, "rope");
+  check_contiguous(positions, "rope");
+  check(x.dims() == 4 && x.dim(3) % 2 == 0 && (x.dim(3) == 0 || x.strides()[3] == 1),
+        "rope turns pairs of channels of [b, h, t, d], not of {} with strides {}", text_of(x.shape()),
+        text_of(x.strides()));
+  check(positions.dtype() == DType::i32 && positions.shape() == Shape{x.dim(2)}, "rope: positions {} of {} tokens",
+        text_of(positions.shape()), x.dim(2));
+  check(rope.theta > 0, "rope: the base {} is not positive", rope.theta);
 };
 
 void check_verdict(const Tensor& t) {

@@ -395,9 +395,29 @@ inline std::vector<Row> attention_and_losses() {
   return t;
 }
 
+inline std::vector<Row> tokens() {
+  std::vector<Row> t;
+  auto looked_up = one([](In x) { return embedding(x[0], indices(7)); });
+  t.push_back({"embedding", {{5, rows}}, {{7, rows}}, looked_up, 2});
+  t.push_back(
+      {"embedding_grad", {{7, rows}}, {{5, rows}}, one([](In x) { return embedding_grad(x[0], indices(7), 5); }), 2});
+  const std::vector<std::int32_t> places{5, 0, 1000};
+  for (const bool interleaved : {false, true})
+    t.push_back({interleaved ? "rope interleaved" : "rope",
+                 {{2, rows, 3, 4}},
+                 {{2, rows, 3, 4}},
+                 one([=](In x) {
+                   const Tensor p = Tensor::of(tested(), {3}, std::span<const std::int32_t>(places));
+                   return rope(x[0], p, {100, interleaved});
+                 }),
+                 2});
+  return t;
+}
+
 inline std::vector<Row> table() {
   std::vector<Row> all;
-  for (auto part : {element_wise, shapes, products, networks, norms, norms_of_sums_and_heads, attention_and_losses})
+  for (auto part :
+       {element_wise, shapes, products, networks, norms, norms_of_sums_and_heads, tokens, attention_and_losses})
     for (Row& r : part()) all.push_back(std::move(r));
   return all;
 }

@@ -1,0 +1,100 @@
+// Rows of a table and rotary positions.
+#include "kernels/tokens.hpp"
+
+#include "kernels/cuda/launch.cuh"
+#include "kernels/pointwise.hpp"
+#include "kernels/rotation.hpp"
+
+namespace lact::kernels::cuda {
+namespace {
+
+template <class T>
+struct Embedding {
+  T* y;
+  const T* table;
+  const std::int32_t* index;
+  std::int64_t n, d;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+    const std::int64_t row = index[i / d];
+    if (row < n)
+      y[i] = row < 0 ? T(0) : table[row * d + i % d];
+    else
+      y[i] = T(NAN);
+  }
+};
+
+// The first token of each index sums the rows of all that have it, in their order: the same bits in every run.
+template <class T>
+struct EmbeddingGrad {
+  T* dtable;
+  const T* dy;
+  const std::int32_t* index;
+  std::int64_t rows, n, d;
+  template <int W>
+  __device__ void at(std::int64_t row, int lane, bool mine) const {
+    const std::int32_t own = index[row];
+    int earlier = 0;
+    for (std::int64_t i = lane; i < row; i += W) earlier += index[i] == own;
+    if (sum<W>(earlier) > 0 || !mine || own < 0 || own >= n) return;
+    for (std::int64_t c = lane; c < d; c += W) {
+      T total = 0;
+      for (std::int64_t i = row; i < rows; ++i)
+        if (index[i] == own) total += dy[i * d + c];
+      dtable[own * d + c] = total;
+    }
+  }
+};
+
+template <class T>
+struct Turn {
+  T* y;
+  const T* x;
+  const std::int32_t* positions;
+  Places<1> rows;  // of x
+  std::int64_t tokens, d;
+  Rope rope;
+  bool back;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+    const std::int64_t half = d / 2, row = i / half, pair = i % half;
+    const Rotation r = rotation(speed_of(rope, pair, d), positions[row % tokens], back);
+    const Channels c = channels_of(rope, pair, d);
+    const T* from = x + rows.of(row).at[0];
+    using C = Computed<T>;
+    const C u = scalar::widened(from[c.a]), v = scalar::widened(from[c.b]), cos = C(r.cos), sin = C(r.sin);
+    scalar::put(y[row * d + c.a], u * cos - v * sin);
+    scalar::put(y[row * d + c.b], v * cos + u * sin);
+  }
+};
+
+}  // namespace
+
+const Cuda<kernels::embedding> embedding = [](Tensor y, const Tensor& table, const Tensor& index) {
+  for_type(y, "embedding", [&](auto t) {
+    using T = decltype(t);
+    start<1>(y, "embedding", y.count(),
+             Embedding<T>{y.data<T>(), table.data<T>(), index.data<std::int32_t>(), table.dim(0), y.dim(1)});
+  });
+};
+
+const Cuda<kernels::embedding_grad> embedding_grad = [](Tensor dtable, const Tensor& dy, const Tensor& index) {
+  Cuda<kernels::fill>::as_part(dtable, 0.0);
+  for_type(dtable, "embedding_grad", [&](auto t) {
+    using T = decltype(t);
+    start_rows(dtable, "embedding_grad", dy.dim(0), dy.dim(1), 1,
+               EmbeddingGrad<T>{dtable.data<T>(), dy.data<T>(), index.data<std::int32_t>(), dy.dim(0), dtable.dim(0),
+                                dy.dim(1)});
+  });
+};
+
+const Cuda<kernels::turn> turn = [](Tensor y, const Tensor& x, const Tensor& positions, Rope rope, bool back) {
+  for_stored(y, "rope", [&](auto t) {
+    using T = decltype(t);
+    start<1>(y, "rope", y.count() / 2,
+             Turn<T>{y.data<T>(), x.data<T>(), positions.data<std::int32_t>(), layout_of(x, 3), x.dim(2), x.dim(3),
+                     rope, back});
+  });
+};
+
+}  // namespace lact::kernels::cuda
