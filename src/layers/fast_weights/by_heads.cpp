@@ -26,19 +26,24 @@ FastWeightTokens HeadExchange::to_owners(const FastWeightTokens& mine) const {
   return travelled(mine, [this](const Var& part) { return whole_sequence_of_own(part); });
 }
 
+Var HeadExchange::to_holders(const Var& own, const std::vector<std::vector<Range>>& rows) const {
+  std::vector<Var> leaving{cut(own, 1, {0, 0})};
+  std::vector<std::int64_t> counts;
+  for (const std::vector<Range>& of_rank : rows) {
+    for (const Range& range : of_rank) leaving.push_back(cut(own, 1, range));
+    counts.push_back(total(of_rank));
+  }
+  return all_to_all(join(leaving, 1), 1, 0, cp_, counts, items_);
+}
+
 FastWeightRun HeadExchange::back(const FastWeightRun& run, const TttPlan& plan) const {
   FastWeightRun result;
   result.state = {gather(run.state.w0, 0, cp_, items_), gather(run.state.w1, 0, cp_, items_),
                   gather(run.state.w2, 0, cp_, items_)};
   if (!run.out) return result;
-  std::vector<Var> leaving{cut(run.out, 1, {0, 0})};
-  std::vector<std::int64_t> counts;
-  for (const auto& held : tokens_.of_rank) {
-    const std::vector<Range> rows = applied_rows(clipped(plan, tokens_.tokens), held);
-    for (const Range& range : rows) leaving.push_back(cut(run.out, 1, range));
-    counts.push_back(total(rows));
-  }
-  result.out = all_to_all(join(leaving, 1), 1, 0, cp_, counts, items_);
+  std::vector<std::vector<Range>> rows;
+  for (const auto& held : tokens_.of_rank) rows.push_back(applied_rows(clipped(plan, tokens_.tokens), held));
+  result.out = to_holders(run.out, rows);
   return result;
 }
 

@@ -16,8 +16,12 @@ class HeadExchange {
   // Outputs to the ranks that hold their tokens, and every item's state to all ranks.
   FastWeightRun back(const FastWeightRun& run, const TttPlan& plan) const;
 
- private:
+  // [items, tokens of this rank, width] -> [own items, whole sequence, width]
   Var whole_sequence_of_own(const Var& mine) const;
+  // The way back, from rows of the own items: `rows` of each rank's.
+  Var to_holders(const Var& own, const std::vector<std::vector<Range>>& rows) const;
+
+ private:
   Communicator& cp_;
   const TokenLayout& tokens_;
   std::vector<std::int64_t> items_;  // of each rank

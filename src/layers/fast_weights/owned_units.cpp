@@ -32,7 +32,7 @@ class Reader {
 
 }  // namespace
 
-OwnedUnits::OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidden_split)
+OwnedUnits::OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidden_split, bool join_gates)
     : cp_line_(c.mesh.along(over_cp ? Axes(Axis::cp) : Axes())),
       tp_line_(c.mesh.along(hidden_split ? Axes(Axis::tp) : Axes())),
       cp_(std::size_t(cp_line_.size())),
@@ -48,11 +48,14 @@ OwnedUnits::OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidde
     piece_[k] = with_items(all[k].shape(), 1);
     Shape whole = piece_[k];
     whole[std::size_t(hidden_dim[k])] *= std::int64_t(tp_);
-    units.insert(units.end(), std::size_t(batch_), {whole[1], whole[2]});
+    if (join_gates && k == 0) whole[2] *= 2;
+    if (!join_gates || k < 2) units.insert(units.end(), std::size_t(batch_), {whole[1], whole[2]});
   }
   std::vector<int> owner = share_units(units, int(cp_ * tp_));
   for (std::size_t u = 0; u < owner.size(); ++u)
     items_[std::size_t(owner[u])][u / std::size_t(batch_)].push_back(std::int64_t(u) % batch_);
+  if (join_gates)
+    for (Kinds& owned : items_) owned[2] = owned[0];
   for (std::size_t r = 0; r < cp_; ++r) {
     std::int64_t n = 0;
     for (std::size_t t = 0; t < tp_; ++t) n += numbers(r, t);

@@ -13,8 +13,9 @@ namespace lact {
 
 class OwnedUnits {
  public:
-  // `held`: this rank's weights, [B, d, dh], [B, dh, d], [B, d, dh]; with `hidden_split` their 1 / tp of dh.
-  OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidden_split);
+  // `held`: this rank's weights, [B, d, dh], [B, dh, d], [B, d, dh]; with `hidden_split` their 1 / tp of dh. With
+  // `join_gates` W0 and W2 of an item are one matrix and have one owner.
+  OwnedUnits(Ctx& c, const FastWeights& held, bool over_cp, bool hidden_split, bool join_gates = false);
   // The matrices that this rank owns, whole, [n, ., .] of each kind (n may be 0), from what every rank holds of them.
   FastWeights own(const FastWeights& held) const;
   // The same matrices of the sum over cp.

@@ -20,18 +20,29 @@ FastWeights target_norms(const FastWeights& w, bool detached) {
 
 // On a wide device all matrices run as one batch of equal shapes: W1 is transposed for it, since N(X^T) = N(X)^T. One
 // matrix is enough to fill a CPU, whose cache holds one kind of them but not three.
-FastWeights orthogonalised(const NewtonSchulz& ns, const FastWeights& g) {
+FastWeights orthogonalised(const NewtonSchulz& ns, const FastWeights& g, bool join_gates) {
+  if (join_gates) {
+    const Var gates = ns(join({g.w0, g.w2}, 2));
+    const std::int64_t n = g.w0.dim(2);
+    return {cut(gates, 2, {0, n}), ns(g.w1), cut(gates, 2, {n, 2 * n})};
+  }
   if (!g.w0.value().device().wide()) return {ns(g.w0), ns(g.w1), ns(g.w2)};
   const std::int64_t n0 = g.w0.dim(0), n1 = n0 + g.w1.dim(0), n2 = n1 + g.w2.dim(0);
   const Var all = ns(join({g.w0, transpose(g.w1), g.w2}, 0));
   return {cut(all, 0, {0, n0}), transpose(cut(all, 0, {n0, n1})), cut(all, 0, {n1, n2})};
 }
 
-FastWeights stepped(const FastWeights& w, const FastWeights& g, const FastWeights& target, const FastWeightRule& rule) {
-  const FastWeights step = rule.orthogonalise ? orthogonalised(*rule.orthogonalise, g) : g;
-  auto next = [&](Var FastWeights::*kind) {
-    return keep_column_norm(add(rule.forget_weights ? g.*kind : w.*kind, step.*kind), target.*kind, rule.eps);
-  };
+Var with_norm(const Var& w, const Var& target, const FastWeightRule& rule) {
+  if (!rule.eps_in_root) return keep_column_norm(w, target, rule.eps);
+  return mul(w, mul(target, inverse(sqrt(shift(square(column_norm(w)), rule.eps)))));
+}
+FastWeights with_norms(const FastWeights& w, const FastWeights& target, const FastWeightRule& rule) {
+  return {with_norm(w.w0, target.w0, rule), with_norm(w.w1, target.w1, rule), with_norm(w.w2, target.w2, rule)};
+}
+
+FastWeights stepped(const FastWeights& w, const FastWeights& g, const FastWeightRule& rule) {
+  const FastWeights step = rule.orthogonalise ? orthogonalised(*rule.orthogonalise, g, rule.join_gates) : g;
+  auto next = [&](Var FastWeights::*kind) { return add(rule.forget_weights ? g.*kind : w.*kind, step.*kind); };
   return {next(&FastWeights::w0), next(&FastWeights::w1), next(&FastWeights::w2)};
 }
 
@@ -99,7 +110,7 @@ FastWeightRun run_events(Ctx& c, const FastWeights& initial, const FastWeightTok
   const TttPlan whole = clipped(plan, tokens ? tokens->tokens : x.q.dim(1));
   const TttPlan mine = tokens ? local_plan(whole, tokens->mine()) : whole;
   Communicator& cp = c.mesh.along(over_cp ? Axes(Axis::cp) : Axes());
-  const OwnedUnits units(c, initial, over_cp, hidden_split);
+  const OwnedUnits units(c, initial, over_cp, hidden_split, rule.join_gates);
   FastWeights w = initial, own = units.own(initial), target = target_norms(own, rule.detach_targets), before;
   std::vector<Var> outs;
   std::optional<Update> flying;
@@ -115,8 +126,10 @@ FastWeightRun run_events(Ctx& c, const FastWeights& initial, const FastWeightTok
     }
     FastWeights g = finish_update(units, *std::exchange(flying, {}), before);
     if (x.momentum) before = g;
-    own = stepped(own, g, target, rule);
-    w = units.publish(own);
+    own = stepped(own, g, rule);
+    const FastWeights normed = with_norms(own, target, rule);
+    if (!rule.keep_sum) own = normed;
+    w = units.publish(normed);
   }
   return {outs.empty() ? Var() : join(outs, 1), w};
 }

@@ -17,7 +17,12 @@ struct FastWeightRule {
   // The published minimal layer with Muon sets W = NS(G) + G, so that the first weights only matter through G and the
   // norms.
   bool forget_weights = false;
-  double eps = 1e-5;
+  // Updates add up in weights without a norm, and what is applied and differentiated are these with the norms of the
+  // first weights ("pre-norm"). Otherwise each update ends with the norms.
+  bool keep_sum = false;
+  bool join_gates = false;   // W0 and W2 of a head are orthogonalised as one matrix, side by side
+  double eps = 1e-5;         // added to the norm of a column,
+  bool eps_in_root = false;  // or to its square, under the root
 };
 
 struct FastWeightRun {

@@ -169,6 +169,7 @@ constexpr Family families[] = {
     {"06_inference_cameras", camera_case},
     {"07_bidir", bidirectional_case},
     {"07_causal", causal_case},
+    {"08_llm", causal_lact_case},
     {"adamw", adamw_case},
     {"cosine_schedule", schedule_case},
     {"grad_clip", clip_case},
@@ -178,6 +179,7 @@ constexpr Family families[] = {
     {"cross_entropy", cross_entropy_case},
     {"bf16_round", bf16_case},
     {"attn_", attention_case},
+    {"swa_rope", window_attention_case},
 };
 
 const Family& family_of(const Case& c) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.hpp"
 #include "files/json.hpp"
 #include "files/safetensors.hpp"
 #include "layers/fast_weights/plan.hpp"
@@ -77,7 +78,23 @@ Row run(const std::string& path, Device& d, const std::string& data_folder);
 // Every .safetensors file at the paths (files or folders), sorted.
 std::vector<std::string> files_at(const std::vector<std::string>& paths);
 
-// One function per family, grouped by file: layers.cpp, model.cpp, data.cpp, pieces.cpp.
+Tensor or_zeros(const Var& gradient, const Tensor& of);
+// x, y, G, grad_x and the parameters' gradients of a layer file.
+template <class Layer>
+void layer_case(Case& c, ParameterStore& store, const Layer& layer) {
+  c.load(store);
+  Tape tape;
+  Ctx ctx = c.context(&tape);
+  Var dx, x = tape.leaf(c.input("x"), [&dx](const Var&g) { dx = g; });
+  Var y = layer(ctx, x);
+  check(bool(y), "the plan applies nothing, so there is no y");
+  c.compare("y", y.value(), Kind::output);
+  tape.backward(y, c.input("G"));
+  c.compare("grad_x", or_zeros(dx, x.value()), Kind::gradient);
+  c.compare_gradients(store);
+}
+
+// One function per family, grouped by file: layers.cpp, language.cpp, model.cpp, data.cpp, pieces.cpp.
 void newton_schulz_case(Case& c);
 void fast_weight_case(Case& c);
 void ttt_layer_case(Case& c);
@@ -85,6 +102,9 @@ void self_attention_case(Case& c);
 void mlp_case(Case& c);
 void bidirectional_case(Case& c);
 void causal_case(Case& c);
+void causal_lact_case(Case& c);
+void language_case(Case& c);
+void window_attention_case(Case& c);
 void model_case(Case& c);
 void data_case(Case& c);
 void camera_case(Case& c);

@@ -2,32 +2,18 @@
 
 #include "base/check.hpp"
 #include "layers/attention/self_attention.hpp"
-#include "layers/mlp.hpp"
 #include "layers/fast_weights/minimal.hpp"
 #include "layers/fast_weights/ttt.hpp"
+#include "layers/mlp.hpp"
 #include "verify/golden/golden.hpp"
 
 namespace lact::golden {
-namespace {
 
 Tensor or_zeros(const Var& g, const Tensor& of) {
   return g ? g.value() : Tensor::zeros(of.device(), of.shape(), of.dtype());
 }
 
-// x, y, G, grad_x and the parameters' gradients of a layer file.
-template <class Layer>
-void layer_case(Case& c, ParameterStore& store, const Layer& layer) {
-  c.load(store);
-  Tape tape;
-  Ctx ctx = c.context(&tape);
-  Var dx, x = tape.leaf(c.input("x"), [&dx](const Var&g) { dx = g; });
-  Var y = layer(ctx, x);
-  check(bool(y), "the plan applies nothing, so there is no y");
-  c.compare("y", y.value(), Kind::output);
-  tape.backward(y, c.input("G"));
-  c.compare("grad_x", or_zeros(dx, x.value()), Kind::gradient);
-  c.compare_gradients(store);
-}
+namespace {
 
 MinimalConfig minimal_config(Case& c) {
   MinimalConfig m;
