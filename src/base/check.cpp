@@ -8,20 +8,6 @@
 namespace lact {
 namespace {
 
-// Bytes of the UTF-8 letter that `text` begins with; 0 where it begins with none.
-std::size_t letter_bytes(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return std::uint8_t(text[i]); };
-  if (byte(0) < 0x80) return 1;
-  const std::size_t n = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
-  if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() < n) return 0;
-  for (std::size_t i = 1; i < n; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  const int two = byte(0) << 8 | byte(1);
-  const bool longer_than_needed = (two >= 0xe080 && two < 0xe0a0) || (two >= 0xf080 && two < 0xf090);
-  const bool no_letter = (two >= 0xeda0 && two < 0xedc0) || two >= 0xf490;  // half of a pair, beyond the last
-  return longer_than_needed || no_letter ? 0 : n;
-}
-
 // Letters that a terminal obeys instead of showing them: controls (a line break is none) and turns of the writing
 // direction.
 bool is_obeyed(std::string_view letter) {
@@ -34,6 +20,19 @@ bool is_obeyed(std::string_view letter) {
 }
 
 }  // namespace
+
+std::size_t letter_bytes(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return std::uint8_t(text[i]); };
+  if (byte(0) < 0x80) return 1;
+  const std::size_t n = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
+  if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() < n) return 0;
+  for (std::size_t i = 1; i < n; ++i)
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  const int two = byte(0) << 8 | byte(1);
+  const bool longer_than_needed = (two >= 0xe080 && two < 0xe0a0) || (two >= 0xf080 && two < 0xf090);
+  const bool no_letter = (two >= 0xeda0 && two < 0xedc0) || two >= 0xf490;  // half of a pair, beyond the last
+  return longer_than_needed || no_letter ? 0 : n;
+}
 
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {

@@ -39,7 +39,9 @@ class Error : public std::runtime_error {
   std::string where_;
 };
 
-// As the Unicode standard has it: no longer forms, no surrogates.
+// Bytes of the UTF-8 letter that `text`, which is not empty, begins with; 0 where it begins with none. As the Unicode
+// standard has it: no longer forms, no surrogates.
+std::size_t letter_bytes(std::string_view text);
 bool is_utf8(std::string_view text);
 // Names come from files of others: what a terminal would obey, and bytes that are no text, becomes \x1b and the like.
 std::string shown(std::string_view text);
