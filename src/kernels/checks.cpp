@@ -54,6 +54,11 @@ const Check<embedding_grad> of_embedding_grad = [](const Tensor& dtable, const T
   check_lookup("embedding_grad", dy, dtable, index);
 };
 
+const Check<within> of_within = [](const Tensor& y, const Tensor& x, const std::int64_t&, const std::int64_t&) {
+  check_flat({&y, &x}, "within");
+  check(x.dtype() == DType::i32, "within takes i32, not {}", name_of(x.dtype()));
+};
+
 const Check<turn> of_turn = [](const Tensor& y, const Tensor& x, const Tensor& positions, const Rope& rope,
                                const bool&) {
   check_same(y, x, "rope");

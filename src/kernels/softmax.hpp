@@ -13,6 +13,9 @@ inline constinit Kernel<void(Tensor dx, const Tensor& dy, const Tensor& y, doubl
 // y [rows] = log sum exp of the rows of x [rows, n].
 inline constinit Kernel<void(Tensor y, const Tensor& x)> log_sum_exp{"log_sum_exp"};
 
+// y [rows] = the largest number of the rows of x [rows, n], n > 0.
+inline constinit Kernel<void(Tensor y, const Tensor& x)> row_max{"row_max"};
+
 // y [rows] = x[row, index[row]] of x [rows, n], 0 where index is negative; index [rows] i32. An index beyond the row is
 // an error, or NaN where the index lies on a device that the host does not wait for.
 inline constinit Kernel<void(Tensor y, const Tensor& x, const Tensor& index)> pick{"pick"};

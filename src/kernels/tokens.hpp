@@ -10,6 +10,10 @@ inline constinit Kernel<void(Tensor y, const Tensor& table, const Tensor& index)
 // Its adjoint: each row of dtable [n, d] is the sum, in their order, of the rows of dy [rows, d] that have its index.
 inline constinit Kernel<void(Tensor dtable, const Tensor& dy, const Tensor& index)> embedding_grad{"embedding_grad"};
 
+// y = x - first where x is one of the n numbers from first on, else -1: the rows of a table of which a rank holds a
+// part. All i32, contiguous.
+inline constinit Kernel<void(Tensor y, const Tensor& x, std::int64_t first, std::int64_t n)> within{"within"};
+
 // Rotary positions (Su et al. 2021, arXiv 2104.09864; docs/math.md, 3.1).
 struct Rope {
   double theta = 10000;      // the base: pair i of d channels turns by position theta^(-2 i / d)

@@ -1,4 +1,4 @@
-// The feed-forward layer.
+// The feed-forward layers.
 #pragma once
 #include "layers/linear.hpp"
 #include "layers/token_layout.hpp"
@@ -14,6 +14,16 @@ class Mlp {
 
  private:
   Linear c_fc_, c_proj_;
+};
+
+// down_proj(silu(gate_proj(x)) * up_proj(x)), without biases (Shazeer 2020), split over tp by its hidden width.
+class GatedMlp {
+ public:
+  GatedMlp(Scope s, std::int64_t dim, std::int64_t hidden, double deviation);
+  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens) const;  // x holds the rows of this rank
+
+ private:
+  Linear gate_proj_, up_proj_, down_proj_;
 };
 
 }  // namespace lact

@@ -13,9 +13,11 @@ struct SubLayerShape {
   std::string key;  // of the config: "model.block_config.1"
   Kind kind = attention;
   bool local = false;                    // attention: within parts of the sequence
+  bool whole_heads = false;              // fast weights: tp may not split the hidden width of a head
   std::int64_t heads = 1, head_dim = 0;  // of attention and fast weights
   std::int64_t hidden = 0;               // of the MLP, and of one fast-weight head
   std::int64_t newton_schulz_steps = 0;
+  std::int64_t updates = 1;  // of fast weights in a sample, one after the other
 };
 
 struct FlopsOfParts {
@@ -27,6 +29,7 @@ struct Costs {  // of one forward pass over some samples
   std::int64_t width = 0;  // numbers of a token between blocks
   std::int64_t blocks = 0;
   std::string blocks_key;                 // of the config: "model.layers"
+  std::string ends_are_tied;              // what says so where embedding and head share a parameter: one stage has both
   std::vector<SubLayerShape> sub_layers;  // of each block
   FlopsOfParts forward;
 };

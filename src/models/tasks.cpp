@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "models/language/task.hpp"
 #include "models/view_synthesis/task.hpp"
 
 namespace lact {
@@ -14,6 +15,7 @@ std::unique_ptr<Task> made() {
 
 std::map<std::string, TaskMaker>& tasks() {
   static std::map<std::string, TaskMaker> all{
+      {LanguageTask::task_name, made<LanguageTask>},
       {ViewSynthesisTask::task_name, made<ViewSynthesisTask>},
   };
   return all;

@@ -31,7 +31,7 @@ AdamW::AdamW(ParameterStore& store, Mesh& mesh, Device& device, const AdamWConfi
   store.add_moments();
   for (const Parameter& p : store.parameters()) {
     if (!p.here) continue;
-    double decay = p.decays() ? cfg.weight_decay : 0;
+    double decay = p.decays() || cfg.decay_all ? cfg.weight_decay : 0;
     // neighbours with one decay go together; the padding between them is zero and stays zero
     bool joins = !pieces_.empty() && pieces_.back().bucket == p.bucket && pieces_.back().decay == decay;
     if (joins)

@@ -7,7 +7,8 @@ namespace lact {
 
 struct AdamWConfig {
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
-  double weight_decay = 0.05;  // of parameters with two or more dims; the others do not decay
+  double weight_decay = 0.05;  // of parameters with two or more dims
+  bool decay_all = false;      // and of the others too
 };
 
 // Adds the sum of squares of this rank's shards of the gradients to `sum`, f64 [1].

@@ -16,6 +16,8 @@ std::string tensor_objection(const Costs& costs, int tp) {
       return sentence("parallel.tp={} does not divide the {} heads of {} (attention)", tp, s.heads, s.key);
     if (s.kind == SubLayerShape::mlp && s.hidden % tp != 0)
       return sentence("parallel.tp={} does not divide the hidden width {} of {} (MLP)", tp, s.hidden, s.key);
+    if (s.kind == SubLayerShape::fast_weights && s.whole_heads && s.heads % tp != 0)
+      return sentence("parallel.tp={} does not divide the {} heads of {} (fast weights)", tp, s.heads, s.key);
     if (s.kind == SubLayerShape::fast_weights && s.heads % tp != 0 && s.hidden % tp != 0)
       return sentence(
           "parallel.tp={} divides neither the {} heads of {} (fast weights) nor the hidden width {} of one head", tp,
@@ -74,6 +76,9 @@ std::string objection_to(const RunConfig& cfg, const Grid& grid) {
                     cfg.parallel.interleave, stages, costs.blocks_key, costs.blocks);
   if (stages > costs.blocks)
     return sentence("parallel.pp={} needs as many blocks, and {}={}", pp, costs.blocks_key, costs.blocks);
+  if (pp > 1 && !costs.ends_are_tied.empty())
+    return sentence("parallel.pp={} cannot be: {} has the first and the last stage share a parameter", pp,
+                    costs.ends_are_tied);
   if (cfg.parallel.interleave > 1 && pp == 1)
     return sentence("parallel.interleave={} needs more than one rank along the pipeline", cfg.parallel.interleave);
   if (cfg.parallel.interleave > 1 && cfg.train.accumulate % pp != 0)
@@ -140,7 +145,7 @@ CpChoice cp_choice(const RunConfig& cfg, const Grid& grid) {
     const auto tp = grid.size[std::size_t(Axis::tp)];
     const double items = samples * double(s.heads), matrices = 3 * double(s.head_dim * s.hidden) / tp;
     const double tokens = double(costs.tokens) / double(micro) / cp;
-    by_tokens += 2 * sent * items * matrices;  // summed towards the owners, published
+    by_tokens += 2 * sent * items * matrices * double(s.updates);  // summed towards the owners, published
     // q, k, v, rates there, outputs back, the new weights to all
     by_heads += sent * items * (tokens * double(4 * s.head_dim + 3) + matrices / cp);
   }

@@ -19,6 +19,7 @@ void LearningConfig::fields(Fields& f) {
   f("beta2", beta2, "AdamW: decay of the second moment");
   f("eps", eps, "AdamW: added to the root of the second moment");
   f("weight_decay", weight_decay, "AdamW: decoupled decay of parameters with two or more dims");
+  f("decay_all", decay_all, "decay of norms and biases too");
   f("grad_clip", grad_clip, "largest global gradient norm; larger ones are scaled down; 0 is no limit");
   f("skip_norm", skip_norm, "leave out a step whose gradient norm before clipping is above this; 0 never");
   f("free_steps", free_steps, "neither clip nor skip while the step is at most this; -1: both from the first step");
@@ -47,7 +48,7 @@ double LearningConfig::cosine(std::int64_t step) const { return cosine_rate(step
 
 namespace {
 AdamWConfig adamw_of(const LearningConfig& c) {
-  return {.beta1 = c.beta1, .beta2 = c.beta2, .eps = c.eps, .weight_decay = c.weight_decay};
+  return {.beta1 = c.beta1, .beta2 = c.beta2, .eps = c.eps, .weight_decay = c.weight_decay, .decay_all = c.decay_all};
 }
 }  // namespace
 

@@ -16,6 +16,7 @@ struct LearningConfig {
   std::int64_t warmup = 4000, steps = 80000;
   bool constant_lr = false;
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.05;
+  bool decay_all = false;
   double grad_clip = 1, skip_norm = 4;  // 0 turns either off
   // Up to this step nothing is clipped, nor left out for a large norm (what is not finite always is); negative: both
   // from the first step.

@@ -49,10 +49,29 @@ INSTANTIATE_TEST_SUITE_P(Files, Golden, testing::ValuesIn(all_files()), [](const
 TEST(GoldenFiles, AllFamiliesAreThere) {
   std::vector<std::string> heads;
   for (const std::string& f : all_files()) heads.push_back(fs::path(f).filename().string());
-  EXPECT_EQ(heads.size(), 26u);
-  for (const char* family : {"01_", "02_", "03_", "04_mlp", "04_self_attention", "05_", "06_data", "06_inference",
-                             "07_bidir", "07_causal", "adamw", "attn_", "bf16_round", "cosine_schedule",
-                             "cross_entropy", "grad_clip", "layernorm_nobias", "rmsnorm", "swiglu"})
+  EXPECT_EQ(heads.size(), 39u);
+  for (const char* family : {"01_",
+                             "02_",
+                             "03_",
+                             "04_mlp",
+                             "04_self_attention",
+                             "05_",
+                             "06_data",
+                             "06_inference",
+                             "07_bidir",
+                             "07_causal",
+                             "08_llm",
+                             "09_lm",
+                             "adamw",
+                             "attn_",
+                             "bf16_round",
+                             "cosine_schedule",
+                             "cross_entropy",
+                             "grad_clip",
+                             "layernorm_nobias",
+                             "rmsnorm",
+                             "swa_rope",
+                             "swiglu"})
     EXPECT_TRUE(std::ranges::any_of(heads, [&](const std::string& h) { return h.starts_with(family); })) << family;
 }
 

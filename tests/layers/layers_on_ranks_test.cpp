@@ -2,30 +2,19 @@
 // of weights, for every product of cp and tp, every kind of plan, uneven shares and ranks without tokens.
 #include <numeric>
 
-#include "kernels/pointwise.hpp"
+#include "layers/attention/rotary_attention.hpp"
 #include "layers/attention/self_attention.hpp"
+#include "layers/fast_weights/causal_lact.hpp"
 #include "layers/fast_weights/ttt.hpp"
 #include "layers/mlp.hpp"
-#include "support/gradcheck.hpp"
-#include "support/ranks.hpp"
+#include "support/on_ranks.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {
 namespace {
 
-constexpr double same = 2e-11;  // f64 through Newton-Schulz, which amplifies by some hundreds
-
 TttEvent update(std::int64_t begin, std::int64_t end) { return {TttEvent::update, {begin, end}}; }
 TttEvent apply(std::int64_t begin, std::int64_t end) { return {TttEvent::apply, {begin, end}}; }
-
-// Products cp x tp of the ranks that were started.
-std::vector<Grid> grids() {
-  std::vector<Grid> out;
-  for (int cp = 1; cp <= world().size(); ++cp)
-    if (world().size() % cp == 0) out.push_back({{1, 1, cp, world().size() / cp}});
-  return out;
-}
-std::string name_of(const Grid& g) { return "cp=" + std::to_string(g.size[2]) + " tp=" + std::to_string(g.size[3]); }
 
 struct Plans {
   std::string name;
@@ -40,26 +29,6 @@ std::vector<Plans> plans() {
           {"empty and tiny", 5, {update(0, 0), apply(0, 1), update(0, 1), apply(1, 5), update(2, 5)}},
           {"only updates", 8, {update(0, 8), update(0, 3)}},
           {"nothing", 3, {update(0, 0), apply(0, 0)}}};
-}
-
-// Rows of dim 1 in the order of ranges.
-Tensor rows_of(const Tensor& x, const std::vector<Range>& ranges) {
-  return gather_rows(x, ranges.empty() ? std::vector<Range>{{0, 0}} : ranges).value();
-}
-
-void expect_close(const Tensor& got, const Tensor& want, const std::string& what) {
-  ASSERT_EQ(got.shape(), want.shape()) << what;
-  if (want.count() > 0) {
-    EXPECT_LE(difference(got, want), same) << what;
-  }
-}
-
-// Sums over a line of ranks what each holds.
-Tensor summed(const Tensor& t, Communicator& c) {
-  Tensor s = Tensor::zeros(tested(), t.shape(), t.dtype());
-  kernels::unary(kernels::Unary::copy, s, t);
-  c.all_reduce(s).wait();
-  return s;
 }
 
 struct Case {
@@ -178,27 +147,6 @@ TEST(FastWeightsOnRanks, AreTheSameByHeads) {
 
 // -- layers with parameters: every grid against one rank
 
-struct Built {  // one layer with its own parameters, on a mesh
-  ParameterStore store;
-  Mesh& mesh;
-  explicit Built(Mesh& m) : store(m.grid().size[3]), mesh(m) {}
-  void lay_out() {
-    store.lay_out(tested(), mesh, 3, DType::f64);
-    store.zero_gradients();
-  }
-  // Elements of the whole parameter's gradient that this rank holds, summed where it is partial.
-  Tensor gradient(const Parameter& p) { return summed(store.gradient(p), mesh.along(p.replicated_on)); }
-};
-
-// The piece that a rank holds of a parameter, from the whole one.
-Tensor piece_of(const Tensor& whole, const Parameter& p, const Mesh& mesh) {
-  const auto all = whole.to_doubles();
-  std::vector<double> mine(std::size_t(count_of(p.local)));
-  for (std::size_t i = 0; i < mine.size(); ++i)
-    mine[i] = all[std::size_t(whole_index(p, mesh.at(Axis::tp), mesh.grid().size[3], std::int64_t(i)))];
-  return Tensor::of(tested(), p.local, std::span<const double>(mine), DType::f64);
-}
-
 using Layer = std::function<Var(Ctx&, const Var&, const TokenLayout&)>;
 using Make = std::function<Layer(ParameterStore&)>;
 
@@ -276,6 +224,51 @@ TEST(TttOnRanks, IsThatOfOneRank) {
                             (mode == CpMode::heads ? " by heads" : ""),
                         make, 24, plan, tokens, g);
         }
+}
+
+TEST(RotaryAttentionOnRanks, IsThatOfOneRank) {
+  for (const Grid& g : grids())
+    for (std::int64_t window : {0, 5})
+      for (std::int64_t tokens : {1, 7, 24}) {
+        Make make = [&](ParameterStore& s) -> Layer {
+          const RotaryAttentionConfig cfg{
+              .heads = 24, .kv_heads = 12, .window = window, .rope_theta = 100, .bias = true};
+          auto f = std::make_shared<RotaryAttention>(Scope(s, "f"), 48, cfg, 0.3);
+          return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
+        };
+        compare_layer("rotary attention, window " + std::to_string(window), make, 48, {apply(0, tokens)}, tokens, g);
+      }
+}
+
+TEST(CausalLactOnRanks, IsThatOfOneRank) {
+  const std::int64_t chunk = 5;
+  for (const Grid& g : grids())
+    for (const CpMode mode : {CpMode::tokens, CpMode::heads})
+      for (const bool prenorm : {false, true})
+        for (const bool fused : {false, true})
+          for (std::int64_t tokens : {3, 17}) {
+            CausalLactConfig cfg{.num_attn_heads = 24, .num_lact_heads = 12, .qkv_bias = true, .attn_qk_norm = true};
+            cfg.lact_chunk_size = chunk, cfg.window_size = 6, cfg.rope_theta = 100;
+            cfg.use_muon = true, cfg.ttt_prenorm = prenorm, cfg.use_fused_kernel = fused;
+            cfg.w0_w2_low_rank = fused ? 2 : -1;
+            Make make = [&](ParameterStore& s) -> Layer {
+              auto f = std::make_shared<CausalLact>(Scope(s, "f"), 48, cfg, mode, 0.3);
+              return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
+            };
+            compare_layer("causal LaCT by " + std::string(lact::name_of(mode)) + (prenorm ? ", pre-norm" : "") +
+                              (fused ? ", fused" : "") + ", " + std::to_string(tokens) + " tokens",
+                          make, 48, plan_causal(tokens, chunk), tokens, g);
+          }
+}
+
+TEST(GatedMlpOnRanks, IsThatOfOneRank) {
+  for (const Grid& g : grids()) {
+    Make make = [](ParameterStore& s) -> Layer {
+      auto f = std::make_shared<GatedMlp>(Scope(s, "f"), 5, 24, 0.3);
+      return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
+    };
+    for (std::int64_t tokens : {1, 7, 24}) compare_layer("gated mlp", make, 5, plan_views(tokens, 0), tokens, g);
+  }
 }
 
 }  // namespace

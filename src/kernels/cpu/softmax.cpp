@@ -1,6 +1,8 @@
 // Rows of scores: softmax, its gradient, log-sum-exp, and picking one number per row.
 #include "kernels/softmax.hpp"
 
+#include <algorithm>
+
 #include "kernels/attention_checks.hpp"
 #include "kernels/cpu/loops/loops.hpp"
 #include "kernels/cpu/split.hpp"
@@ -56,6 +58,18 @@ const Cpu<kernels::log_sum_exp> log_sum_exp = [](Tensor y, const Tensor& x) {
     using T = decltype(t);
     split(x.dim(0), rows_worth(enough, n), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) y.data<T>()[i] = loops<T>().log_sum_exp(x.data<T>() + i * n, n);
+    });
+  });
+};
+
+const Cpu<kernels::row_max> row_max = [](Tensor y, const Tensor& x) {
+  check_log_sum_exp(y, x);
+  const std::int64_t n = x.dim(1);
+  for_type(y, "row_max", [&](auto t) {
+    using T = decltype(t);
+    split(x.dim(0), rows_worth(enough, n), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i)
+        y.data<T>()[i] = *std::max_element(x.data<T>() + i * n, x.data<T>() + (i + 1) * n);
     });
   });
 };

@@ -56,6 +56,12 @@ const Cpu<kernels::embedding_grad> embedding_grad = [](Tensor dtable, const Tens
   });
 };
 
+const Cpu<kernels::within> within = [](Tensor y, const Tensor& x, std::int64_t first, std::int64_t n) {
+  const std::int32_t* from = x.data<std::int32_t>();
+  for (std::int64_t i = 0; i < x.count(); ++i)
+    y.data<std::int32_t>()[i] = from[i] >= first && from[i] < first + n ? std::int32_t(from[i] - first) : -1;
+};
+
 const Cpu<kernels::turn> turn = [](Tensor y, const Tensor& x, const Tensor& positions, Rope rope, bool back) {
   const std::int64_t b = x.dim(0), h = x.dim(1), tokens = x.dim(2), d = x.dim(3);
   std::vector<double> speed;

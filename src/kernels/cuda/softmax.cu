@@ -72,6 +72,20 @@ struct LogSumExp {
 };
 
 template <class T>
+struct RowMax {
+  T* y;
+  const T* x;
+  std::int64_t n;
+  template <int W>
+  __device__ void at(std::int64_t row, int lane, bool mine) const {
+    T top = lowest<T>();
+    for (std::int64_t i = lane; i < n; i += W) top = x[row * n + i] > top ? x[row * n + i] : top;
+    top = most<W>(top);
+    if (mine && lane == 0) y[row] = top;
+  }
+};
+
+template <class T>
 struct Pick {
   T* y;
   const T* x;
@@ -133,6 +147,14 @@ const Cuda<kernels::log_sum_exp> log_sum_exp = [](Tensor y, const Tensor& x) {
   for_type(y, "log_sum_exp", [&](auto t) {
     using T = decltype(t);
     start_rows(y, "log_sum_exp", x.dim(0), x.dim(1), 1, LogSumExp<T>{y.data<T>(), x.data<T>(), x.dim(1)});
+  });
+};
+
+const Cuda<kernels::row_max> row_max = [](Tensor y, const Tensor& x) {
+  check_log_sum_exp(y, x);
+  for_type(y, "row_max", [&](auto t) {
+    using T = decltype(t);
+    start_rows(y, "row_max", x.dim(0), x.dim(1), 1, RowMax<T>{y.data<T>(), x.data<T>(), x.dim(1)});
   });
 };
 

@@ -46,6 +46,16 @@ struct EmbeddingGrad {
   }
 };
 
+struct Within {
+  std::int32_t* y;
+  const std::int32_t* x;
+  std::int64_t first, n;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+    y[i] = x[i] >= first && x[i] < first + n ? std::int32_t(x[i] - first) : -1;
+  }
+};
+
 template <class T>
 struct Turn {
   T* y;
@@ -86,6 +96,10 @@ const Cuda<kernels::embedding_grad> embedding_grad = [](Tensor dtable, const Ten
                EmbeddingGrad<T>{dtable.data<T>(), dy.data<T>(), index.data<std::int32_t>(), dy.dim(0), dtable.dim(0),
                                 dy.dim(1)});
   });
+};
+
+const Cuda<kernels::within> within = [](Tensor y, const Tensor& x, std::int64_t first, std::int64_t n) {
+  start<1>(y, "within", y.count(), Within{y.data<std::int32_t>(), x.data<std::int32_t>(), first, n});
 };
 
 const Cuda<kernels::turn> turn = [](Tensor y, const Tensor& x, const Tensor& positions, Rope rope, bool back) {

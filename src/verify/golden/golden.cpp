@@ -97,20 +97,25 @@ void Case::compare_if_present(const std::string& tensor, const Tensor& computed,
   if (has(tensor)) compare(tensor, computed, k);
 }
 
+std::string Case::name_of(const std::string& parameter) const {
+  const auto other = other_names_.find(parameter);
+  return other == other_names_.end() || has("param." + parameter) ? parameter : other->second;
+}
+
 void Case::load(ParameterStore& store, const std::string& prefix) {
   for (const Parameter& p : store.parameters()) {  // before memory is taken for sizes that the file does not have
-    std::string name = prefix + p.name;
+    std::string name = prefix + name_of(p.name);
     check(has(name), "the tensor '{}' is missing", name);
     check(shape(name) == p.shape, "{} has shape {}, and the layer wants {}", name, text_of(shape(name)),
           text_of(p.shape));
   }
   store.lay_out(device_, mesh_, 0);
-  for (const Parameter& p : store.parameters()) copy_bytes(store.value(p), input(prefix + p.name));
+  for (const Parameter& p : store.parameters()) copy_bytes(store.value(p), input(prefix + name_of(p.name)));
 }
 
 void Case::compare_gradients(ParameterStore& store) {
   for (const Parameter& p : store.parameters()) {
-    std::string name = "grad." + p.name;
+    std::string name = "grad." + name_of(p.name);
     if (!has(name)) {  // only a gradient that is zero may be left out
       double size = largest(store.gradient(p).to_doubles());
       check(size <= zero_bound, "the tensor '{}' is missing, and the gradient is not zero", name);
@@ -170,6 +175,7 @@ constexpr Family families[] = {
     {"07_bidir", bidirectional_case},
     {"07_causal", causal_case},
     {"08_llm", causal_lact_case},
+    {"09_lm", language_case},
     {"adamw", adamw_case},
     {"cosine_schedule", schedule_case},
     {"grad_clip", clip_case},

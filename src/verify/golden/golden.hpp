@@ -12,6 +12,7 @@
 #include "files/safetensors.hpp"
 #include "layers/fast_weights/plan.hpp"
 #include "layers/parameters/store.hpp"
+#include "train/learner.hpp"
 
 namespace lact::golden {
 
@@ -53,6 +54,9 @@ class Case {  // an open reference file and the ledger of its tensors
   void compare(const std::string& tensor, const Tensor& computed, Kind k, const std::string& relative_to = "");
   void compare_if_present(const std::string& tensor, const Tensor& computed, Kind k);
   void newton_schulz(bool on) { newton_schulz_ = on; }
+  // The file may call a parameter by another of its names (a tied embedding has two).
+  void also_named(const std::string& parameter, const std::string& name) { other_names_[parameter] = name; }
+  std::string name_of(const std::string& parameter) const;  // in the file
   // Parameters by name from PREFIX + name; afterwards the gradients against "grad." + name.
   void load(ParameterStore& store, const std::string& prefix = "param.");
   void compare_gradients(ParameterStore& store);
@@ -66,6 +70,7 @@ class Case {  // an open reference file and the ledger of its tensors
   std::string data_folder_, name_;
   Json hparams_;
   std::map<std::string, Use> ledger_;
+  std::map<std::string, std::string> other_names_;
   bool newton_schulz_ = false;
   Row row_;
   double worst_share_ = -1;
@@ -77,6 +82,11 @@ TttPlan plan_of(const Json& ops);  // [[start, end, update, apply], ...]
 Row run(const std::string& path, Device& d, const std::string& data_folder);
 // Every .safetensors file at the paths (files or folders), sorted.
 std::vector<std::string> files_at(const std::vector<std::string>& paths);
+
+// The fixed batch, as many steps as the curve NAME.* has, with the learner that `lact train` uses; its loss, norm of
+// gradients, rate where the file has it, and the norms of the parameters of hparams.param_order afterwards.
+void compare_curve(Case& c, const std::string& name, Model& model, ParameterStore& store, const LearningConfig& cfg,
+                   const Batch& b);
 
 Tensor or_zeros(const Var& gradient, const Tensor& of);
 // x, y, G, grad_x and the parameters' gradients of a layer file.

@@ -95,17 +95,15 @@ double number_after(const std::string& note, const std::string& word, double oth
   return at == std::string::npos ? otherwise : std::strtod(note.c_str() + at + word.size(), nullptr);
 }
 
-// The fixed batch, as many steps as the curve has, with the learner that `lact train` uses.
 void curve(Case& c, const std::string& name, const ViewBatch& b) {
   if (!c.has(name + ".loss")) return;
-  std::int64_t steps = c.shape(name + ".loss").at(0);
   std::string note = c.hparams().has(name) && c.hparams()[name].is_text() ? c.hparams()[name].text() : "";
   bool scheduled = name == "train_sched";
   LearningConfig cfg;
   cfg.constant_lr = !scheduled;
   cfg.lr = number_after(note, "lr=", scheduled ? 1e-3 : 1e-4);
   cfg.warmup = std::int64_t(number_after(note, "warmup ", 5));
-  cfg.steps = std::int64_t(number_after(note, " of ", double(steps)));
+  cfg.steps = std::int64_t(number_after(note, " of ", double(c.shape(name + ".loss").at(0))));
   cfg.weight_decay = number_after(note, "wd ", 0.05);
   cfg.free_steps = -1;
   cfg.grad_clip = scheduled ? number_after(note, "clip_grad_norm ", 1) : 0;
@@ -113,14 +111,23 @@ void curve(Case& c, const std::string& name, const ViewBatch& b) {
   ParameterStore store;
   ViewSynthesis model(store, model_config(c));
   c.load(store);
+  compare_curve(c, name, model, store, cfg, b);
+}
+
+}  // namespace
+
+void compare_curve(Case& c, const std::string& name, Model& model, ParameterStore& store, const LearningConfig& cfg,
+                   const Batch& b) {
   Learner learner(model, store, c.mesh(), c.device(), cfg, 0);
   std::vector<double> loss, norm, rate, final_norms;
-  for (std::int64_t s = 0; s < steps; ++s) {
+  for (std::int64_t s = 0; s < c.shape(name + ".loss").at(0); ++s) {
     StepReport r = learner.step(s, 1, [&b](std::int64_t) { return b; });
     loss.push_back(r.loss), norm.push_back(r.grad_norm), rate.push_back(r.rate);
   }
   for (const Json& p : c.hparams()["param_order"].items()) {
-    const Parameter* parameter = store.find(p.text());
+    const Parameter* parameter = nullptr;
+    for (const Parameter& mine : store.parameters())
+      if (c.name_of(mine.name) == p.text()) parameter = &mine;
     check(parameter != nullptr, "hparams.param_order names '{}', which the model does not have", p.text());
     Tensor squares = Tensor::empty(c.device(), {1}, DType::f64);
     kernels::squared_norm(squares, store.value(*parameter));
@@ -131,11 +138,9 @@ void curve(Case& c, const std::string& name, const ViewBatch& b) {
   };
   c.compare(name + ".loss", tensor(loss), Kind::loss_curve);
   c.compare(name + ".grad_norm", tensor(norm), Kind::norm_curve);
-  c.compare(name + ".lr", tensor(rate), Kind::loss_curve);
+  c.compare_if_present(name + ".lr", tensor(rate), Kind::loss_curve);
   c.compare(name + ".final_param_l2", tensor(final_norms), Kind::output);
 }
-
-}  // namespace
 
 void model_case(Case& c) {
   ViewSynthesisConfig cfg = model_config(c);

@@ -1,0 +1,142 @@
+#include "models/language/config.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+
+namespace lact {
+
+void LanguageConfig::Published::fields(Fields& f) {
+  f("hidden_act", hidden_act, "gate of the feed-forward layers; swish is the one that there is");
+  f("lr_parameterization", lr_parameterization, "of the inner rates; mamba (softplus) is the one that there is");
+  f("ttt_loss_type", ttt_loss_type, "of the inner step; dot_product is the one that there is");
+  f("lr_dim", lr_dim, "inner rates per token, head and matrix; 1 is what the update takes");
+  for (auto [key, number] : {std::pair{"max_position_embeddings", &max_position_embeddings},
+                             {"bos_token_id", &bos_token_id},
+                             {"eos_token_id", &eos_token_id},
+                             {"pad_token_id", &pad_token_id}})
+    f(key, *number, "of published files; changes nothing here");
+  for (auto [key, flag] : {std::pair{"attention_bias", &attention_bias},
+                           {"fuse_cross_entropy", &fuse_cross_entropy},
+                           {"fuse_norm", &fuse_norm},
+                           {"last_layer_fuse_norm", &last_layer_fuse_norm},
+                           {"fuse_swiglu", &fuse_swiglu},
+                           {"use_cache", &use_cache},
+                           {"fp32_states", &fp32_states},
+                           {"elementwise_affine", &elementwise_affine}})
+    f(key, *flag, "of published files; changes nothing here");
+}
+
+void LanguageConfig::fields(Fields& f) {
+  f("model_type", model_type, "lact_swiglu (fast weights beside window attention) or transformer");
+  f("hidden_size", hidden_size, "width of a token");
+  f("num_hidden_layers", num_hidden_layers, "number of blocks");
+  f("vocab_size", vocab_size, "tokens that there are; those of the data must be among them");
+  f("hidden_ratio", hidden_ratio, "hidden width of the feed-forward layers is 2/3 of so many widths, up to a 256th");
+  f("intermediate_size", intermediate_size, "that hidden width itself; 0: by hidden_ratio");
+  f("tie_word_embeddings", tie_word_embeddings, "the last map is the embedding");
+  f("norm_eps", norm_eps, "epsilon of the norms between layers");
+  f("initializer_range", initializer_range, "deviation of linear maps and the embedding at the start");
+  f("z_loss", z_loss, "weight of the mean squared log-sum-exp in the training loss");
+  f("num_kv_heads", num_kv_heads, "transformer: heads of keys and values; 0: as many as of queries");
+  lact.fields(f);
+  published_.fields(f);
+}
+
+std::int64_t LanguageConfig::hidden_of_mlp() const {
+  if (intermediate_size > 0) return intermediate_size;
+  return (hidden_size * hidden_ratio * 2 / 3 + 255) / 256 * 256;
+}
+
+TttPlan LanguageConfig::plan(std::int64_t tokens) const {
+  return has_fast_weights() ? plan_causal(tokens, lact.lact_chunk_size) : TttPlan{{TttEvent::apply, {0, tokens}}};
+}
+
+void LanguageConfig::check_values() const {
+  check(has_fast_weights() || model_type == "transformer", "model.model_type={}: lact_swiglu and transformer are known",
+        model_type);
+  auto within = [](const char* key, std::int64_t value, std::int64_t least, std::int64_t most) {
+    check(value >= least && value <= most, "model.{}={} is not between {} and {}", key, value, least, most);
+  };
+  within("hidden_size", hidden_size, 1, 1 << 20);
+  within("num_hidden_layers", num_hidden_layers, 1, 1 << 16);
+  within("vocab_size", vocab_size, 1, 1 << 24);
+  within("hidden_ratio", hidden_ratio, 1, 1024);
+  within("intermediate_size", intermediate_size, 0, 1 << 24);
+  check(norm_eps > 0 && initializer_range > 0 && z_loss >= 0,
+        "model.norm_eps={}, model.initializer_range={} must be positive, and model.z_loss={} not negative", norm_eps,
+        initializer_range, z_loss);
+  check(published_.hidden_act == "swish" || published_.hidden_act == "silu", "model.hidden_act={}: swish is known",
+        published_.hidden_act);
+  check(published_.lr_parameterization == "mamba", "model.lr_parameterization={}: mamba is known",
+        published_.lr_parameterization);
+  check(published_.ttt_loss_type == "dot_product", "model.ttt_loss_type={}: dot_product is known",
+        published_.ttt_loss_type);
+  check(published_.lr_dim == 1, "model.lr_dim={}: an update takes one rate per token, head and matrix",
+        published_.lr_dim);
+  check(num_kv_heads >= 0 && lact.num_attn_heads > 0 && lact.num_attn_heads % kv_heads() == 0,
+        "model.num_kv_heads={} do not serve model.num_attn_heads={} evenly", num_kv_heads, lact.num_attn_heads);
+  lact.check_values(hidden_size);
+}
+
+namespace {
+
+// Pairs of a query and a key that it sees in a sequence.
+double seen(std::int64_t tokens, std::int64_t window) {
+  const std::int64_t w = window > 0 ? std::min(window, tokens) : tokens;
+  return double(w) * double(w + 1) / 2 + double(tokens - w) * double(w);
+}
+
+std::vector<SubLayerShape> sub_layers(const LanguageConfig& cfg, std::int64_t updates) {
+  const std::int64_t heads = cfg.lact.num_attn_heads;
+  std::vector<SubLayerShape> out{{.key = "model.num_attn_heads",
+                                  .kind = SubLayerShape::attention,
+                                  .heads = cfg.has_fast_weights() ? heads : cfg.kv_heads(),
+                                  .head_dim = cfg.hidden_size / heads}};
+  if (cfg.has_fast_weights()) {
+    const std::int64_t width = cfg.hidden_size / cfg.lact.num_lact_heads;
+    out.push_back({.key = "model.num_lact_heads",
+                   .kind = SubLayerShape::fast_weights,
+                   .whole_heads = true,
+                   .heads = cfg.lact.num_lact_heads,
+                   .head_dim = width,
+                   .hidden = std::int64_t(double(width) * cfg.lact.inter_multi),
+                   .newton_schulz_steps = cfg.lact.use_muon ? 5 : 0,
+                   .updates = updates});
+  }
+  out.push_back({.key = "model.intermediate_size", .kind = SubLayerShape::mlp, .hidden = cfg.hidden_of_mlp()});
+  return out;
+}
+
+}  // namespace
+
+Costs costs_of(const LanguageConfig& cfg, std::int64_t samples, std::int64_t context) {
+  Costs costs{.tokens = samples * context,
+              .width = cfg.hidden_size,
+              .blocks = cfg.num_hidden_layers,
+              .blocks_key = "model.num_hidden_layers"};
+  costs.ends_are_tied = cfg.tie_word_embeddings ? "model.tie_word_embeddings=true" : "";
+  const std::int64_t updates = (context - 1) / cfg.lact.lact_chunk_size;  // all chunks but the last
+  costs.sub_layers = sub_layers(cfg, updates);
+  const auto n = double(costs.tokens), d = double(cfg.hidden_size), s = double(samples);
+  FlopsOfParts& f = costs.forward;
+  f.head.linear = 2 * n * d * double(cfg.vocab_size);
+  for (const SubLayerShape& sub : costs.sub_layers) {
+    auto heads = double(sub.heads), head = double(sub.head_dim), dh = double(sub.hidden);
+    if (sub.kind == SubLayerShape::attention) {
+      f.block.linear += 4 * n * d * d + 4 * n * d * double(cfg.has_fast_weights() ? d : double(cfg.kv_heads()) * head);
+      f.block.attention += 4 * s * seen(context, cfg.lact.window_size) * d;
+    } else if (sub.kind == SubLayerShape::mlp) {
+      f.block.linear += 6 * n * d * dh;
+    } else {
+      const double per_head = 3 + (cfg.lact.use_momentum ? 1 : 0) + (cfg.lact.learnable_ttt_scale ? 1 : 0);
+      f.block.linear += 2 * n * d * heads * per_head;
+      const double times = s * double(updates) * heads;
+      f.block += fast_weight_flops(times * double(cfg.lact.lact_chunk_size), n * heads, times, head, dh,
+                                   double(sub.newton_schulz_steps));
+    }
+  }
+  return costs;
+}
+
+}  // namespace lact

@@ -1,0 +1,178 @@
+#include "models/language/evaluator.hpp"
+
+#include <bit>
+#include <cmath>
+
+#include "parallel/together.hpp"
+
+namespace lact {
+namespace {
+
+constexpr std::int64_t tokens_at_once = 8192;
+
+// Sums over samples, some of them on each rank of dp.
+struct Sums {
+  explicit Sums(std::int64_t vocabulary) : targets(std::size_t(vocabulary), 0) {}
+  std::vector<double> loss, right, count;  // by position
+  std::vector<double> asked, recalled;     // facts, by the logarithm of their distance to base 2
+  std::vector<double> targets;             // by token
+
+  void add(std::span<const float> losses, std::span<const float> hits, const Sample& sample,
+           const std::vector<Answer>& answers) {
+    const auto& wanted = std::get<std::vector<std::int32_t>>(sample.tensors[1].numbers);
+    for (std::vector<double>* v : {&loss, &right, &count}) v->resize(std::max(v->size(), wanted.size()), 0);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (wanted[i] < 0) continue;
+      loss[i] += losses[i], right[i] += hits[i], count[i] += 1;
+      targets[std::size_t(wanted[i])] += 1;
+    }
+    for (const Answer& a : answers) {
+      const auto bin = std::size_t(std::bit_width(std::uint64_t(a.distance))) - 1;
+      for (std::vector<double>* v : {&asked, &recalled}) v->resize(std::max(v->size(), bin + 1), 0);
+      bool all = true;
+      for (std::int64_t i = a.targets.begin; i < a.targets.end; ++i) all = all && hits[std::size_t(i)] == 1;
+      asked[bin] += 1, recalled[bin] += all;
+    }
+  }
+  // Of all ranks of dp, which may have seen samples of other lengths.
+  void sum_over(Communicator& dp) {
+    if (dp.size() == 1) return;
+    for (std::vector<double>* v : {&loss, &right, &count, &asked, &recalled, &targets}) {
+      std::vector<double> total;
+      std::vector<std::uint64_t> bits;
+      for (const double x : *v) bits.push_back(std::bit_cast<std::uint64_t>(x));
+      for (const std::vector<std::uint64_t>& part : gathered(dp, bits)) {
+        total.resize(std::max(total.size(), part.size()), 0);
+        for (std::size_t i = 0; i < part.size(); ++i) total[i] += std::bit_cast<double>(part[i]);
+      }
+      *v = total;
+    }
+  }
+};
+
+double sum_of(const std::vector<double>& v, Range r) {
+  double sum = 0;
+  for (std::int64_t i = r.begin; i < std::min(r.end, std::int64_t(v.size())); ++i) sum += v[std::size_t(i)];
+  return sum;
+}
+double sum_of(const std::vector<double>& v) { return sum_of(v, {0, std::int64_t(v.size())}); }
+
+// Positions in pieces that double in length towards the end, so that early ones are seen apart.
+std::vector<Range> pieces(std::int64_t context) {
+  std::vector<Range> all;
+  for (std::int64_t begin = 0, end = std::min<std::int64_t>(16, context); begin < context;
+       begin = end, end = std::min(2 * end, context))
+    all.push_back({begin, end});
+  return all;
+}
+
+// Of the best fixed distribution over tokens, known only afterwards.
+double fixed_guess(const std::vector<double>& targets) {
+  const double all = sum_of(targets);
+  double loss = 0;
+  for (const double n : targets)
+    if (n > 0) loss -= n / all * std::log(n / all);
+  return loss;
+}
+
+NamedValues values_of(const Sums& s) {
+  const auto context = std::int64_t(s.count.size());
+  const Range last{context - (context + 3) / 4, context};
+  const double n = sum_of(s.count), loss = sum_of(s.loss) / n;
+  NamedValues values{{"eval_loss", loss}, {"eval_perplexity", std::exp(loss)}, {"eval_accuracy", sum_of(s.right) / n}};
+  if (sum_of(s.count, last) > 0)
+    values.emplace_back("eval_loss_of_last_quarter", sum_of(s.loss, last) / sum_of(s.count, last));
+  if (sum_of(s.asked) > 0) values.emplace_back("eval_recall", sum_of(s.recalled) / sum_of(s.asked));
+  return values;
+}
+
+std::string table_of(const Sums& s) {
+  std::string table = fill("{:<16} {:>10} {:>10} {:>10}\n", {"positions", "loss", "accuracy", "targets"});
+  auto row = [&](const std::string& name, Range r) {
+    const double n = sum_of(s.count, r);
+    if (n > 0)
+      table += fill("{:<16} {:>10.4f} {:>10.4f} {:>10.0f}\n", {name, sum_of(s.loss, r) / n, sum_of(s.right, r) / n, n});
+  };
+  for (const Range& r : pieces(std::int64_t(s.count.size()))) row(fill("{}-{}", {r.begin, r.end - 1}), r);
+  row("all", {0, std::int64_t(s.count.size())});
+  for (std::size_t bin = 0; bin < s.asked.size(); ++bin)
+    if (s.asked[bin] > 0)
+      table += fill(
+          "recalled of {:.0f} facts stated {} to {} tokens before: {:.1f} %\n",
+          {s.asked[bin], std::int64_t(1) << bin, (std::int64_t(2) << bin) - 1, 100 * s.recalled[bin] / s.asked[bin]});
+  return table;
+}
+
+Json details_of(const Sums& s) {
+  Json positions = Json::array(), recall = Json::array();
+  for (const Range& r : pieces(std::int64_t(s.count.size())))
+    if (sum_of(s.count, r) > 0)
+      positions.push(Json::object({{"begin", r.begin},
+                                   {"end", r.end},
+                                   {"loss", sum_of(s.loss, r) / sum_of(s.count, r)},
+                                   {"accuracy", sum_of(s.right, r) / sum_of(s.count, r)}}));
+  for (std::size_t bin = 0; bin < s.asked.size(); ++bin)
+    if (s.asked[bin] > 0)
+      recall.push(Json::object({{"distance", std::int64_t(1) << bin},
+                                {"asked", s.asked[bin]},
+                                {"recalled", s.recalled[bin] / s.asked[bin]}}));
+  return Json::object({{"positions", positions}, {"recall", recall}});
+}
+
+}  // namespace
+
+TextEvaluator::TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples)
+    : model_(model), held_out_(corpus.held_out()), generated_(dynamic_cast<const GeneratedText*>(&corpus)) {
+  const std::int64_t all = held_out_ ? held_out_->count() : 0, wanted = samples == 0 ? all : std::min(samples, all);
+  for (std::int64_t i = 0; i < wanted; ++i) numbers_.push_back(i * all / wanted);
+}
+
+AnsweredSample TextEvaluator::read(std::int64_t number) const {
+  if (generated_ != nullptr) return generated_->held_out_answers(number);
+  return {held_out_->read(number, {}), {}};
+}
+
+Evaluation TextEvaluator::evaluate(Ctx& c) {
+  Evaluation e;
+  e.why_empty = "no held-out sample has a token to predict";
+  Communicator& dp = c.mesh.along(Axis::dp);
+  Sums sums(model_.config().vocab_size);
+  const Range mine = even_part(std::int64_t(numbers_.size()), dp.rank(), dp.size());
+  // The same number of rounds on every rank, since ranks may exchange something in each.
+  std::int64_t context = 1;
+  for (std::int64_t at = mine.begin; at < mine.end;) {
+    std::vector<AnsweredSample> group;
+    try {
+      for (; at < mine.end && (group.empty() || std::int64_t(group.size() + 1) * context <= tokens_at_once); ++at) {
+        group.push_back(read(numbers_[std::size_t(at)]));
+        context = group.back().sample.tensors[0].shape[0];
+      }
+    } catch (const Error& error) {
+      throw Unreadable(error.what(), error.where());
+    }
+    std::vector<Sample> samples;
+    for (const AnsweredSample& s : group) samples.push_back(s.sample);
+    const LanguageModel::Judged judged = model_.judge(c, batch_of(samples, c.device));
+    const std::vector<float> loss = judged.loss.to_floats(), right = judged.right.to_floats();
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      const auto place = i * std::size_t(context), n = std::size_t(context);
+      sums.add(std::span(loss).subspan(place, n), std::span(right).subspan(place, n), group[i].sample,
+               group[i].answers);
+    }
+  }
+  sums.sum_over(dp);
+  if (sum_of(sums.count) == 0) return e;
+  e.values = values_of(sums);
+  const double loss = e.values[0].second, guess = fixed_guess(sums.targets);
+  e.sentence =
+      sentence("held-out loss {:.4f} (perplexity {:.4g}; best fixed guess {:.4f})", loss, std::exp(loss), guess);
+  if (e.values.back().first == "eval_recall")
+    e.sentence += sentence(", {:.1f} % of facts recalled", 100 * e.values.back().second);
+  e.table = table_of(sums);
+  e.details = details_of(sums);
+  e.comparison = {sentence("loss {:.4f}  perplexity {:.4g}", loss, std::exp(loss)), guess - loss, "nats",
+                  sentence("the held-out loss is {:.3f} nats below the best fixed guess", guess - loss)};
+  return e;
+}
+
+}  // namespace lact

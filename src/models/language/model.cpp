@@ -1,0 +1,189 @@
+#include "models/language/model.hpp"
+
+#include <algorithm>
+
+#include "autograd/broadcast.hpp"
+#include "autograd/checkpoint.hpp"
+#include "autograd/collectives.hpp"
+#include "base/check.hpp"
+#include "kernels/softmax.hpp"
+#include "layers/losses.hpp"
+
+namespace lact {
+namespace {
+
+const LanguageConfig& judged_config(const LanguageConfig& cfg) {
+  cfg.check_values();
+  return cfg;
+}
+
+const Parameter& vocabulary_by_width(Scope s, const LanguageConfig& cfg) {
+  const Shape shape{cfg.vocab_size, cfg.hidden_size};
+  const bool split = cfg.vocab_size % s.tp() == 0;
+  return s.parameter("weight", shape, gaussian(cfg.initializer_range),
+                     split ? std::optional(TpSplit{1, cfg.vocab_size, cfg.hidden_size}) : std::nullopt);
+}
+
+// Of numbers [b, context], those of the tokens in the ranges, [b * tokens].
+Tensor taken(const Tensor& all, std::vector<Range> ranges) {
+  if (ranges.empty()) ranges.push_back({0, 0});
+  const Tensor rows = dense(gather_rows(Var(all), ranges).value());
+  return rows.view({rows.count()});
+}
+
+Var as_rows(const Var& x) { return view(x, {x.dim(0) * x.dim(1), x.dim(2)}); }
+
+// Logits of so many rows at once take 256 MB: they are recomputed in the backward pass, piece by piece.
+std::int64_t rows_at_once(std::int64_t classes) { return std::max<std::int64_t>(1, (std::int64_t(1) << 26) / classes); }
+
+}  // namespace
+
+LanguageModel::LanguageModel(ParameterStore& store, const LanguageConfig& cfg, CpMode mode)
+    : cfg_(judged_config(cfg)),
+      tp_split_(cfg.vocab_size % store.tp() == 0),
+      table_(vocabulary_by_width(Scope(store) / "model" / "embeddings", cfg)),
+      norm_(Scope(store) / "model" / "norm", cfg.hidden_size, cfg.norm_eps),
+      map_(cfg.tie_word_embeddings ? &table_ : &vocabulary_by_width(Scope(store) / "lm_head", cfg)) {
+  const Scope layers = Scope(store) / "model" / "layers";
+  for (std::int64_t i = 0; i < cfg.num_hidden_layers; ++i) {
+    const Scope s = layers / std::to_string(i), attn = s / "attn";
+    RmsNorm norm(s / "attn_norm", cfg.hidden_size, cfg.norm_eps);
+    auto layer = [&]() -> std::variant<CausalLact, RotaryAttention> {
+      if (cfg.has_fast_weights()) return CausalLact(attn, cfg.hidden_size, cfg.lact, mode, cfg.initializer_range);
+      const RotaryAttentionConfig heads{.heads = cfg.lact.num_attn_heads,
+                                        .kv_heads = cfg.kv_heads(),
+                                        .window = cfg.lact.window_size,
+                                        .rope_theta = cfg.lact.rope_theta,
+                                        .bias = cfg.lact.qkv_bias};
+      return RotaryAttention(attn, cfg.hidden_size, heads, cfg.initializer_range);
+    };
+    blocks_.push_back({norm, layer(), RmsNorm(s / "mlp_norm", cfg.hidden_size, cfg.norm_eps),
+                       GatedMlp(s / "mlp", cfg.hidden_size, cfg.hidden_of_mlp(), cfg.initializer_range)});
+  }
+}
+
+std::int64_t LanguageModel::place_of(const std::string& parameter) const {
+  constexpr std::string_view of_block = "model.layers.";
+  if (parameter.starts_with(of_block)) return std::stoll(parameter.substr(of_block.size()));
+  return parameter.starts_with("model.embeddings") ? -1 : blocks();
+}
+
+TokenLayout LanguageModel::layout(const Ctx& c, const Batch& b) const {
+  const std::int64_t context = b.tensor("tokens").dim(1);
+  return TokenLayout::of(cfg_.plan(context), context, c.mesh);
+}
+
+Tensor LanguageModel::hidden(const Ctx& c, const Batch& b) const {
+  return Tensor::empty(c.device, {b.samples(), total(layout(c, b).rows()), cfg_.hidden_size}, c.activations);
+}
+
+Flops LanguageModel::forward_flops(const Batch& b) const {
+  const FlopsOfParts parts = costs_of(cfg_, b.samples(), b.tensor("tokens").dim(1)).forward;
+  Flops all = parts.embed;
+  for (int i = 0; i < blocks(); ++i) all += parts.block;
+  return all += parts.head;
+}
+
+// Where tp splits the vocabulary each of its ranks looks up its own words among all tokens of the line.
+Var LanguageModel::embed(Ctx& c, const Batch& b) {
+  const TokenLayout tokens = layout(c, b);
+  const bool split = split_vocabulary(c);
+  Tensor index = taken(b.tensor("tokens"), split ? tokens.mine() : tokens.rows());
+  const Var table = use(c, table_);
+  if (split) {
+    const Tensor own = like(index);
+    kernels::within(own, index, c.mesh.at(Axis::tp) * table.dim(0), table.dim(0));
+    index = own;
+  }
+  const Var rows = view(embedding(table, index), {b.samples(), index.count() / b.samples(), cfg_.hidden_size});
+  const Var mine = split ? scatter_tokens(c, rows) : rows;
+  return c.activations == DType::bf16 ? cast(mine, DType::bf16) : mine;
+}
+
+Var LanguageModel::block(Ctx& c, int i, const Var& x, const Batch& b) {
+  const Block& block = blocks_[std::size_t(i)];
+  const TokenLayout tokens = layout(c, b);
+  const Var y = block.norm(c, x);
+  const Var seen = add(x, std::visit([&](const auto& layer) { return layer(c, y, tokens); }, block.layer));
+  return add(seen, block.mlp(c, block.mlp_norm(c, seen), tokens));
+}
+
+Var LanguageModel::map_to_vocabulary(Ctx& c, const Var& x) const { return widened(linear(x, use(c, *map_))); }
+
+// Rows [rows, width], normed: this rank's part of the loss.
+Var LanguageModel::loss_of_rows(Ctx& c, const Var& x, const Tensor& targets, double valid) const {
+  const Var scores = map_to_vocabulary(c, x);
+  if (!split_vocabulary(c)) return cross_entropy(scores, targets, valid, cfg_.z_loss).loss;
+  return split_cross_entropy(scores, targets, c.mesh.at(Axis::tp) * scores.dim(1), valid, cfg_.z_loss,
+                             c.mesh.along(Axis::tp));
+}
+
+Var LanguageModel::head(Ctx& c, const Var& x, const Batch& b) {
+  const TokenLayout tokens = layout(c, b);
+  const bool split = split_vocabulary(c);
+  const Var normed = norm_(c, x), rows = as_rows(split ? gather_tokens(c, normed, tokens.held()) : normed);
+  const Tensor targets = taken(b.tensor("targets"), split ? tokens.mine() : tokens.rows());
+  const std::int64_t piece = rows_at_once(map_->local[0]);
+  if (rows.dim(0) <= piece) return loss_of_rows(c, rows, targets, b.valid);
+  Var loss;
+  for (std::int64_t begin = 0; begin < rows.dim(0); begin += piece) {
+    const Range r{begin, std::min(begin + piece, rows.dim(0))};
+    auto body = [this, c, wanted = targets.cut(0, r), valid = b.valid](Tape* tape, std::span<const Var> in) {
+      Ctx own = c.on(tape);
+      return std::vector<Var>{loss_of_rows(own, in[0], wanted, valid)};
+    };
+    const Var part = checkpoint(c.tape, {cut(rows, 0, r)}, body)[0];
+    loss = loss ? add(loss, part) : part;
+  }
+  return loss;
+}
+
+Var LanguageModel::logits(Ctx& c, const Var& x, const Batch& b) {
+  const Var rows = whole_sequence(c, norm_(c, x), layout(c, b));
+  const Var scores = map_to_vocabulary(c, rows);
+  return split_vocabulary(c) ? gather(scores, 2, c.mesh.along(Axis::tp)) : scores;
+}
+
+LanguageModel::Judged LanguageModel::judged_rows(Ctx& c, const Var& x, const Tensor& targets) const {
+  Var scores = map_to_vocabulary(c, x);
+  if (split_vocabulary(c)) scores = gather(scores, 1, c.mesh.along(Axis::tp));
+  const Var kept = [&] {
+    const Tensor t = like(scores.value(), targets.shape());
+    kernels::has_index(t, targets);
+    return Var(t);
+  }();
+  const Var wanted = pick(scores, targets);
+  const Tensor top = like(wanted.value());
+  kernels::row_max(top, dense(scores.value()));
+  // 1 where the difference is zero: exp(-huge x) is 0 elsewhere
+  const Var behind = scale(sub(wanted, Var(top)), 1e30);
+  return {mul(sub(log_sum_exp(scores), wanted), kept).value(), mul(exp(behind), kept).value()};
+}
+
+LanguageModel::Judged LanguageModel::judge(Ctx& with_tape, const Batch& b) {
+  Ctx c = with_tape.on(nullptr);
+  const std::vector<Range> stages = this->stages();
+  const std::int64_t context = b.tensor("tokens").dim(1);
+  Var x;
+  for (std::size_t s = 0; s + 1 < stages.size(); ++s)
+    x = made_by_stage(*this, c, s, hidden(c, b).shape(), c.activations,
+                      [&] { return run_blocks(*this, c, b, stages[s], x, false); });
+  const Var both = made_by_stage(*this, c, stages.size() - 1, {2, b.samples(), context}, DType::f32, [&] {
+    const Range last = stages.back();
+    Var y = last.begin == 0 ? embed(c, b) : x;
+    for (std::int64_t i = last.begin; i < last.end; ++i) y = block(c, int(i), y, b);
+    const Var rows = as_rows(whole_sequence(c, norm_(c, y), layout(c, b)));
+    const Tensor targets = b.tensor("targets").view({rows.dim(0)});
+    const std::int64_t piece = rows_at_once(cfg_.vocab_size);
+    std::vector<Var> loss, right;
+    for (std::int64_t begin = 0; begin < rows.dim(0); begin += piece) {
+      const Range r{begin, std::min(begin + piece, rows.dim(0))};
+      const Judged j = judged_rows(c, cut(rows, 0, r), targets.cut(0, r));
+      loss.emplace_back(j.loss), right.emplace_back(j.right);
+    }
+    return view(join({join(loss, 0), join(right, 0)}, 0), {2, b.samples(), context});
+  });
+  return {both.value().select(0, 0), both.value().select(0, 1)};
+}
+
+}  // namespace lact
