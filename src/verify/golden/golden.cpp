@@ -178,6 +178,10 @@ constexpr Family families[] = {
     {"cross_entropy", cross_entropy_case},
     {"bf16_round", bf16_case},
     {"attn_", attention_case},
+    {"gla", gla_case},
+    {"delta_rule", delta_rule_case},
+    {"selective_scan", selective_scan_case},
+    {"mamba_block", mamba_block_case},
 };
 
 const Family& family_of(const Case& c) {
