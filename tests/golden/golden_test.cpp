@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Files, Golden, testing::ValuesIn(all_files()), [](const
 TEST(GoldenFiles, AllFamiliesAreThere) {
   std::vector<std::string> heads;
   for (const std::string& f : all_files()) heads.push_back(fs::path(f).filename().string());
-  EXPECT_EQ(heads.size(), 39u);
+  EXPECT_EQ(heads.size(), 45u);
   for (const char* family : {"01_",
                              "02_",
                              "03_",
@@ -67,9 +67,13 @@ TEST(GoldenFiles, AllFamiliesAreThere) {
                              "bf16_round",
                              "cosine_schedule",
                              "cross_entropy",
+                             "delta_rule",
+                             "gla",
                              "grad_clip",
                              "layernorm_nobias",
+                             "mamba_block",
                              "rmsnorm",
+                             "selective_scan",
                              "swa_rope",
                              "swiglu"})
     EXPECT_TRUE(std::ranges::any_of(heads, [&](const std::string& h) { return h.starts_with(family); })) << family;
@@ -153,6 +157,10 @@ TEST(ChangedGolden, OneWrongNumberFails) {
       {"ttt/adamw", "out.exp_avg_sq", 1e-5},
       {"ttt/cross_entropy", "out.nll", 1e-5},
       {"ttt/rmsnorm", "grad.weight", 3e-5},
+      {"ttt/gla_strong_decay", "grad.g", 3e-5},
+      {"ttt/delta_rule", "out.final_state", 1e-5},
+      {"ttt/selective_scan", "grad.delta_bias", 3e-5},
+      {"ttt/mamba_block", "state.ssm_final", 1e-5},
   };
   for (const auto& [file, tensor, bound] : cases) {
     File f = file_of(file);
@@ -198,7 +206,7 @@ TEST(ChangedGolden, NumbersThatAreNotFiniteFail) {
 
 TEST(ChangedGolden, AMissingTensorIsNamed) {
   for (const char* name : {"lact/02_fast_weight_op", "lact/03_ttt_layer_muon", "lact/04_mlp", "lact/07_causal_muon_mom",
-                           "ttt/attn_full", "ttt/adamw"}) {
+                           "ttt/attn_full", "ttt/adamw", "ttt/gla", "ttt/delta_rule", "ttt/mamba_block"}) {
     const File whole = file_of(name);
     for (const auto& [tensor, values] : whole.tensors) {
       File f = whole;
@@ -288,6 +296,8 @@ TEST(ChangedGolden, HparamsThatDoNotFitTheTensors) {
       {"lact/06_data_gso_character", "\"image_size_hw\": [128, 128]", "\"image_size_hw\": [0, 128]"},
       {"lact/06_inference_cameras", "\"turntable_num_views\": 12", "\"turntable_num_views\": 0"},
       {"ttt/attn_causal", "\"causal\": true", "\"causal\": false"},
+      {"ttt/selective_scan", "\"delta_softplus\": true", "\"delta_softplus\": false"},
+      {"ttt/mamba_block", "\"half\": 16", "\"half\": 33"},
   };
   for (const auto& [file, from, to] : cases) {
     File f = file_of(file);
@@ -308,6 +318,10 @@ TEST(ChangedGolden, TensorsOfAnotherShape) {
                                      {"lact/04_self_attention", "y"},
                                      {"lact/06_inference_cameras", "interp.in_c2w"},
                                      {"ttt/attn_full", "cot.o"},
+                                     {"ttt/gla", "in.g"},
+                                     {"ttt/delta_rule", "in.beta"},
+                                     {"ttt/selective_scan", "cot.last_state"},
+                                     {"ttt/mamba_block", "param.conv1d.weight"},
                                      {"ttt/adamw", "in.grads"}}) {
     File f = file_of(file);
     Tensor& t = f[tensor];
@@ -359,7 +373,7 @@ TEST(GoldenPictures, ARelativePathFindsThemFromAnyFolder) {
 
 TEST(GoldenFiles, FoldersAndFilesAreListedSorted) {
   const auto files = golden::files_at({root + "/ttt", root + "/lact/04_mlp.safetensors"});
-  EXPECT_EQ(files.size(), 11u);
+  EXPECT_EQ(files.size(), 17u);
   EXPECT_TRUE(std::ranges::is_sorted(files.begin(), files.end() - 1));
   EXPECT_TRUE(files.back().ends_with("04_mlp.safetensors"));
   EXPECT_NE(sentence_of([] { golden::files_at({"tests/nowhere"}); }).find("tests/nowhere"), std::string::npos);

@@ -1,6 +1,7 @@
 // Kernels whose numbers are stored in bf16 and computed in f32, on a GPU: judged by f64 on the same, rounded inputs.
 #include "base/check.hpp"
 #include "kernels/attention.hpp"
+#include "kernels/convolution.hpp"
 #include "kernels/cudnn.hpp"
 #include "kernels/gated_products.hpp"
 #include "kernels/gemm.hpp"
@@ -43,6 +44,22 @@ TEST(Bf16, AMatrixAndItsTranspose) {
     kernels::add_transposed(judge, x.judge);
     expect_near(y, judge, 1, sentence("{} x {}", n, n));
   }
+}
+
+TEST(Bf16, CausalConvolutionBesideF32Weights) {
+  const Rounded x = Rounded::random({2, 37, 5}, "x"), dy = Rounded::random({2, 37, 5}, "dy");
+  const Tensor w = random_tensor({5, 4}, "w", DType::f32), bias = random_tensor({5}, "bias", DType::f32);
+  const Tensor y = result({2, 37, 5}, DType::bf16), dx = like(y), dw = like(w), dbias = like(bias);
+  const Tensor y64 = result({2, 37, 5}, DType::f64), dx64 = like(y64), w64 = as(w, DType::f64), dw64 = like(w64),
+               bias64 = as(bias, DType::f64), dbias64 = like(bias64);
+  kernels::causal_convolution(y, x.low, w, bias);
+  kernels::causal_convolution(y64, x.judge, w64, bias64);
+  kernels::causal_convolution_grad({.dx = dx, .dw = dw, .dbias = dbias, .dy = dy.low, .x = x.low, .w = w});
+  kernels::causal_convolution_grad({.dx = dx64, .dw = dw64, .dbias = dbias64, .dy = dy.judge, .x = x.judge, .w = w64});
+  expect_near(y, y64, 1, "y");
+  expect_near(dx, dx64, 1, "dx");
+  EXPECT_LE(difference(dw, dw64), 74 * eps32) << "sums of f32 over 74 tokens";
+  EXPECT_LE(difference(dbias, dbias64), 74 * eps32);
 }
 
 TEST(Bf16, ElementWise) {

@@ -13,8 +13,8 @@ from gpu.report import Result, Row
 FAMILIES = {"pointwise_test": "element by element", "gates_test": "gates", "sums_test": "sums", "norms_test": "norms",
             "softmax_test": "rows of scores", "gemm_test": "products", "gated_products_test": "products with gates",
             "attention_test": "attention", "update_test": "the optimizer", "bf16_test": "bf16", "ops_test": "ops and their derivatives",
-            "newton_schulz_test": "Newton-Schulz", "network_test": "the fast-weight network",
-            "run_plan_test": "plans of fast weights"}
+            "convolution_test": "causal convolutions", "recurrence_test": "linear recurrences", "selective_scan_test": "selective scans",
+            "newton_schulz_test": "Newton-Schulz", "network_test": "the fast-weight network", "run_plan_test": "plans of fast weights"}
 LIBRARIES = """
 import ctypes, sys
 def version(library, function, through_pointer=False):

@@ -186,6 +186,10 @@ constexpr Family families[] = {
     {"bf16_round", bf16_case},
     {"attn_", attention_case},
     {"swa_rope", window_attention_case},
+    {"gla", gla_case},
+    {"delta_rule", delta_rule_case},
+    {"selective_scan", selective_scan_case},
+    {"mamba_block", mamba_block_case},
 };
 
 const Family& family_of(const Case& c) {

@@ -104,7 +104,7 @@ void layer_case(Case& c, ParameterStore& store, const Layer& layer) {
   c.compare_gradients(store);
 }
 
-// One function per family, grouped by file: layers.cpp, language.cpp, model.cpp, data.cpp, pieces.cpp.
+// One function per family, grouped by file: layers.cpp, language.cpp, model.cpp, data.cpp, pieces.cpp, recurrent.cpp.
 void newton_schulz_case(Case& c);
 void fast_weight_case(Case& c);
 void ttt_layer_case(Case& c);
@@ -127,5 +127,9 @@ void swiglu_case(Case& c);
 void cross_entropy_case(Case& c);
 void bf16_case(Case& c);
 void attention_case(Case& c);
+void gla_case(Case& c);
+void delta_rule_case(Case& c);
+void selective_scan_case(Case& c);
+void mamba_block_case(Case& c);
 
 }  // namespace lact::golden
