@@ -4,6 +4,7 @@
 #include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
+#include "kernels/mini_batch.hpp"
 #include "kernels/pointwise.hpp"
 #include "kernels/sums.hpp"
 
@@ -68,6 +69,32 @@ Var join(const std::vector<Var>& xs, int dim) {
     for (const Range& r : parts) g.push_back(cut(dy, int(d), r));
     return g;
   });
+}
+
+std::vector<Var> pieces(const Var& x, int dim, std::span<const std::int64_t> sizes) {
+  std::vector<Tensor> parts;
+  std::int64_t at = 0;
+  for (const std::int64_t size : sizes) parts.push_back(x.value().cut(dim, {at, at + size})), at += size;
+  check(at == x.dim(dim), "pieces of {} rows in all of a tensor with {}", at, x.dim(dim));
+  std::vector<Shape> shapes;
+  for (const Tensor& p : parts) shapes.push_back(p.shape());
+  return op_many("pieces", parts, {x}, [dim, shapes](std::span<const Var> dys) {
+    const Var some = *std::ranges::find_if(dys, [](const Var& g) { return bool(g); });
+    std::vector<Var> all(dys.begin(), dys.end());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i]) continue;
+      const Tensor zero = like(some.value(), shapes[i]);
+      kernels::fill(zero, 0);
+      all[i] = zero;
+    }
+    return Grads{join(all, dim)};
+  });
+}
+
+Var causal_part(const Var& x) {
+  const Tensor xv = dense(x.value()), y = like(xv);
+  kernels::causal_part(y, xv);
+  return op("causal_part", y, {x}, [](const Var& dy) { return Grads{causal_part(dy)}; });
 }
 
 Var expand(const Var& x, const Shape& s) {
