@@ -51,6 +51,8 @@ Var join(const std::vector<Var>& xs, int dim);
 // The adjoint of join: views of x, of these sizes along a dim. Many pieces pull back in one pass over x.
 std::vector<Var> pieces(const Var& x, int dim, std::span<const std::int64_t> sizes);
 Var causal_part(const Var& x);  // [..., n, n]: the entries above the diagonal become 0
+std::vector<Var> split(const Var& x, std::int64_t parts);  // of dim 0, equal: views
+Var reversed(const Var& x);                                // the rows of dim 1 from the last to the first
 Var expand(const Var& x, const Shape& s);
 Var sum_to(const Var& x, const Shape& s);           // the adjoint of expand
 Var sum_to(const Var& x, const Shape& s, DType t);  // bf16 may be summed to f32
@@ -105,6 +107,22 @@ Var embedding(const Var& table, const Tensor& index);
 Var embedding_grad(const Var& dy, const Tensor& index, std::int64_t n);  // its adjoint, [rows, d] -> [n, d]
 // x [b, h, t, d], each pair of channels turned by the angle of its position, i32 [t].
 Var rope(const Var& x, const Tensor& positions, const Rope& rope);
+
+// -- along the tokens of x [b, t, c]
+// y[t, c] = bias[c] + sum over j < k of w[c, j] x[t - (k - 1) + j, c], zeros before the start; w [c, k], bias [c] or
+// empty.
+Var causal_convolution(const Var& x, const Var& w, const Var& bias);
+// y[i] = decay[i] y[i - 1] + x[i] along dim 1 of [b, n, m], or from the end y[i] = decay[i + 1] y[i + 1] + x[i];
+// decay [b, n, r] belongs to m / r neighbours each, empty: 1
+Var linear_scan(const Var& x, const Var& decay, bool backwards);
+// [b, n, n]: sum over c of q[t, c] k[s, c] exp(sum over s < r <= t of g[r, c]) for s <= t, 0 above; q, k, g [b, n, d]
+Var decayed_scores(const Var& q, const Var& k, const Var& g);
+Var lower_triangle(const Var& x, std::int64_t diagonal);  // [b, m, n], kept where column <= row + diagonal
+Var unit_lower_inverse(const Var& x);                     // (I + what [b, n, n] has below the diagonal)^-1
+// {y [b, t, d], the last state [b, d, n]} of h[t] = exp(delta[t] a) h[t - 1] + delta[t] u[t] b[t], y[t] = <c[t], h[t]>;
+// u, delta [b, t, d], a [d, n], b, c [b, t, n], first [b, d, n] or empty
+std::vector<Var> selective_scan(const Var& u, const Var& delta, const Var& a, const Var& b, const Var& c,
+                                const Var& first);
 
 // -- attention and losses
 using kernels::Mask;

@@ -5,7 +5,9 @@
 #include "kernels/cpu/loops/pointwise_loops.hpp"
 #include "kernels/cpu/loops/product_loops.hpp"
 #include "kernels/cpu/loops/reconstruction_loops.hpp"
+#include "kernels/cpu/loops/recurrent_loops.hpp"
 #include "kernels/cpu/loops/row_loops.hpp"
+#include "kernels/cpu/loops/scan_loops.hpp"
 #include "kernels/cpu/loops/turn_loops.hpp"
 
 namespace lact::kernels {
@@ -17,6 +19,7 @@ constexpr Loops<T> loops_of() {
       .unary = unary_loop<T>,
       .binary = binary_loop<T>,
       .add_to = add_to_loop<T>,
+      .add_product = add_product_loop<T>,
       .swiglu = swiglu_loop<T>,
       .swiglu_grad = swiglu_grad_loop<T>,
       .adamw = adamw_loop<T>,
@@ -37,6 +40,10 @@ constexpr Loops<T> loops_of() {
       .softmax = softmax_loop<T>,
       .softmax_grad = softmax_grad_loop<T>,
       .log_sum_exp = log_sum_exp_loop<T>,
+      .decayed_scores = decayed_scores_loop<T>,
+      .decayed_scores_grad = decayed_scores_grad_loop<T>,
+      .scan = scan_loop<T>,
+      .scan_grad = scan_grad_loop<T>,
       .column_sums = column_sums_loop<T>,
       .column_squares = column_squares_loop<T>,
       .column_dots = column_dots_loop<T>,

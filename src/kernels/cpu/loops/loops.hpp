@@ -24,12 +24,26 @@ struct AttentionGrads {
 };
 constexpr std::int64_t attention_tile = 64;  // queries, and keys, per tile
 
+// Up to 64 bytes of neighbouring channels of one sample in a selective scan: rows of u and delta are `row` apart, b and
+// c are [tokens, states].
+template <class T>
+struct ScanChannels {
+  const T *u, *delta, *b, *c;
+  std::int64_t row, tokens, states, count, piece;
+};
+template <class T>
+struct ScanGrads {  // da, db and dc are added to
+  const T* dy;
+  T *du, *ddelta, *da, *db, *dc;
+};
+
 template <class T>
 struct Loops {
   using Int = std::int64_t;
   void (*unary)(Unary f, T* y, const T* x, Int n, T c);
   void (*binary)(Binary f, T* y, const T* a, const T* b, Int n);
   void (*add_to)(T* y, const T* x, Int n, T c);
+  void (*add_product)(T* y, const T* a, const T* b, Int n);  // y += a b
   void (*swiglu)(T* m, const T* g, const T* h, Int n);
   void (*swiglu_grad)(T* dg, T* dh, const T* g, const T* h, const T* dm, Int n);
   void (*adamw)(T* p, T* m, T* v, const T* g, Int n, const scalar::AdamWStep<T>& a);
@@ -54,6 +68,15 @@ struct Loops {
   void (*softmax)(T* y, const T* x, Int n, T scale);
   void (*softmax_grad)(T* dx, const T* dy, const T* y, Int n, T scale);
   T (*log_sum_exp)(const T* x, Int n);
+
+  // Scores of a piece of n tokens of d channels that decay pair by pair (recurrence.hpp); scratch of 2 d and (n + 1) d.
+  void (*decayed_scores)(T* y, const T* q, const T* k, const T* g, Int n, Int d, T* scratch);
+  void (*decayed_scores_grad)(T* dq, T* dk, T* dg, const T* dy, const T* q, const T* k, const T* g, Int n, Int d,
+                              T* scratch);
+
+  // h and a [states, lanes] are those of these channels; h goes on from the first state to the last, g the other way.
+  void (*scan)(const ScanChannels<T>& x, T* y, T* starts, const T* a, T* h);
+  void (*scan_grad)(const ScanChannels<T>& x, const ScanGrads<T>& to, const T* starts, const T* a, T* g, T* scratch);
 
   // Columns of a piece of a matrix [rows, n] with `step` elements between rows, summed in blocks of 64 rows.
   void (*column_sums)(T* y, const T* x, Int step, Int rows, Int n);

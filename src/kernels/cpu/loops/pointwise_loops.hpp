@@ -83,6 +83,12 @@ void add_to_loop(T* y, const T* x, Int n, T c) {
 }
 
 template <class T>
+void add_product_loop(T* y, const T* a, const T* b, Int n) {
+#pragma GCC ivdep
+  for (Int i = 0; i < n; ++i) y[i] += a[i] * b[i];
+}
+
+template <class T>
 void swiglu_loop(T* m, const T* g, const T* h, Int n) {
   each(m, g, h, n, [](T u, T v) { return scalar::silu(u) * v; });
 }
