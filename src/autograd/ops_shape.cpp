@@ -4,7 +4,6 @@
 #include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
-#include "kernels/mini_batch.hpp"
 #include "kernels/pointwise.hpp"
 #include "kernels/sums.hpp"
 
@@ -89,12 +88,6 @@ std::vector<Var> pieces(const Var& x, int dim, std::span<const std::int64_t> siz
     }
     return Grads{join(all, dim)};
   });
-}
-
-Var causal_part(const Var& x) {
-  const Tensor xv = dense(x.value()), y = like(xv);
-  kernels::causal_part(y, xv);
-  return op("causal_part", y, {x}, [](const Var& dy) { return Grads{causal_part(dy)}; });
 }
 
 Var expand(const Var& x, const Shape& s) {

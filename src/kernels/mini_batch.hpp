@@ -1,4 +1,4 @@
-// What fast weights that learn in mini-batches of tokens need beside products. f32 and f64.
+// What fast weights that learn in mini-batches of tokens need beside products (docs/math.md, 14). f32 and f64.
 #pragma once
 #include "kernels/kernel.hpp"
 
@@ -6,9 +6,6 @@ namespace lact::kernels {
 
 // y [t] i32 = (first + i) mod period.
 inline constinit Kernel<void(Tensor y, std::int64_t first, std::int64_t period)> positions{"positions"};
-
-// y = x where the column is not beyond the row, else 0; [..., n, n], both contiguous.
-inline constinit Kernel<void(Tensor y, const Tensor& x)> causal_part{"causal_part"};
 
 // The gradient by z of |w u + b - target|^2 / 2, u the layer norm of a row of z. With r = 1 / sqrt(var(z) + eps),
 // u = (z - mean(z)) r, a = w (w u + b - target):

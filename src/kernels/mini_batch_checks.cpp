@@ -12,11 +12,6 @@ const Check<positions> of_positions = [](const Tensor& y, const std::int64_t& fi
   check_contiguous(y, "positions");
 };
 
-const Check<causal_part> of_causal_part = [](const Tensor& y, const Tensor& x) {
-  check_flat({&y, &x}, "causal_part");
-  check(y.dims() >= 2 && y.dim(-1) == y.dim(-2), "causal_part takes square matrices, not {}", text_of(y.shape()));
-};
-
 void check_reconstruction(const Tensor& y, std::initializer_list<const Tensor*> rows, const Tensor& w, const Tensor& b,
                           const char* kernel) {
   check(y.dims() == 3, "{} takes rows [B, t, n], not {}", kernel, text_of(y.shape()));

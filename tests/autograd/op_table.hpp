@@ -143,7 +143,6 @@ inline std::vector<Row> shapes() {
   auto in_three = [](In x) { return pieces(x[0], 1, std::vector<std::int64_t>{2, 0, 5}); };
   t.push_back({"pieces", {{rows, 7, 2}}, {{rows, 2, 2}, {rows, 0, 2}, {rows, 5, 2}}, in_three});
   t.push_back({"pieces used in part", {{rows, 7, 2}}, {{rows, 5, 2}}, one([=](In x) { return in_three(x)[2]; })});
-  t.push_back({"causal_part", {{rows, 5, 5}}, {{rows, 5, 5}}, unary(&causal_part)});
   const std::vector<Range> ranges{{4, 7}, {0, 2}, {1, 6}, {3, 3}};
   t.push_back(
       {"gather_rows", {{rows, 7, 2}}, {{rows, 10, 2}}, one([ranges](In x) { return gather_rows(x[0], ranges); }), 2});
@@ -417,8 +416,8 @@ inline std::vector<Row> tokens() {
 
 inline std::vector<Row> table() {
   std::vector<Row> all;
-  for (auto part :
-       {element_wise, shapes, products, networks, norms, norms_of_sums_and_heads, tokens, attention_and_losses, recurrent})
+  for (auto part : {element_wise, shapes, products, networks, norms, norms_of_sums_and_heads, tokens,
+                    attention_and_losses, recurrent})
     for (Row& r : part()) all.push_back(std::move(r));
   return all;
 }

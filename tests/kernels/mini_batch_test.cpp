@@ -22,18 +22,6 @@ TEST(Positions, CountUpAndBeginAgain) {
   EXPECT_THROW(kernels::positions(Tensor::zeros(tested(), {4}), 0, 4), Error);
 }
 
-TEST(CausalPart, LeavesWhatIsNotBeyondTheDiagonal) {
-  for (DType t : {DType::f32, DType::f64})
-    for (const Shape& s : {Shape{1, 1}, {3, 5, 5}, {2, 3, 33, 33}, {0, 4, 4}, {2, 0, 0}}) {
-      const Tensor x = random_tensor(s, "x", t), y = like(x);
-      kernels::causal_part(y, x);
-      const auto from = x.to_doubles(), got = y.to_doubles();
-      const auto n = std::size_t(s.back());
-      for (std::size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i], i % n <= i / n % n ? from[i] : 0) << i;
-    }
-  EXPECT_THROW(kernels::causal_part(Tensor::zeros(tested(), {3, 4}), Tensor::zeros(tested(), {3, 4})), Error);
-}
-
 struct Reconstructed {
   Tensor dz, z_bar, target_bar, w_rows;
 };

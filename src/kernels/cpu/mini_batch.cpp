@@ -16,22 +16,6 @@ const Cpu<kernels::positions> positions = [](Tensor y, std::int64_t first, std::
   for (std::int64_t i = 0; i < y.count(); ++i) y.data<std::int32_t>()[i] = std::int32_t((first + i) % period);
 };
 
-const Cpu<kernels::causal_part> causal_part = [](Tensor y, const Tensor& x) {
-  for_type(y, "causal_part", [&](auto t) {
-    using T = decltype(t);
-    const std::int64_t n = y.dim(-1), rows = n == 0 ? 0 : y.count() / n;
-    split(rows, rows_worth(enough, n), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t r = begin; r < end; ++r) {
-        const T* from = x.data<T>() + r * n;
-        T* to = y.data<T>() + r * n;
-        const std::int64_t kept = r % n + 1;
-        std::copy_n(from, kept, to);
-        std::fill_n(to + kept, n - kept, T(0));
-      }
-    });
-  });
-};
-
 const Cpu<kernels::reconstruction_grad> reconstruction_grad = [](const ReconstructionGrad& t) {
   for_type(t.dz, "reconstruction_grad", [&](auto zero) {
     using T = decltype(zero);

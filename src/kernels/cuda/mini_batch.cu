@@ -15,17 +15,6 @@ struct PositionOf {
   }
 };
 
-template <class T>
-struct CausalPartOf {
-  T* y;
-  const T* x;
-  std::int64_t n;
-  template <int V>
-  __device__ void at(std::int64_t i) const {
-    y[i] = i % n <= i / n % n ? x[i] : T(0);
-  }
-};
-
 // A row of z with what belongs to it, and the sums that both kernels take over it.
 template <class T, int V>
 struct Reconstruction {
@@ -117,13 +106,6 @@ struct ReconstructionGradGradOf {
 
 const Cuda<kernels::positions> positions = [](Tensor y, std::int64_t first, std::int64_t period) {
   start<1>(y, "positions", y.count(), PositionOf{y.data<std::int32_t>(), first, period});
-};
-
-const Cuda<kernels::causal_part> causal_part = [](Tensor y, const Tensor& x) {
-  for_type(y, "causal_part", [&](auto t) {
-    using T = decltype(t);
-    start<1>(y, "causal_part", y.count(), CausalPartOf<T>{y.data<T>(), x.data<T>(), y.dim(-1)});
-  });
 };
 
 const Cuda<kernels::reconstruction_grad> reconstruction_grad = [](const ReconstructionGrad& t) {
