@@ -28,6 +28,10 @@ Var silu_grad(const Var& x, const Var& dy);
 Var softplus(const Var& x);
 Var gelu(const Var& x);  // exact, with erf
 Var gelu_grad(const Var& x, const Var& dy);
+Var gelu_tanh(const Var& x);  // the form with tanh
+Var gelu_tanh_grad(const Var& x, const Var& dy);
+Var relu(const Var& x);  // max(x, 0)
+Var relu_grad(const Var& x, const Var& dy);
 Var swiglu(const Var& g, const Var& h);                                   // silu(g) h
 std::vector<Var> swiglu_grad(const Var& g, const Var& h, const Var& dm);  // {dg, dh}
 // {silu(g) h rate1, dm h silu'(g) rate0, dm silu(g) rate2}: rates [..., 1] of rows [..., n]
@@ -44,6 +48,8 @@ Var transpose(const Var& x);  // the last two dims
 Var cut(const Var& x, int dim, Range r);
 Var pad(const Var& x, int dim, Range r, std::int64_t size);  // the adjoint of cut: zeros of `size` with x at r
 Var join(const std::vector<Var>& xs, int dim);
+// The adjoint of join: views of x, of these sizes along a dim. Many pieces pull back in one pass over x.
+std::vector<Var> pieces(const Var& x, int dim, std::span<const std::int64_t> sizes);
 std::vector<Var> split(const Var& x, std::int64_t parts);  // of dim 0, equal: views
 Var reversed(const Var& x);                                // the rows of dim 1 from the last to the first
 Var expand(const Var& x, const Shape& s);
@@ -83,6 +89,8 @@ Var layer_norm(const Var& x, const Var& w, double eps);
 // {x + y, layer_norm(x + y)}; without y {x, layer_norm(x)}: the gradients of both go through one kernel.
 std::vector<Var> add_layer_norm(const Var& x, const Var& y, const Var& w, double eps);
 Var l2_norm(const Var& x, double eps);  // x / (|x| + eps)
+// The gradient by z of |layer_norm(z) w + b - target|^2 / 2, row by row: z, target [B, t, n], w, b [B, 1, n].
+Var reconstruction_grad(const Var& z, const Var& target, const Var& w, const Var& b, double eps);
 // split_heads as [b * heads, t, d], then silu, then l2_norm for the first `normed` parts. `rows`: how many rows to keep
 // of each part, from the first on; all of them where it is empty.
 std::vector<Var> silu_heads(const Var& x, int parts, std::int64_t heads, int normed, double eps,
@@ -98,6 +106,7 @@ Var embedding(const Var& table, const Tensor& index);
 Var embedding_grad(const Var& dy, const Tensor& index, std::int64_t n);  // its adjoint, [rows, d] -> [n, d]
 // x [b, h, t, d], each pair of channels turned by the angle of its position, i32 [t].
 Var rope(const Var& x, const Tensor& positions, const Rope& rope);
+
 // -- along the tokens of x [b, t, c]
 // y[t, c] = bias[c] + sum over j < k of w[c, j] x[t - (k - 1) + j, c], zeros before the start; w [c, k], bias [c] or
 // empty.

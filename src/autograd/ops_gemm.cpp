@@ -78,7 +78,7 @@ Var matmul_add(const Var& c, double beta, const Var& a, const Var& b, double alp
   product(y, cv, a, b, o, alpha, beta);
   return op("matmul_add", y, {c, a, b}, [a, b, o, alpha, beta](const Var& dy) {
     Grads g = product_grads(a, b, o, dy, alpha);
-    return Grads{scale(dy, beta), g[0], g[1]};
+    return Grads{beta == 1 ? dy : scale(dy, beta), g[0], g[1]};
   });
 }
 

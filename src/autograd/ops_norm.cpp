@@ -5,8 +5,10 @@
 #include "autograd/operands.hpp"
 #include "autograd/ops.hpp"
 #include "base/check.hpp"
+#include "kernels/mini_batch.hpp"
 #include "kernels/norms.hpp"
 #include "kernels/pointwise.hpp"
+#include "kernels/sums.hpp"
 
 namespace lact {
 namespace {
@@ -142,6 +144,34 @@ Var l2_norm(const Var& x, double eps) {
   };
   return fused("l2_norm", y, {x}, fast,
                [eps](std::span<const Var> in) { return mul(in[0], inverse(shift(row_norm(in[0], -1), eps))); });
+}
+
+Var reconstruction_grad(const Var& z, const Var& target, const Var& w, const Var& b, double eps) {
+  one_type("reconstruction_grad", std::array{z, target, w, b});
+  const Tensor zv = dense_rows(z.value()), tv = dense_rows(target.value()), wv = dense(w.value()),
+               bv = dense(b.value()), y = like(zv);
+  kernels::reconstruction_grad({.dz = y, .z = zv, .target = tv, .w = wv, .b = bv, .eps = eps});
+  auto fast = [zv, tv, wv, bv, eps](const Var& dy) {
+    const Tensor z_bar = like(zv), t_bar = like(zv), w_rows = like(zv), w_bar = like(wv), b_bar = like(bv);
+    kernels::reconstruction_grad_grad({.z_bar = z_bar,
+                                       .target_bar = t_bar,
+                                       .w_rows = w_rows,
+                                       .dz_bar = dense_rows(dy.value()),
+                                       .z = zv,
+                                       .target = tv,
+                                       .w = wv,
+                                       .b = bv,
+                                       .eps = eps});
+    kernels::sum_to(w_bar, w_rows);
+    kernels::sum_to(b_bar, t_bar);
+    kernels::unary(kernels::Unary::scale, b_bar, b_bar, -1);
+    return Grads{z_bar, t_bar, w_bar, b_bar};
+  };
+  return fused("reconstruction_grad", y, {z, target, w, b}, fast, [eps](std::span<const Var> in) {
+    const Var centred = sub(in[0], row_mean(in[0])), r = inverse(sqrt(shift(row_mean(square(centred)), eps)));
+    const Var u = mul(centred, r), a = mul(in[2], sub(add(mul(u, in[2]), in[3]), in[1]));
+    return mul(sub(sub(a, row_mean(a)), mul(u, row_mean(mul(a, u)))), r);
+  });
 }
 
 Var column_norm(const Var& w) {

@@ -155,6 +155,40 @@ Var gelu_grad(const Var& x, const Var& dy) {
                [](std::span<const Var> in) { return mul(in[1], gelu_slope(in[0])); });
 }
 
+namespace {
+constexpr double gelu_cube = 0.044715, gelu_scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
+Var gelu_tanh_slope(const Var& x) {  // (1 + t) / 2 + x (1 - t^2) u' / 2,  t = tanh(u)
+  const Var x2 = square(x), u = mul(x, shift(scale(x2, gelu_scale * gelu_cube), gelu_scale)), t = tanh(u);
+  const Var du = shift(scale(x2, 3 * gelu_scale * gelu_cube), gelu_scale);
+  return scale(add(shift(t, 1), mul(mul(x, du), sub(Var(ones_like(t)), square(t)))), 0.5);
+}
+}  // namespace
+
+Var gelu_tanh(const Var& x) {
+  return op("gelu_tanh", mapped(Unary::gelu_tanh, x), {x}, [x](const Var& dy) { return Grads{gelu_tanh_grad(x, dy)}; });
+}
+
+Var gelu_tanh_grad(const Var& x, const Var& dy) {
+  one_type("gelu_tanh_grad", std::array{x, dy});
+  auto fast = [x, dy](const Var& d) {
+    const Var bend = combined(Binary::gelu_tanh_bend, x, mul(d, dy)), slope = combined(Binary::gelu_tanh_grad, x, d);
+    return Grads{sum_to(bend, x.shape()), sum_to(slope, dy.shape())};
+  };
+  return fused("gelu_tanh_grad", combined(Binary::gelu_tanh_grad, x, dy), {x, dy}, fast,
+               [](std::span<const Var> in) { return mul(in[1], gelu_tanh_slope(in[0])); });
+}
+
+Var relu(const Var& x) {
+  return op("relu", mapped(Unary::relu, x), {x}, [x](const Var& dy) { return Grads{relu_grad(x, dy)}; });
+}
+
+Var relu_grad(const Var& x, const Var& dy) {
+  one_type("relu_grad", std::array{x, dy});
+  return op("relu_grad", combined(Binary::relu_grad, x, dy), {x, dy}, [x, s = dy.shape()](const Var& d) {
+    return Grads{Var(), sum_to(relu_grad(x, d), s)};
+  });
+}
+
 Var swiglu(const Var& g, const Var& h) {
   one_type("swiglu", std::array{g, h});
   Tensor m = like(g.value());

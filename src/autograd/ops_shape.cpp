@@ -70,6 +70,26 @@ Var join(const std::vector<Var>& xs, int dim) {
   });
 }
 
+std::vector<Var> pieces(const Var& x, int dim, std::span<const std::int64_t> sizes) {
+  std::vector<Tensor> parts;
+  std::int64_t at = 0;
+  for (const std::int64_t size : sizes) parts.push_back(x.value().cut(dim, {at, at + size})), at += size;
+  check(at == x.dim(dim), "pieces of {} rows in all of a tensor with {}", at, x.dim(dim));
+  std::vector<Shape> shapes;
+  for (const Tensor& p : parts) shapes.push_back(p.shape());
+  return op_many("pieces", parts, {x}, [dim, shapes](std::span<const Var> dys) {
+    const Var some = *std::ranges::find_if(dys, [](const Var& g) { return bool(g); });
+    std::vector<Var> all(dys.begin(), dys.end());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i]) continue;
+      const Tensor zero = like(some.value(), shapes[i]);
+      kernels::fill(zero, 0);
+      all[i] = zero;
+    }
+    return Grads{join(all, dim)};
+  });
+}
+
 Var expand(const Var& x, const Shape& s) {
   if (x.shape() == s) return x;
   return op("expand", x.value().expand(s), {x}, [from = x.shape()](const Var& dy) { return Grads{sum_to(dy, from)}; });

@@ -151,6 +151,28 @@ LACT_BOTH T gelu_slope(T x) {
   return normal_below(x) + x * T(0.39894228040143267794) * exp(T(-0.5) * x * x);
 }
 
+// The tanh form of gelu: x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), its first derivative and its
+// second.
+template <class T>
+LACT_BOTH T tanh_of_gelu(T x) {
+  return tanh(T(0.79788456080286535588) * x * (T(1) + T(0.044715) * x * x));
+}
+template <class T>
+LACT_BOTH T gelu_tanh(T x) {
+  return T(0.5) * x * (T(1) + tanh_of_gelu(x));
+}
+template <class T>
+LACT_BOTH T gelu_tanh_slope(T x) {
+  const T t = tanh_of_gelu(x), du = T(0.79788456080286535588) * (T(1) + T(3 * 0.044715) * x * x);
+  return T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t * t) * du;
+}
+template <class T>
+LACT_BOTH T gelu_tanh_bend(T x) {
+  const T t = tanh_of_gelu(x), du = T(0.79788456080286535588) * (T(1) + T(3 * 0.044715) * x * x);
+  const T ddu = T(0.79788456080286535588 * 6 * 0.044715) * x;
+  return (T(1) - t * t) * (du + T(0.5) * x * (ddu - T(2) * t * du * du));
+}
+
 // A gated unit with its two slopes times dm, and the adjoint of the three: rated_gates and rated_gates_grad in
 // gates.hpp.
 template <class T>
@@ -208,6 +230,10 @@ LACT_BOTH T unary(T v, T c) {
     return softplus(v);
   else if constexpr (f == Unary::gelu)
     return gelu(v);
+  else if constexpr (f == Unary::gelu_tanh)
+    return gelu_tanh(v);
+  else if constexpr (f == Unary::relu)
+    return v < T(0) ? T(0) : v;
   else
     static_assert(f == Unary::copy, "a formula of formula.hpp has no branch here");
 }
@@ -222,8 +248,16 @@ LACT_BOTH T binary(T a, T b) {
     return a * b;
   else if constexpr (f == Binary::silu_grad)
     return b * silu_slope(a);
-  else
+  else if constexpr (f == Binary::gelu_grad)
     return b * gelu_slope(a);
+  else if constexpr (f == Binary::gelu_tanh_grad)
+    return b * gelu_tanh_slope(a);
+  else if constexpr (f == Binary::gelu_tanh_bend)
+    return b * gelu_tanh_bend(a);
+  else if constexpr (f == Binary::relu_grad)
+    return a < T(0) ? T(0) : b;
+  else
+    static_assert(f == Binary::add, "a formula of formula.hpp has no branch here");
 }
 
 template <class T>

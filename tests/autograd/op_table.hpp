@@ -22,6 +22,11 @@ inline Var gelu_slope(const Var& x) {
   const Var below = scale(shift(erf(scale(x, 1 / std::numbers::sqrt2)), 1), 0.5);
   return add(below, mul(x, scale(exp(scale(square(x), -0.5)), 1 / std::sqrt(2 * std::numbers::pi))));
 }
+inline Var gelu_tanh_slope(const Var& x) {  // c (x + a x^3) = u; (1 + tanh u + x u' / cosh^2 u) / 2
+  const double c = std::sqrt(2 / std::numbers::pi), a = 0.044715;
+  const Var t = tanh(scale(add(x, scale(mul(x, square(x)), a)), c)), du = scale(shift(scale(square(x), 3 * a), 1), c);
+  return scale(add(add(ones(t), t), mul(mul(x, du), sub(ones(t), square(t)))), 0.5);
+}
 inline Var rms_of(In x) {
   const Var y = divided(x[0], sqrt(shift(scale(row_sum(square(x[0])), 1.0 / double(x[0].dim(-1))), 1e-3)));
   return x.size() > 1 ? mul(y, x[1]) : y;
@@ -37,13 +42,19 @@ inline Tensor indices(std::int64_t n) {  // a class of five per row; the second 
 inline std::vector<Row> element_wise() {
   const Shape s{rows, 5};
   std::vector<Row> t;
-  for (auto [name, f] :
-       {std::pair{"add", &add}, {"sub", &sub}, {"mul", &mul}, {"silu_grad", &silu_grad}, {"gelu_grad", &gelu_grad}}) {
+  for (auto [name, f] : {std::pair{"add", &add},
+                         {"sub", &sub},
+                         {"mul", &mul},
+                         {"silu_grad", &silu_grad},
+                         {"gelu_grad", &gelu_grad},
+                         {"gelu_tanh_grad", &gelu_tanh_grad},
+                         {"relu_grad", &relu_grad}}) {
     const std::string n = name;
     const Function f2 = binary(f);
     Function by_hand;
     if (n == "silu_grad") by_hand = one([](In x) { return mul(silu_slope(x[0]), x[1]); });
     if (n == "gelu_grad") by_hand = one([](In x) { return mul(gelu_slope(x[0]), x[1]); });
+    if (n == "gelu_tanh_grad") by_hand = one([](In x) { return mul(gelu_tanh_slope(x[0]), x[1]); });
     t.push_back({n, {s, s}, {s}, f2, 1, Domain::all, by_hand});
     t.push_back({n + " row", {{rows, 2, 5}, {5}}, {{rows, 2, 5}}, f2, 6, Domain::all, by_hand});
     t.push_back({n + " outer", {{rows, 1, 5}, {4, 1}}, {{rows, 4, 5}}, f2, 15, Domain::all, by_hand});
@@ -56,7 +67,9 @@ inline std::vector<Row> element_wise() {
                          {"sigmoid", &sigmoid},
                          {"silu", &silu},
                          {"softplus", &softplus},
-                         {"gelu", &gelu}})
+                         {"gelu", &gelu},
+                         {"gelu_tanh", &gelu_tanh},
+                         {"relu", &relu}})
     t.push_back({name, {s}, {s}, unary(f)});
   for (auto [name, f] : {std::pair{"sqrt", &sqrt}, {"ln", &ln}})
     t.push_back({name, {s}, {s}, unary(f), 1, Domain::positive});
@@ -127,6 +140,9 @@ inline std::vector<Row> shapes() {
                  return join_heads({x[0], x[1]});
                })});
   t.push_back({"join_heads alone", {{2, 3, rows, 5}}, {{2, rows, 15}}, one([](In x) { return join_heads({x[0]}); })});
+  auto in_three = [](In x) { return pieces(x[0], 1, std::vector<std::int64_t>{2, 0, 5}); };
+  t.push_back({"pieces", {{rows, 7, 2}}, {{rows, 2, 2}, {rows, 0, 2}, {rows, 5, 2}}, in_three});
+  t.push_back({"pieces used in part", {{rows, 7, 2}}, {{rows, 5, 2}}, one([=](In x) { return in_three(x)[2]; })});
   const std::vector<Range> ranges{{4, 7}, {0, 2}, {1, 6}, {3, 3}};
   t.push_back(
       {"gather_rows", {{rows, 7, 2}}, {{rows, 10, 2}}, one([ranges](In x) { return gather_rows(x[0], ranges); }), 2});
@@ -280,6 +296,18 @@ inline std::vector<Row> norms_of_sums_and_heads() {
                7,
                {},
                one([](In x) { return layer_norm(add(x[0], x[1]), x[2], 1e-3); })});
+  t.push_back({"reconstruction_grad",
+               {{2, rows, 7}, {2, rows, 7}, {2, 1, 7}, {2, 1, 7}},
+               {{2, rows, 7}},
+               one([](In x) { return reconstruction_grad(x[0], x[1], x[2], x[3], 1e-3); }),
+               21,
+               {},
+               one([](In x) {
+                 const Var r =
+                     divided(ones(row_sum(x[0])), sqrt(shift(scale(row_sum(square(centred(x[0]))), 1. / 7), 1e-3)));
+                 const Var u = mul(centred(x[0]), r), a = mul(sub(add(mul(u, x[2]), x[3]), x[1]), x[2]);
+                 return mul(sub(centred(a), mul(u, scale(row_sum(mul(a, u)), 1. / 7))), r);
+               })});
   t.push_back({"silu_heads",
                {{1, rows, 12}},
                {{3, rows, 2}, {3, rows, 2}},

@@ -12,10 +12,11 @@ using kernels::Binary;
 using kernels::Unary;
 
 const std::int64_t lengths[] = {0, 1, 7, 16, 17, 33, 100, 1025};
-const Unary unaries[] = {Unary::copy,    Unary::scale, Unary::shift,    Unary::square, Unary::sqrt,
-                         Unary::inverse, Unary::exp,   Unary::log,      Unary::tanh,   Unary::erf,
-                         Unary::sigmoid, Unary::silu,  Unary::softplus, Unary::gelu};
-const Binary binaries[] = {Binary::add, Binary::subtract, Binary::multiply, Binary::silu_grad, Binary::gelu_grad};
+const Unary unaries[] = {Unary::copy,     Unary::scale, Unary::shift,     Unary::square, Unary::sqrt,    Unary::inverse,
+                         Unary::exp,      Unary::log,   Unary::tanh,      Unary::erf,    Unary::sigmoid, Unary::silu,
+                         Unary::softplus, Unary::gelu,  Unary::gelu_tanh, Unary::relu};
+const Binary binaries[] = {Binary::add,       Binary::subtract,       Binary::multiply,       Binary::silu_grad,
+                           Binary::gelu_grad, Binary::gelu_tanh_grad, Binary::gelu_tanh_bend, Binary::relu_grad};
 
 bool wants_positive(Unary f) { return f == Unary::sqrt || f == Unary::log; }
 Tensor positive(const Tensor& x) {
@@ -168,13 +169,41 @@ TEST(Pointwise, AMatrixAndItsTranspose) {
   EXPECT_THROW(kernels::add_transposed(Tensor::zeros(tested(), {3, 4}), Tensor::zeros(tested(), {3, 4})), Error);
 }
 
-TEST(Pointwise, SlopesOfSiluAndGelu) {
+TEST(Pointwise, SlopesOfActivations) {
   const Tensor x = random_tensor({41}, "x", DType::f64, 2), dy = random_tensor({41}, "dy");
-  for (auto [f, grad] : {std::pair{Unary::silu, Binary::silu_grad}, std::pair{Unary::gelu, Binary::gelu_grad}}) {
+  for (auto [f, grad] :
+       {std::pair{Unary::silu, Binary::silu_grad}, std::pair{Unary::gelu, Binary::gelu_grad},
+        std::pair{Unary::gelu_tanh, Binary::gelu_tanh_grad}, std::pair{Unary::relu, Binary::relu_grad}}) {
     Tensor dx = like(x);
     kernels::binary(grad, dx, x, dy);
     expect_slope([&, f = f](const Tensor& t) { return inner(on_unary(f, t), dy); }, x, dx, "activation");
   }
+}
+
+TEST(Pointwise, TheBendOfGeluIsTheSlopeOfItsSlope) {
+  const Tensor x = random_tensor({41}, "x", DType::f64, 2), dy = random_tensor({41}, "dy");
+  Tensor bend = like(x);
+  kernels::binary(Binary::gelu_tanh_bend, bend, x, dy);
+  auto slope = [&](const Tensor& t) {
+    Tensor y = like(t);
+    kernels::binary(Binary::gelu_tanh_grad, y, t, dy);
+    return y;
+  };
+  const Tensor ones = like(x);
+  kernels::fill(ones, 1);
+  expect_slope([&](const Tensor& t) { return inner(slope(t), ones); }, x, bend, "bend");
+}
+
+TEST(Pointwise, ActivationsOfLargeNumbersAreStraight) {
+  const std::vector<float> v{-3e4f, -100, -12, 12, 100, 3e4f};
+  const Tensor x = Tensor::of(tested(), {6}, std::span<const float>(v)), one = like(x);
+  kernels::fill(one, 1);
+  EXPECT_EQ(on_unary(Unary::gelu_tanh, x).to_floats(), (std::vector<float>{0, 0, 0, 12, 100, 3e4f}));
+  Tensor y = like(x);
+  kernels::binary(Binary::gelu_tanh_grad, y, x, one);
+  EXPECT_EQ(y.to_floats(), (std::vector<float>{0, 0, 0, 1, 1, 1}));
+  kernels::binary(Binary::gelu_tanh_bend, y, x, one);
+  EXPECT_EQ(y.to_floats(), (std::vector<float>{0, 0, 0, 0, 0, 0}));
 }
 
 TEST(Pointwise, ThreadsChangeNoBit) {

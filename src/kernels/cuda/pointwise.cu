@@ -106,6 +106,10 @@ void for_unary(Unary f, F&& go) {
       return go(std::integral_constant<Unary, Unary::softplus>{});
     case Unary::gelu:
       return go(std::integral_constant<Unary, Unary::gelu>{});
+    case Unary::gelu_tanh:
+      return go(std::integral_constant<Unary, Unary::gelu_tanh>{});
+    case Unary::relu:
+      return go(std::integral_constant<Unary, Unary::relu>{});
   }
 }
 
@@ -122,6 +126,12 @@ void for_binary(Binary f, F&& go) {
       return go(std::integral_constant<Binary, Binary::silu_grad>{});
     case Binary::gelu_grad:
       return go(std::integral_constant<Binary, Binary::gelu_grad>{});
+    case Binary::gelu_tanh_grad:
+      return go(std::integral_constant<Binary, Binary::gelu_tanh_grad>{});
+    case Binary::gelu_tanh_bend:
+      return go(std::integral_constant<Binary, Binary::gelu_tanh_bend>{});
+    case Binary::relu_grad:
+      return go(std::integral_constant<Binary, Binary::relu_grad>{});
   }
 }
 

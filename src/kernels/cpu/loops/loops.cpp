@@ -4,6 +4,7 @@
 #include "kernels/cpu/loops/attention_loops.hpp"
 #include "kernels/cpu/loops/pointwise_loops.hpp"
 #include "kernels/cpu/loops/product_loops.hpp"
+#include "kernels/cpu/loops/reconstruction_loops.hpp"
 #include "kernels/cpu/loops/recurrent_loops.hpp"
 #include "kernels/cpu/loops/row_loops.hpp"
 #include "kernels/cpu/loops/scan_loops.hpp"
@@ -34,6 +35,8 @@ constexpr Loops<T> loops_of() {
       .silu_row_grad = silu_row_grad_loop<T>,
       .rated_gates = rated_gates_loop<T>,
       .rated_gates_grad = rated_gates_grad_loop<T>,
+      .reconstruction_grad = reconstruction_grad_loop<T>,
+      .reconstruction_grad_grad = reconstruction_grad_grad_loop<T>,
       .softmax = softmax_loop<T>,
       .softmax_grad = softmax_grad_loop<T>,
       .log_sum_exp = log_sum_exp_loop<T>,

@@ -62,6 +62,9 @@ struct Loops {
   void (*rated_gates)(T* m, T* dg, T* dh, const T* g, const T* h, const T* dm, const T (&rates)[3], Int n);
   void (*rated_gates_grad)(T* g_bar, T* h_bar, T* dm_bar, T (&rate_bars)[3], const T* g, const T* h, const T* dm,
                            const T (&rates)[3], const T* a, const T* b, const T* c, Int n);
+  void (*reconstruction_grad)(T* dz, const T* z, const T* target, const T* w, const T* b, Int n, T eps);
+  void (*reconstruction_grad_grad)(T* z_bar, T* target_bar, T* w_row, const T* dz_bar, const T* z, const T* target,
+                                   const T* w, const T* b, Int n, T eps);
   void (*softmax)(T* y, const T* x, Int n, T scale);
   void (*softmax_grad)(T* dx, const T* dy, const T* y, Int n, T scale);
   T (*log_sum_exp)(const T* x, Int n);

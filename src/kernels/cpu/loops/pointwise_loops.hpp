@@ -48,6 +48,10 @@ void unary_loop(Unary f, T* y, const T* x, Int n, T c) {
       return each(y, x, n, [c](T v) { return scalar::unary<Unary::softplus>(v, c); });
     case Unary::gelu:
       return each(y, x, n, [c](T v) { return scalar::unary<Unary::gelu>(v, c); });
+    case Unary::gelu_tanh:
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::gelu_tanh>(v, c); });
+    case Unary::relu:
+      return each(y, x, n, [c](T v) { return scalar::unary<Unary::relu>(v, c); });
   }
 }
 
@@ -64,6 +68,12 @@ void binary_loop(Binary f, T* y, const T* a, const T* b, Int n) {
       return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::silu_grad>(u, v); });
     case Binary::gelu_grad:
       return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::gelu_grad>(u, v); });
+    case Binary::gelu_tanh_grad:
+      return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::gelu_tanh_grad>(u, v); });
+    case Binary::gelu_tanh_bend:
+      return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::gelu_tanh_bend>(u, v); });
+    case Binary::relu_grad:
+      return each(y, a, b, n, [](T u, T v) { return scalar::binary<Binary::relu_grad>(u, v); });
   }
 }
 
