@@ -4,8 +4,8 @@
 
 #include "base/check.hpp"
 #include "base/file_work.hpp"
-#include "data/text/bpe_tokenizer.hpp"
-#include "data/text/sentence_piece_tokenizer.hpp"
+#include "data/text/tokenizers/bpe_tokenizer.hpp"
+#include "data/text/tokenizers/sentence_piece_tokenizer.hpp"
 #include "files/whole_file.hpp"
 
 namespace lact {

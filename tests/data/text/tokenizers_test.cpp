@@ -130,9 +130,9 @@ TEST(Tokenizers, WhatIsNotKnownIsNamed) {
 
 TEST(Tokenizers, DamagedFilesAreNamed) {
   EXPECT_EQ(said_of("gpt2.json", R"("id": 0)", R"("id": -1)"),
-            ": added_tokens[0].id: -1 is no id of a token, which are below 4194304");
+            ": added_tokens[0].id: -1 is no id of a token, which are below 1048576");
   EXPECT_EQ(said_of("gpt2.json", R"("id": 0)", R"("id": 99999999)"),
-            ": added_tokens[0].id: 99999999 is no id of a token, which are below 4194304");
+            ": added_tokens[0].id: 99999999 is no id of a token, which are below 1048576");
   EXPECT_EQ(said_of("gpt2.json", R"("id": 0)", R"("id": 1)"), ": added_tokens[0]: token 1 is '!' and '<|endoftext|>'");
   EXPECT_EQ(said_of("llama2.json", R"("unk_token": "<unk>")", R"("unk_token": "nowhere")"),
             ": model.unk_token 'nowhere' is not in its vocabulary");

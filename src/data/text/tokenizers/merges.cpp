@@ -1,4 +1,4 @@
-#include "data/text/merges.hpp"
+#include "data/text/tokenizers/merges.hpp"
 
 #include <queue>
 #include <tuple>

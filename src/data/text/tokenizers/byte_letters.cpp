@@ -1,4 +1,4 @@
-#include "data/text/byte_letters.hpp"
+#include "data/text/tokenizers/byte_letters.hpp"
 
 #include <array>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "data/text/bpe_tokenizer.hpp"
+#include "data/text/tokenizers/bpe_tokenizer.hpp"
 
 #include <algorithm>
 #include <array>

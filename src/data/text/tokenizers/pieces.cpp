@@ -1,11 +1,11 @@
-#include "data/text/pieces.hpp"
+#include "data/text/tokenizers/pieces.hpp"
 
 #include <algorithm>
 #include <array>
 
 #include "base/check.hpp"
-#include "data/text/byte_letters.hpp"
-#include "data/text/pattern.hpp"
+#include "data/text/tokenizers/byte_letters.hpp"
+#include "data/text/tokenizers/pattern.hpp"
 
 namespace lact {
 namespace {

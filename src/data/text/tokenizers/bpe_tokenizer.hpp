@@ -4,9 +4,9 @@
 #include <optional>
 #include <unordered_map>
 
-#include "data/text/merges.hpp"
-#include "data/text/pieces.hpp"
 #include "data/text/tokenizer.hpp"
+#include "data/text/tokenizers/merges.hpp"
+#include "data/text/tokenizers/pieces.hpp"
 
 namespace lact {
 
@@ -22,7 +22,7 @@ class BpeTokenizer final : public Tokenizer {
   std::vector<std::int32_t> encode(std::string_view text) const override;
   std::string decode(std::span<const std::int32_t> ids) const override;
 
-  static constexpr std::int64_t max_bytes = 128 << 20, max_vocabulary = 1 << 22;
+  static constexpr std::int64_t max_bytes = 128 << 20, max_vocabulary = 1 << 20;
 
  private:
   struct Added {  // found as such in a text, with the white space on these sides

@@ -1,4 +1,4 @@
-#include "data/text/sentence_piece_model.hpp"
+#include "data/text/tokenizers/sentence_piece_model.hpp"
 
 #include <cstdint>
 #include <cstring>

@@ -20,7 +20,7 @@ class SentencePieceTokenizer final : public Tokenizer {
   std::vector<std::int32_t> encode(std::string_view text) const override;
   std::string decode(std::span<const std::int32_t> ids) const override;
 
-  static constexpr std::int64_t max_bytes = 64 << 20, max_vocabulary = 1 << 22;
+  static constexpr std::int64_t max_bytes = 64 << 20, max_vocabulary = 1 << 20;
 
  private:
   struct Processor;

@@ -1,4 +1,4 @@
-#include "data/text/pattern.hpp"
+#include "data/text/tokenizers/pattern.hpp"
 
 #include <pcre2.h>
 

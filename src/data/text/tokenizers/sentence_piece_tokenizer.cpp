@@ -1,4 +1,4 @@
-#include "data/text/sentence_piece_tokenizer.hpp"
+#include "data/text/tokenizers/sentence_piece_tokenizer.hpp"
 
 #include <sentencepiece_processor.h>
 
@@ -6,7 +6,7 @@
 #include <array>
 
 #include "base/check.hpp"
-#include "data/text/sentence_piece_model.hpp"
+#include "data/text/tokenizers/sentence_piece_model.hpp"
 #include "files/checksum.hpp"
 #include "files/whole_file.hpp"
 
