@@ -1,14 +1,14 @@
 #include "data/text/config.hpp"
 
 #include "base/check.hpp"
+#include "data/text/documents.hpp"
 
 namespace lact {
 
 void check_text(const TextConfig& c) {
   check(c.context >= 1 && c.context <= std::int64_t(1) << 28, "data.context is {}; a sample has 1 to {} tokens",
         c.context, std::int64_t(1) << 28);
-  check(c.documents == "files" || c.documents == "paragraphs" || c.documents == "lines",
-        "data.documents={}: files, paragraphs and lines are known", c.documents);
+  check_documents(c.documents, "data.documents");
   check(c.held_out >= 0 && c.held_out < 1, "data.held_out is {}; a share is at least 0 and below 1", c.held_out);
   check(c.threads >= 0 && c.threads <= 256, "data.threads is {}; between 0 and 256 threads can prepare samples",
         c.threads);

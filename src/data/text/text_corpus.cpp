@@ -2,6 +2,7 @@
 
 #include "base/check.hpp"
 #include "data/text/generated_text.hpp"
+#include "data/text/stored_text.hpp"
 
 namespace lact {
 
@@ -15,7 +16,7 @@ std::unique_ptr<TextCorpus> open_text(const TextConfig& config) {
           "data.tokenizer={}: generated text is made of bytes; leave it empty, or set data.path", config.tokenizer);
     return std::make_unique<GeneratedText>(config);
   }
-  fail("{}: text from files is not read yet", config.path);
+  return std::make_unique<StoredText>(config);
 }
 
 }  // namespace lact

@@ -1,6 +1,12 @@
 #include "data/text/tokenizer.hpp"
 
+#include <filesystem>
+
 #include "base/check.hpp"
+#include "base/file_work.hpp"
+#include "data/text/tokenizers/bpe_tokenizer.hpp"
+#include "data/text/tokenizers/sentence_piece_tokenizer.hpp"
+#include "files/whole_file.hpp"
 
 namespace lact {
 
@@ -36,7 +42,21 @@ std::string ByteTokenizer::decode(std::span<const std::int32_t> ids) const {
 
 std::shared_ptr<const Tokenizer> open_tokenizer(const Path& path) {
   if (path.empty()) return std::make_shared<ByteTokenizer>();
-  fail("{}: tokenizers from files are not known yet", path);
+  const FileWork work("reading the tokenizer", path);
+  std::string file = path;
+  if (std::filesystem::is_directory(file)) {
+    for (const char* name : {"/tokenizer.model", "/tokenizer.json"})
+      if (std::filesystem::exists(path + name)) file = path + name;
+    check(file != path, "{}: is a folder that holds neither tokenizer.json nor tokenizer.model", path);
+  }
+  return reading(file, [&]() -> std::shared_ptr<const Tokenizer> {
+    const FileReader reader(file);
+    std::string head(64, ' ');
+    head.resize(std::size_t(reader.read(head.data(), std::int64_t(head.size()), 0)));
+    const std::size_t first = head.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+    if (first != head.npos && head[first] == '{') return std::make_shared<BpeTokenizer>(file);
+    return std::make_shared<SentencePieceTokenizer>(file);
+  });
 }
 
 }  // namespace lact

@@ -21,7 +21,8 @@ class Tokenizer {
   virtual std::string fingerprint() const = 0;     // equal where text becomes the same numbers: 16 digits
   // Any bytes, also none and such as are not UTF-8; neither bos nor eos is added. Called by several threads at once.
   virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
-  // The bytes that the ids stand for; special ones read as their names. An id beyond the vocabulary is an error.
+  // The bytes that the ids stand for; special ones become what the original makes of them: their names, or nothing. An
+  // id beyond the vocabulary is an error.
   virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
 
   // A document of a corpus: bos where there is one that is not eos, the text, eos where there is one.
@@ -43,7 +44,8 @@ class ByteTokenizer final : public Tokenizer {
   std::string decode(std::span<const std::int32_t> ids) const override;
 };
 
-// Of a file; bytes where `path` is empty.
+// Of a tokenizer.json or a SentencePiece model, or of a folder that holds one under these names (tokenizer.json,
+// tokenizer.model); bytes where `path` is empty.
 std::shared_ptr<const Tokenizer> open_tokenizer(const Path& path);
 
 }  // namespace lact
