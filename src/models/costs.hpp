@@ -9,12 +9,13 @@ namespace lact {
 
 // The sizes of a sub-layer, one of those that make a block.
 struct SubLayerShape {
-  enum Kind : std::uint8_t { attention, fast_weights, mlp };
+  enum Kind : std::uint8_t { attention, fast_weights, recurrent, mlp };
   std::string key;  // of the config: "model.block_config.1"
   Kind kind = attention;
-  bool local = false;                    // attention: within parts of the sequence
-  bool whole_heads = false;              // fast weights: tp may not split the hidden width of a head
-  std::int64_t heads = 1, head_dim = 0;  // of attention and fast weights
+  bool local = false;          // attention: within parts of the sequence
+  bool whole_heads = false;    // fast weights: tp may not split the hidden width of a head
+  bool heads_over_cp = false;  // recurrent: cp shares out the heads that tp leaves, one for each rank at least
+  std::int64_t heads = 1, head_dim = 0;  // of all but an MLP
   std::int64_t hidden = 0;               // of the MLP, and of one fast-weight head
   std::int64_t newton_schulz_steps = 0;
   std::int64_t updates = 1;  // of fast weights in a sample, one after the other

@@ -10,8 +10,13 @@
 namespace lact {
 namespace {
 
-std::string tensor_objection(const Costs& costs, int tp) {
+std::string objection_of_heads(const Costs& costs, int cp, int tp) {
   for (const SubLayerShape& s : costs.sub_layers) {
+    if (s.kind == SubLayerShape::recurrent && s.heads % tp != 0)
+      return sentence("parallel.tp={} does not divide the {} heads of {}", tp, s.heads, s.key);
+    if (s.heads_over_cp && s.heads / tp < cp)
+      return sentence("parallel.cp={} leaves ranks without one of the {} heads of {} (parallel.tp={})", cp, s.heads,
+                      s.key, tp);
     if (s.kind == SubLayerShape::attention && s.heads % tp != 0)
       return sentence("parallel.tp={} does not divide the {} heads of {} (attention)", tp, s.heads, s.key);
     if (s.kind == SubLayerShape::mlp && s.hidden % tp != 0)
@@ -84,7 +89,7 @@ std::string objection_to(const RunConfig& cfg, const Grid& grid) {
   if (cfg.parallel.interleave > 1 && cfg.train.accumulate % pp != 0)
     return sentence("parallel.interleave={} needs train.accumulate={} divisible by parallel.pp={}",
                     cfg.parallel.interleave, cfg.train.accumulate, pp);
-  return tensor_objection(costs, tp);
+  return objection_of_heads(costs, cp, tp);
 }
 
 std::vector<Grid> possible_layouts(const RunConfig& cfg, int ranks) {

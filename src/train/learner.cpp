@@ -13,7 +13,8 @@ namespace lact {
 void LearningConfig::fields(Fields& f) {
   f("steps", steps, "optimizer steps of the whole run");
   f("lr", lr, "peak learning rate");
-  f("warmup", warmup, "steps of linear warmup from 0; then a half cosine down to 0 at `steps`");
+  f("warmup", warmup, "steps of linear warmup from 0; then a half cosine down to min_lr_ratio of lr at `steps`");
+  f("min_lr_ratio", min_lr_ratio, "share of lr that the cosine ends at");
   f("constant_lr", constant_lr, "keep lr as it is, without warmup and cosine");
   f("beta1", beta1, "AdamW: decay of the first moment");
   f("beta2", beta2, "AdamW: decay of the second moment");
@@ -39,12 +40,13 @@ void LearningConfig::check_values() const {
         beta1, beta2);
   check(eps > 0 && std::isfinite(eps), "train.eps={} must be positive and finite", eps);
   check(weight_decay >= 0 && std::isfinite(weight_decay), "train.weight_decay={} is not a decay", weight_decay);
+  check(min_lr_ratio >= 0 && min_lr_ratio <= 1, "train.min_lr_ratio={} is not between 0 and 1", min_lr_ratio);
   check(grad_clip >= 0 && skip_norm >= 0, "train.grad_clip={} and train.skip_norm={} must not be negative", grad_clip,
         skip_norm);
   check(max_skipped > 0, "train.max_skipped={} must be positive", max_skipped);
 }
 
-double LearningConfig::cosine(std::int64_t step) const { return cosine_rate(step, lr, warmup, steps); }
+double LearningConfig::cosine(std::int64_t step) const { return cosine_rate(step, lr, warmup, steps, min_lr_ratio); }
 
 namespace {
 AdamWConfig adamw_of(const LearningConfig& c) {

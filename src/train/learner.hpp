@@ -14,6 +14,7 @@ namespace lact {
 struct LearningConfig {
   double lr = 1e-4;
   std::int64_t warmup = 4000, steps = 80000;
+  double min_lr_ratio = 0;
   bool constant_lr = false;
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.05;
   bool decay_all = false;

@@ -273,36 +273,38 @@ TEST(GatedMlpOnRanks, IsThatOfOneRank) {
     };
     for (std::int64_t tokens : {1, 7, 24}) compare_layer("gated mlp", make, 5, plan_views(tokens, 0), tokens, g);
   }
-  // Any layer that goes through a sequence, of which ranks hold parts.
-  template <class L, class... Sizes>
-  Make sequence_layer(Sizes... sizes) {
-    return [=](ParameterStore& s) -> Layer {
-      auto f = std::make_shared<L>(Scope(s, "f"), sizes...);
-      return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
-    };
-  }
+}
 
-  TEST(RecurrentOnRanks, IsThatOfOneRank) {
-    const InitScale init{0.3, 0.3};
-    const Make gla = sequence_layer<GatedLinearAttention>(24, GlaConfig{.num_heads = 12, .gate_low_rank_dim = 2}, init),
-               delta = sequence_layer<DeltaNet>(24, DeltaNetConfig{.num_heads = 12, .conv_size = 3}, init),
-               mamba = sequence_layer<Mamba>(12, MambaConfig{.d_state = 3, .expand = 2, .dt_rank = 2}),
-               mamba2 = sequence_layer<Mamba2>(12, Mamba2Config{.mamba_heads = 12, .mamba_head_dim = 2}, init);
-    const Make both = [init](ParameterStore& s) -> Layer {
-      auto f = std::make_shared<BidirectionalMamba2>(Scope(s, "f"), 12,
-                                                     Mamba2Config{.mamba_heads = 12, .mamba_head_dim = 2}, init);
-      return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout, layout.tokens / 2).y; };
-    };
-    for (const Grid& g : grids())
-      for (std::int64_t tokens : {1, 7, 24}) {
-        const TttPlan plan = plan_causal(tokens, 4);
-        compare_layer("gated linear attention", gla, 24, plan, tokens, g);
-        compare_layer("delta net", delta, 24, plan, tokens, g);
-        compare_layer("mamba", mamba, 12, plan, tokens, g);
-        compare_layer("mamba-2", mamba2, 12, plan, tokens, g);
-        compare_layer("bidirectional mamba-2", both, 12, plan, tokens, g);
-      }
-  }
+// Any layer that goes through a sequence, of which ranks hold parts.
+template <class L, class... Sizes>
+Make sequence_layer(Sizes... sizes) {
+  return [=](ParameterStore& s) -> Layer {
+    auto f = std::make_shared<L>(Scope(s, "f"), sizes...);
+    return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
+  };
+}
+
+TEST(RecurrentOnRanks, IsThatOfOneRank) {
+  const InitScale init{0.3, 0.3};
+  const Make gla = sequence_layer<GatedLinearAttention>(24, GlaConfig{.num_heads = 12, .gate_low_rank_dim = 2}, init),
+             delta = sequence_layer<DeltaNet>(24, DeltaNetConfig{.num_heads = 12, .conv_size = 3}, init),
+             mamba = sequence_layer<Mamba>(12, MambaConfig{.d_state = 3, .expand = 2, .dt_rank = 2}),
+             mamba2 = sequence_layer<Mamba2>(12, Mamba2Config{.mamba_heads = 12, .mamba_head_dim = 2}, init);
+  const Make both = [init](ParameterStore& s) -> Layer {
+    auto f = std::make_shared<BidirectionalMamba2>(Scope(s, "f"), 12,
+                                                   Mamba2Config{.mamba_heads = 12, .mamba_head_dim = 2}, init);
+    return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout, layout.tokens / 2).y; };
+  };
+  for (const Grid& g : grids())
+    for (std::int64_t tokens : {1, 7, 24}) {
+      const TttPlan plan = plan_causal(tokens, 4);
+      compare_layer("gated linear attention", gla, 24, plan, tokens, g);
+      compare_layer("delta net", delta, 24, plan, tokens, g);
+      compare_layer("mamba", mamba, 12, plan, tokens, g);
+      compare_layer("mamba-2", mamba2, 12, plan, tokens, g);
+      compare_layer("bidirectional mamba-2", both, 12, plan, tokens, g);
+    }
+}
 
 }  // namespace
 }  // namespace lact

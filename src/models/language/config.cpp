@@ -1,6 +1,8 @@
 #include "models/language/config.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 #include "base/check.hpp"
 
@@ -28,7 +30,10 @@ void LanguageConfig::Published::fields(Fields& f) {
 }
 
 void LanguageConfig::fields(Fields& f) {
-  f("model_type", model_type, "lact_swiglu (fast weights beside window attention) or transformer");
+  f("model_type", model_type,
+    "the layer over the sequence: lact_swiglu (fast weights beside window attention), transformer, ttt, gla, "
+    "delta_net, "
+    "mamba or mamba2");
   f("hidden_size", hidden_size, "width of a token");
   f("num_hidden_layers", num_hidden_layers, "number of blocks");
   f("vocab_size", vocab_size, "tokens that there are; those of the data must be among them");
@@ -39,7 +44,13 @@ void LanguageConfig::fields(Fields& f) {
   f("initializer_range", initializer_range, "deviation of linear maps and the embedding at the start");
   f("z_loss", z_loss, "weight of the mean squared log-sum-exp in the training loss");
   f("num_kv_heads", num_kv_heads, "transformer: heads of keys and values; 0: as many as of queries");
+  f("window_beside", window_beside, "attention through a window of window_size beside the layer, and added to it");
   lact.fields(f);
+  f.section("ttt", ttt);
+  f.section("gla", gla);
+  f.section("delta_net", delta_net);
+  f.section("mamba", mamba);
+  f.section("mamba2", mamba2);
   published_.fields(f);
 }
 
@@ -53,8 +64,11 @@ TttPlan LanguageConfig::plan(std::int64_t tokens) const {
 }
 
 void LanguageConfig::check_values() const {
-  check(has_fast_weights() || model_type == "transformer", "model.model_type={}: lact_swiglu and transformer are known",
-        model_type);
+  constexpr std::array known{"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "mamba", "mamba2"};
+  check(std::ranges::find(known, model_type) != known.end(),
+        "model.model_type={}: lact_swiglu, transformer, ttt, gla, delta_net, mamba and mamba2 are known", model_type);
+  check(!window_beside || (!has_fast_weights() && model_type != "transformer"),
+        "model.window_beside=true: {} has attention of its own", model_type);
   auto within = [](const char* key, std::int64_t value, std::int64_t least, std::int64_t most) {
     check(value >= least && value <= most, "model.{}={} is not between {} and {}", key, value, least, most);
   };
@@ -74,9 +88,11 @@ void LanguageConfig::check_values() const {
         published_.ttt_loss_type);
   check(published_.lr_dim == 1, "model.lr_dim={}: an update takes one rate per token, head and matrix",
         published_.lr_dim);
+  if (model_type == "ttt") ttt.check_values(hidden_size);
+  if (!attends()) return;
   check(num_kv_heads >= 0 && lact.num_attn_heads > 0 && lact.num_attn_heads % kv_heads() == 0,
         "model.num_kv_heads={} do not serve model.num_attn_heads={} evenly", num_kv_heads, lact.num_attn_heads);
-  lact.check_values(hidden_size);
+  if (has_fast_weights()) lact.check_values(hidden_size);
 }
 
 namespace {
@@ -87,12 +103,42 @@ double seen(std::int64_t tokens, std::int64_t window) {
   return double(w) * double(w + 1) / 2 + double(tokens - w) * double(w);
 }
 
-std::vector<SubLayerShape> sub_layers(const LanguageConfig& cfg, std::int64_t updates) {
+SubLayerShape attention_shape(const LanguageConfig& cfg) {
   const std::int64_t heads = cfg.lact.num_attn_heads;
-  std::vector<SubLayerShape> out{{.key = "model.num_attn_heads",
-                                  .kind = SubLayerShape::attention,
-                                  .heads = cfg.has_fast_weights() ? heads : cfg.kv_heads(),
-                                  .head_dim = cfg.hidden_size / heads}};
+  return {.key = "model.num_attn_heads",
+          .kind = SubLayerShape::attention,
+          .heads = cfg.has_fast_weights() ? heads : cfg.kv_heads(),
+          .head_dim = cfg.hidden_size / heads};
+}
+
+// `hidden`: channels of a head's values, for a state of head_dim x hidden.
+SubLayerShape recurrent_shape(const LanguageConfig& cfg) {
+  SubLayerShape s{.kind = SubLayerShape::recurrent};
+  auto of = [&](const char* key, std::int64_t heads, double keys, double values) {
+    s.key = key, s.heads = heads;
+    s.head_dim = std::int64_t(keys) / heads, s.hidden = std::int64_t(values) / heads;
+  };
+  const auto d = double(cfg.hidden_size);
+  if (cfg.model_type == "ttt") {
+    of("model.ttt.num_attention_heads", cfg.ttt.num_attention_heads, d, d);
+    s.heads_over_cp = true;
+  } else if (cfg.model_type == "gla") {
+    of("model.gla.num_heads", cfg.gla.num_heads, d * cfg.gla.expand_k, d * cfg.gla.expand_v);
+  } else if (cfg.model_type == "delta_net") {
+    of("model.delta_net.num_heads", cfg.delta_net.num_heads, d * cfg.delta_net.expand_k, d * cfg.delta_net.expand_v);
+  } else if (cfg.model_type == "mamba") {  // every channel is a head of its own
+    const std::int64_t channels = cfg.mamba.expand * cfg.hidden_size;
+    of("model.mamba.expand", channels, double(channels * cfg.mamba.d_state), double(channels));
+  } else {
+    const auto width = double(cfg.mamba2.mamba_heads * cfg.mamba2.mamba_head_dim);
+    of("model.mamba2.mamba_heads", cfg.mamba2.mamba_heads, width, width);
+  }
+  return s;
+}
+
+std::vector<SubLayerShape> sub_layers(const LanguageConfig& cfg, std::int64_t updates) {
+  std::vector<SubLayerShape> out;
+  if (cfg.attends()) out.push_back(attention_shape(cfg));
   if (cfg.has_fast_weights()) {
     const std::int64_t width = cfg.hidden_size / cfg.lact.num_lact_heads;
     out.push_back({.key = "model.num_lact_heads",
@@ -103,9 +149,25 @@ std::vector<SubLayerShape> sub_layers(const LanguageConfig& cfg, std::int64_t up
                    .hidden = std::int64_t(double(width) * cfg.lact.inter_multi),
                    .newton_schulz_steps = cfg.lact.use_muon ? 5 : 0,
                    .updates = updates});
+  } else if (cfg.model_type != "transformer") {
+    out.push_back(recurrent_shape(cfg));
   }
   out.push_back({.key = "model.intermediate_size", .kind = SubLayerShape::mlp, .hidden = cfg.hidden_of_mlp()});
   return out;
+}
+
+// Numbers in the linear maps of a recurrent layer.
+double maps_of(const LanguageConfig& cfg, const SubLayerShape& s) {
+  const auto d = double(cfg.hidden_size), keys = double(s.heads * s.head_dim), values = double(s.heads * s.hidden);
+  if (cfg.model_type == "ttt")
+    return (cfg.ttt.share_qk ? 3 : 4) * d * d + (cfg.ttt.use_gate ? d * d : 0) + d * double(s.heads);
+  if (cfg.model_type == "gla") return d * (2 * keys + 3 * values) + double(cfg.gla.gate_low_rank_dim) * (d + keys);
+  if (cfg.model_type == "delta_net") return d * (2 * keys + 2 * values) + d * double(s.heads);
+  if (cfg.model_type == "mamba") {
+    const double rank = cfg.mamba.dt_rank > 0 ? double(cfg.mamba.dt_rank) : std::ceil(d / 16);
+    return 3 * d * values + values * (2 * rank + 2 * double(cfg.mamba.d_state));
+  }
+  return 4 * d * values + d * double(s.heads);
 }
 
 }  // namespace
@@ -116,7 +178,8 @@ Costs costs_of(const LanguageConfig& cfg, std::int64_t samples, std::int64_t con
               .blocks = cfg.num_hidden_layers,
               .blocks_key = "model.num_hidden_layers"};
   costs.ends_are_tied = cfg.tie_word_embeddings ? "model.tie_word_embeddings=true" : "";
-  const std::int64_t updates = (context - 1) / cfg.lact.lact_chunk_size;  // all chunks but the last
+  const std::int64_t chunk = std::max<std::int64_t>(cfg.lact.lact_chunk_size, 1);
+  const std::int64_t updates = (context - 1) / chunk;  // all chunks but the last
   costs.sub_layers = sub_layers(cfg, updates);
   const auto n = double(costs.tokens), d = double(cfg.hidden_size), s = double(samples);
   FlopsOfParts& f = costs.forward;
@@ -128,12 +191,16 @@ Costs costs_of(const LanguageConfig& cfg, std::int64_t samples, std::int64_t con
       f.block.attention += 4 * s * seen(context, cfg.lact.window_size) * d;
     } else if (sub.kind == SubLayerShape::mlp) {
       f.block.linear += 6 * n * d * dh;
+    } else if (sub.kind == SubLayerShape::recurrent) {  // a token changes a state of head x dh, and reads it
+      const double networks = cfg.model_type == "ttt" && cfg.ttt.ttt_layer_type == "mlp" ? 8 : 1;  // f x 4 f, 4 f x f
+      f.block.linear += 2 * n * maps_of(cfg, sub);
+      f.block.update += (cfg.model_type == "ttt" ? 4 : 2) * n * heads * head * dh * networks;
+      f.block.apply += 2 * n * heads * head * dh * networks;
     } else {
       const double per_head = 3 + (cfg.lact.use_momentum ? 1 : 0) + (cfg.lact.learnable_ttt_scale ? 1 : 0);
       f.block.linear += 2 * n * d * heads * per_head;
       const double times = s * double(updates) * heads;
-      f.block += fast_weight_flops(times * double(cfg.lact.lact_chunk_size), n * heads, times, head, dh,
-                                   double(sub.newton_schulz_steps));
+      f.block += fast_weight_flops(times * double(chunk), n * heads, times, head, dh, double(sub.newton_schulz_steps));
     }
   }
   return costs;

@@ -1,6 +1,11 @@
 // The keys below `model` of a language model, by the names of the published configs.
 #pragma once
 #include "layers/fast_weights/causal_lact.hpp"
+#include "layers/fast_weights/mini_batch/mini_batch_ttt.hpp"
+#include "layers/recurrent/delta_net.hpp"
+#include "layers/recurrent/gla.hpp"
+#include "layers/recurrent/mamba.hpp"
+#include "layers/recurrent/mamba2.hpp"
 #include "models/costs.hpp"
 
 namespace lact {
@@ -12,13 +17,20 @@ struct LanguageConfig {
   bool tie_word_embeddings = false;
   double norm_eps = 1e-6, initializer_range = 0.006, z_loss = 0;
   std::int64_t num_kv_heads = 0;  // of a transformer
+  bool window_beside = false;
   CausalLactConfig lact;
+  MiniBatchTttConfig ttt;
+  GlaConfig gla;
+  DeltaNetConfig delta_net;
+  MambaConfig mamba;
+  Mamba2Config mamba2;
   void fields(Fields& f);
   void check_values() const;  // impossible values are named
 
   std::int64_t hidden_of_mlp() const;
   std::int64_t kv_heads() const { return num_kv_heads > 0 ? num_kv_heads : lact.num_attn_heads; }
   bool has_fast_weights() const { return model_type == "lact_swiglu"; }
+  bool attends() const { return has_fast_weights() || model_type == "transformer" || window_beside; }
   // What a layer does with so many tokens, one event behind the other.
   TttPlan plan(std::int64_t tokens) const;
 

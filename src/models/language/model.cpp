@@ -45,21 +45,37 @@ LanguageModel::LanguageModel(ParameterStore& store, const LanguageConfig& cfg, C
       norm_(Scope(store) / "model" / "norm", cfg.hidden_size, cfg.norm_eps),
       map_(cfg.tie_word_embeddings ? &table_ : &vocabulary_by_width(Scope(store) / "lm_head", cfg)) {
   const Scope layers = Scope(store) / "model" / "layers";
-  for (std::int64_t i = 0; i < cfg.num_hidden_layers; ++i) {
-    const Scope s = layers / std::to_string(i), attn = s / "attn";
-    RmsNorm norm(s / "attn_norm", cfg.hidden_size, cfg.norm_eps);
-    auto layer = [&]() -> std::variant<CausalLact, RotaryAttention> {
-      if (cfg.has_fast_weights()) return CausalLact(attn, cfg.hidden_size, cfg.lact, mode, cfg.initializer_range);
-      const RotaryAttentionConfig heads{.heads = cfg.lact.num_attn_heads,
-                                        .kv_heads = cfg.kv_heads(),
-                                        .window = cfg.lact.window_size,
-                                        .rope_theta = cfg.lact.rope_theta,
-                                        .bias = cfg.lact.qkv_bias};
-      return RotaryAttention(attn, cfg.hidden_size, heads, cfg.initializer_range);
-    };
-    blocks_.push_back({norm, layer(), RmsNorm(s / "mlp_norm", cfg.hidden_size, cfg.norm_eps),
-                       GatedMlp(s / "mlp", cfg.hidden_size, cfg.hidden_of_mlp(), cfg.initializer_range)});
-  }
+  for (std::int64_t i = 0; i < cfg.num_hidden_layers; ++i)
+    blocks_.push_back(make_block(layers / std::to_string(i), cfg, mode));
+}
+
+LanguageModel::Block LanguageModel::make_block(Scope s, const LanguageConfig& cfg, CpMode mode) {
+  const Scope attn = s / "attn";
+  const std::int64_t dim = cfg.hidden_size;
+  const double deviation = cfg.initializer_range;
+  const InitScale init{deviation, deviation};
+  const RotaryAttentionConfig heads{.heads = cfg.lact.num_attn_heads,
+                                    .kv_heads = cfg.kv_heads(),
+                                    .window = cfg.lact.window_size,
+                                    .rope_theta = cfg.lact.rope_theta,
+                                    .bias = cfg.lact.qkv_bias};
+  auto layer = [&]() -> decltype(Block::layer) {
+    if (cfg.has_fast_weights()) return CausalLact(attn, dim, cfg.lact, mode, deviation);
+    if (cfg.model_type == "ttt") return MiniBatchTtt(attn, dim, cfg.ttt);
+    if (cfg.model_type == "gla") return GatedLinearAttention(attn, dim, cfg.gla, init);
+    if (cfg.model_type == "delta_net") return DeltaNet(attn, dim, cfg.delta_net, init);
+    if (cfg.model_type == "mamba") return Mamba(attn, dim, cfg.mamba);
+    if (cfg.model_type == "mamba2") return Mamba2(attn, dim, cfg.mamba2, init);
+    return RotaryAttention(attn, dim, heads, deviation);
+  };
+  RmsNorm norm(s / "attn_norm", dim, cfg.norm_eps);
+  Block block{norm,
+              layer(),
+              {},
+              RmsNorm(s / "mlp_norm", dim, cfg.norm_eps),
+              GatedMlp(s / "mlp", dim, cfg.hidden_of_mlp(), deviation)};
+  if (cfg.window_beside) block.window.emplace(s / "window", dim, heads, deviation);
+  return block;
 }
 
 std::int64_t LanguageModel::place_of(const std::string& parameter) const {
@@ -104,7 +120,8 @@ Var LanguageModel::block(Ctx& c, int i, const Var& x, const Batch& b) {
   const Block& block = blocks_[std::size_t(i)];
   const TokenLayout tokens = layout(c, b);
   const Var y = block.norm(c, x);
-  const Var seen = add(x, std::visit([&](const auto& layer) { return layer(c, y, tokens); }, block.layer));
+  Var seen = add(x, std::visit([&](const auto& layer) { return layer(c, y, tokens); }, block.layer));
+  if (block.window) seen = add(seen, (*block.window)(c, y, tokens));
   return add(seen, block.mlp(c, block.mlp_norm(c, seen), tokens));
 }
 

@@ -1,6 +1,7 @@
 // A language model: embedding, blocks of a layer over the sequence and a gated feed-forward layer, a map to the
 // vocabulary (docs/math.md, 16; parameter names as published).
 #pragma once
+#include <optional>
 #include <variant>
 
 #include "layers/attention/rotary_attention.hpp"
@@ -39,10 +40,12 @@ class LanguageModel final : public Model {
  private:
   struct Block {
     RmsNorm norm;
-    std::variant<CausalLact, RotaryAttention> layer;
+    std::variant<CausalLact, RotaryAttention, MiniBatchTtt, GatedLinearAttention, DeltaNet, Mamba, Mamba2> layer;
+    std::optional<RotaryAttention> window;
     RmsNorm mlp_norm;
     GatedMlp mlp;
   };
+  static Block make_block(Scope s, const LanguageConfig& cfg, CpMode mode);
   TokenLayout layout(const Ctx& c, const Batch& b) const;
   bool split_vocabulary(const Ctx& c) const { return tp_split_ && c.mesh.along(Axis::tp).size() > 1; }
   Var map_to_vocabulary(Ctx& c, const Var& x) const;

@@ -14,10 +14,17 @@ double bound_of(const LanguageConfig& cfg) { return cfg.has_fast_weights() && cf
 LanguageConfig small(const std::string& type, std::int64_t vocabulary) {
   LanguageConfig cfg;
   cfg.model_type = type;
-  cfg.hidden_size = 24, cfg.num_hidden_layers = 2, cfg.vocab_size = vocabulary, cfg.intermediate_size = 12;
+  // heads of two channels would make norms over them steps
+  cfg.hidden_size = type == "ttt" || type == "gla" || type == "delta_net" ? 96 : 24;
+  cfg.num_hidden_layers = 2, cfg.vocab_size = vocabulary, cfg.intermediate_size = 12;
   cfg.initializer_range = 0.3, cfg.z_loss = 0.01;
   cfg.lact.num_attn_heads = 12, cfg.lact.num_lact_heads = 12, cfg.lact.lact_chunk_size = 5, cfg.lact.window_size = 4;
   cfg.lact.use_muon = true;
+  cfg.window_beside = type == "gla" || type == "ttt";
+  cfg.ttt.num_attention_heads = 12, cfg.ttt.mini_batch_size = 4;
+  cfg.gla.num_heads = cfg.delta_net.num_heads = 12;
+  cfg.mamba.d_state = 3;
+  cfg.mamba2.mamba_heads = 12, cfg.mamba2.mamba_head_dim = 2;
   return cfg;
 }
 
@@ -79,7 +86,8 @@ TEST(LanguageModelOnRanks, IsThatOfOneRank) {
       for (const std::int64_t context : {3, 17}) {
         for (const CpMode mode : {CpMode::tokens, CpMode::heads})
           compare(small("lact_swiglu", vocabulary), mode, context, g);
-        compare(small("transformer", vocabulary), CpMode::tokens, context, g);
+        for (const char* type : {"transformer", "ttt", "gla", "delta_net", "mamba", "mamba2"})
+          compare(small(type, vocabulary), CpMode::tokens, context, g);
         LanguageConfig raw = small("lact_swiglu", vocabulary);
         raw.lact.use_muon = false;
         compare(raw, CpMode::tokens, context, g);
