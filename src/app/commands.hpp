@@ -27,8 +27,8 @@ std::string config_file(const std::string& named);
 int train_command(const std::string& config, const Arguments& args);
 std::string help_config();  // every key of a config, its default and its sentence
 // The keys that a command takes beside those of a config, likewise.
-std::string profile_keys(), synthetic_keys(), gemm_keys(), fast_weights_keys(), newton_schulz_keys(), attention_keys(),
-    copy_keys(), comm_keys();
+std::string profile_keys(), synthetic_keys(), text_keys(), gemm_keys(), fast_weights_keys(), newton_schulz_keys(),
+    attention_keys(), copy_keys(), comm_keys();
 int eval_command(Arguments args, double above_baselines, bool json);
 int render_command(Arguments args);
 int verify_golden_command(Arguments args, bool json);
@@ -48,6 +48,7 @@ int plan_check_command(Arguments args, bool json);          // of a run: planned
 struct Machine machine_named(const std::string& file_or_here, const struct RunConfig& cfg, int ranks);
 int convert_weights_command(const Arguments& args);
 int convert_synthetic_command(const Arguments& args);
+int convert_text_command(const Arguments& args);
 int inspect_command(const std::string& path, bool follow_links, bool json);
 
 }  // namespace lact

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"
+#include "data/text/token_shard.hpp"
 #include "data/views/scene_folder.hpp"
 #include "data/views/watched_views.hpp"
 #include "files/hdf5.hpp"
@@ -95,12 +97,41 @@ Findings of_picture(const std::string& path, const std::string& kind) {
   return f;
 }
 
+// Of one, or of a folder of them; all of it is read, and damage is an error.
+Findings of_shards(const std::string& path) {
+  const TokenShards corpus(path);
+  Findings f;
+  const ShardFacts& first = corpus.shards().front().facts();
+  std::int64_t bytes = 0, longest = 0, before = 0;
+  for (const TokenShard& s : corpus.shards()) {
+    s.verify();
+    bytes += s.facts().text_bytes;
+  }
+  for (const std::int64_t end : corpus.ends()) {
+    longest = std::max(longest, end - before);
+    before = end;
+  }
+  f.facts.set("kind", "token shards").set("shards", std::int64_t(corpus.shards().size()));
+  f.facts.set("tokenizer", first.tokenizer_name)
+      .set("fingerprint", first.tokenizer)
+      .set("vocabulary", first.vocabulary);
+  f.facts.set("documents", corpus.documents()).set("longest_document", longest);
+  f.facts.set("tokens", corpus.tokens()).set("bytes_of_text", bytes).set("checksum", corpus.checksum());
+  for (const TokenShard& s : corpus.shards()) {
+    const std::string name = fs::path(s.path()).filename().string() + ": ";
+    f.tensor(name + "tokens", name_of(DType::i32), {s.tokens()});
+    f.tensor(name + "document_ends", name_of(DType::i32), {s.documents()});
+  }
+  return f;
+}
+
 // By its first bytes; the name tells what a damaged file was meant to be.
 Findings found(const std::string& path, bool follow_links) {
   check(fs::exists(path), "{}: no such file or folder", path);
+  if (fs::is_directory(path) && holds_shards(path)) return of_shards(path);
   if (fs::is_directory(path)) return fs::exists(path + "/config.yaml") ? of_run(path) : of_scenes(path, follow_links);
   const FileKind is = kind_of(path);
-  if (is.kind == FileKind::hdf5) return of_checkpoint(path);
+  if (is.kind == FileKind::hdf5) return is_token_shard(path) ? of_shards(path) : of_checkpoint(path);
   if (is.kind == FileKind::safetensors) return of_safetensors(path);
   for (const std::string picture : {"PNG picture", "JPEG picture"})
     if (is.words.ends_with(picture)) return of_picture(path, picture);

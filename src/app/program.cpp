@@ -69,7 +69,7 @@ struct CommandLine {
   bool json = false, check_plan = false, kernels = false, help_config = false, follow_links = false;
   double above = 0;
   CLI::App *train, *eval, *render, *inspect, *plan, *measure, *verify, *golden, *layouts, *layout, *convert, *weights,
-      *synthetic, *bench, *bench_train, *gemm, *fast_weights, *newton_schulz, *attention, *copy, *comm;
+      *synthetic, *text, *bench, *bench_train, *gemm, *fast_weights, *newton_schulz, *attention, *copy, *comm;
 
   // A command with two examples. `keys`: what its key=value pairs may be besides those of a config, with defaults.
   static CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what,
@@ -121,10 +121,11 @@ struct CommandLine {
                      key("scene", "", "other scenes than the run's, from evenly spread views (data.eval_inputs)") +
                          key("out", "RUN/images", "where the pictures go"));
     render->add_option("run", words, "run folder, and key=value pairs")->required();
-    inspect = command(app, "inspect", "what is in a checkpoint, weights file, dataset or run", "lact inspect runs/demo",
-                      "lact inspect tests/golden/lact/05_lvsm_model.safetensors");
+    inspect = command(app, "inspect", "what is in a checkpoint, weights file, dataset, token shard or run",
+                      "lact inspect runs/demo", "lact inspect tests/golden/lact/05_lvsm_model.safetensors");
     inspect
-        ->add_option("file", config, "checkpoint, safetensors file, scene folder, camera or index file, or run folder")
+        ->add_option("file", config,
+                     "checkpoint, safetensors file, scene folder, camera or index file, token shards, or run folder")
         ->required();
     inspect->add_flag("--follow-links", follow_links, "also links that lead out of a scene's folder");
     inspect->add_flag("--json", json, as_json);
@@ -195,6 +196,11 @@ struct CommandLine {
                         "lact convert synthetic /tmp/four data.synthetic.scenes=4 data.synthetic.resolution=128",
                         lact::synthetic_keys());
     synthetic->add_option("folder", words, "new folder, and key=value pairs")->required();
+    text = command(*convert, "text", "plain text to token shards; goes on where it was stopped",
+                   "lact convert text /tmp/tokens path=README.md",
+                   "lact convert text /tmp/tokens path=FOLDER tokenizer=tokenizer.json documents=paragraphs",
+                   lact::text_keys());
+    text->add_option("folder", words, "folder of the shards, and key=value pairs")->required();
   }
 
   void add_benches() {
@@ -278,6 +284,7 @@ struct CommandLine {
     if (*weights)
       return lact::convert_weights_command(split(words, 2, 2, "RUN OUT.safetensors, or IN.safetensors RUN"));
     if (*synthetic) return lact::convert_synthetic_command(split(words, 1, 1, "one new folder"));
+    if (*text) return lact::convert_text_command(split(words, 1, 1, "one folder"));
     return lact::inspect_command(config, follow_links, json);
   }
 };

@@ -25,7 +25,8 @@ TEXTS = ["", " ", "  ", "a", "hello world", " hello  world ", "Hello, World!", "
          "1234567890 12 3.14 ٣٤ ½ Ⅻ", "café Über naïve", "Привет, мир!", "你好，世界。", "👋🏽 😀😀 👨‍👩‍👧", "line\nline\r\nline\r\n\r\n  indented\t\ttabs \n",
          "   \n\n  \n", "trailing   ", "a\u00a0b\u3000c\u2028d\u0085e", "\u180ex", "\u0301combining e\u0301", "\x00\x01\x7f", "\ufffd \ufeffbom",
          "<s> the </s>", "<|endoftext|>the<|endoftext|><|endoftext|>", "the <mask> the", "x  <mask>  y", "▁the▁ word", "<0x0A>", "word" * 60, "the" + " " * 40 + "end",
-         "_under_score-and-dash", "\U0010fffd\U0010fe41", "def f(x):\n    return x ** 2\n"]
+         "_under_score-and-dash", "e\u0301 A\u030a \u1100\u1161\u11a8 \ud55c\uae00 \u212b \u0958 a\u0327\u0301 q\u0307\u0323 a\u0301\u0327 \ufb1d \u0344",
+         "\U0010fffd\U0010fe41", "def f(x):\n    return x ** 2\n"]
 
 
 def byte_level_trainer(size, special):
@@ -39,6 +40,13 @@ def gpt2():
     t.decoder = decoders.ByteLevel()
     t.train_from_iterator([WORDS], byte_level_trainer(420, ["<|endoftext|>"]))
     t.add_special_tokens([AddedToken("<mask>", lstrip=True, rstrip=True, special=True)])
+    return t
+
+
+def nfc():
+    """As Qwen and GPT-NeoX."""
+    t = gpt2()
+    t.normalizer = normalizers.NFC()
     return t
 
 
@@ -95,7 +103,7 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     expected = {"versions": {"tokenizers": tokenizers.__version__, "sentencepiece": sentencepiece.__version__}, "texts": TEXTS, "ids": {},
                 "decoded": {}}
-    for make in (gpt2, llama3, llama2, metaspace, pieces):
+    for make in (gpt2, nfc, llama3, llama2, metaspace, pieces):
         name = make.__name__ + ".json"
         t = make()
         t.save(str(folder / name))

@@ -13,8 +13,8 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 const std::string folder = "tests/data/text/";
-const std::vector<std::string> all_files = {"gpt2.json",   "llama3.json", "llama2.json",  "metaspace.json",
-                                            "pieces.json", "bpe.model",   "unigram.model"};
+const std::vector<std::string> all_files = {"gpt2.json",      "nfc.json",    "llama3.json", "llama2.json",
+                                            "metaspace.json", "pieces.json", "bpe.model",   "unigram.model"};
 const std::vector<std::string> lossless = {"gpt2.json", "llama3.json", "llama2.json", "bpe.model"};
 
 Ids ids_of(const Json& list) {
@@ -113,8 +113,8 @@ std::string said_of(const std::string& name, const std::string& from, const std:
 }
 
 TEST(Tokenizers, WhatIsNotKnownIsNamed) {
-  EXPECT_EQ(said_of("gpt2.json", R"("normalizer": null)", R"("normalizer": {"type": "NFC"})"),
-            ": normalizer: the normalizer NFC is not known; Prepend, Replace and Sequence are");
+  EXPECT_EQ(said_of("gpt2.json", R"("normalizer": null)", R"("normalizer": {"type": "NFKD"})"),
+            ": normalizer: the normalizer NFKD is not known; NFC, Prepend, Replace and Sequence are");
   EXPECT_EQ(said_of("gpt2.json", R"("type": "BPE")", R"("type": "WordPiece")"),
             ": its model is WordPiece; BPE is known");
   EXPECT_EQ(said_of("gpt2.json", R"("type": "ByteLevel")", R"("type": "Punctuation")"),

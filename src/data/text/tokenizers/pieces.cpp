@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "data/text/tokenizers/byte_letters.hpp"
+#include "data/text/tokenizers/normal_form.hpp"
 #include "data/text/tokenizers/pattern.hpp"
 
 namespace lact {
@@ -257,7 +258,12 @@ TextStep normalizer_of(const Json& j) {
     return [mark = short_text(j["prepend"])](Pieces& pieces) {
       for (Piece& p : pieces) p.text.insert(0, mark);
     };
-  check(type == "Replace", "{}: the normalizer {} is not known; Prepend, Replace and Sequence are", j.where(), type);
+  if (type == "NFC")
+    return [](Pieces& pieces) {
+      for (Piece& p : pieces) p.text = composed_form(p.text);
+    };
+  check(type == "Replace", "{}: the normalizer {} is not known; NFC, Prepend, Replace and Sequence are", j.where(),
+        type);
   check(j["pattern"].has("String"), "{}: only texts are replaced, no patterns", j.where());
   const std::string from = short_text(j["pattern"]["String"]), to = short_text(j["content"]);
   check(!from.empty(), "{}: an empty text stands everywhere", j.where());

@@ -19,7 +19,7 @@ using TextStep = std::function<void(Pieces&)>;
 using TokenStep = std::function<void(std::vector<std::string>&)>;  // from the names of tokens towards text
 
 // Of null they do nothing. No step makes empty pieces.
-TextStep normalizer_of(const Json& described);     // Prepend, Replace, Sequence
+TextStep normalizer_of(const Json& described);     // NFC, Prepend, Replace, Sequence
 TextStep pre_tokenizer_of(const Json& described);  // ByteLevel, Digits, Metaspace, Sequence, Split
 TokenStep decoder_of(const Json& described);       // ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip
 
