@@ -49,10 +49,28 @@ INSTANTIATE_TEST_SUITE_P(Files, Golden, testing::ValuesIn(all_files()), [](const
 TEST(GoldenFiles, AllFamiliesAreThere) {
   std::vector<std::string> heads;
   for (const std::string& f : all_files()) heads.push_back(fs::path(f).filename().string());
-  EXPECT_EQ(heads.size(), 26u);
-  for (const char* family : {"01_", "02_", "03_", "04_mlp", "04_self_attention", "05_", "06_data", "06_inference",
-                             "07_bidir", "07_causal", "adamw", "attn_", "bf16_round", "cosine_schedule",
-                             "cross_entropy", "grad_clip", "layernorm_nobias", "rmsnorm", "swiglu"})
+  EXPECT_EQ(heads.size(), 34u);
+  for (const char* family : {"01_",
+                             "02_",
+                             "03_",
+                             "04_mlp",
+                             "04_self_attention",
+                             "05_",
+                             "06_data",
+                             "06_inference",
+                             "07_bidir",
+                             "07_causal",
+                             "adamw",
+                             "attn_",
+                             "bf16_round",
+                             "cosine_schedule",
+                             "cross_entropy",
+                             "grad_clip",
+                             "layernorm_nobias",
+                             "rmsnorm",
+                             "swiglu",
+                             "ttt_linear",
+                             "ttt_mlp"})
     EXPECT_TRUE(std::ranges::any_of(heads, [&](const std::string& h) { return h.starts_with(family); })) << family;
 }
 
@@ -105,10 +123,10 @@ TEST(ChangedGolden, RewrittenUnchangedItPasses) {
 }
 
 TEST(ChangedGolden, AnExtraTensorIsNamed) {
-  for (const char* name :
-       {"lact/01_newton_schulz", "lact/02_fast_weight_op", "lact/03_ttt_layer_nomuon", "lact/04_mlp",
-        "lact/05_lvsm_model", "lact/06_data_gso_character", "lact/06_inference_cameras", "lact/07_causal_nomuon_mom",
-        "ttt/adamw", "ttt/attn_full", "ttt/cosine_schedule", "ttt/grad_clip"}) {
+  for (const char* name : {"lact/01_newton_schulz", "lact/02_fast_weight_op", "lact/03_ttt_layer_nomuon", "lact/04_mlp",
+                           "lact/05_lvsm_model", "lact/06_data_gso_character", "lact/06_inference_cameras",
+                           "lact/07_causal_nomuon_mom", "ttt/adamw", "ttt/attn_full", "ttt/cosine_schedule",
+                           "ttt/grad_clip", "ttt/ttt_linear_rem", "ttt/ttt_mlp_mamba"}) {
     File f = file_of(name);
     f.tensors.emplace_back("surprise.y2", Tensor::zeros(tested().host(), {3}));
     EXPECT_TRUE(names(f.failure("tests/data"), "surprise.y2")) << name << ": " << f.failure("tests/data");
@@ -134,6 +152,10 @@ TEST(ChangedGolden, OneWrongNumberFails) {
       {"ttt/adamw", "out.exp_avg_sq", 1e-5},
       {"ttt/cross_entropy", "out.nll", 1e-5},
       {"ttt/rmsnorm", "grad.weight", 3e-5},
+      {"ttt/ttt_linear_mamba", "out.b1_grad_accum", 1e-5},
+      {"ttt/ttt_linear_full", "grad.learnable_token_idx", 3e-5},
+      {"ttt/ttt_mlp_rem", "out.W2_after_full", 1e-5},
+      {"ttt/ttt_mlp_short", "mid.xqw", 1e-5},
   };
   for (const auto& [file, tensor, bound] : cases) {
     File f = file_of(file);
@@ -179,7 +201,7 @@ TEST(ChangedGolden, NumbersThatAreNotFiniteFail) {
 
 TEST(ChangedGolden, AMissingTensorIsNamed) {
   for (const char* name : {"lact/02_fast_weight_op", "lact/03_ttt_layer_muon", "lact/04_mlp", "lact/07_causal_muon_mom",
-                           "ttt/attn_full", "ttt/adamw"}) {
+                           "ttt/attn_full", "ttt/adamw", "ttt/ttt_linear_mamba", "ttt/ttt_mlp_short"}) {
     const File whole = file_of(name);
     for (const auto& [tensor, values] : whole.tensors) {
       File f = whole;
@@ -269,6 +291,13 @@ TEST(ChangedGolden, HparamsThatDoNotFitTheTensors) {
       {"lact/06_data_gso_character", "\"image_size_hw\": [128, 128]", "\"image_size_hw\": [0, 128]"},
       {"lact/06_inference_cameras", "\"turntable_num_views\": 12", "\"turntable_num_views\": 0"},
       {"ttt/attn_causal", "\"causal\": true", "\"causal\": false"},
+      {"ttt/ttt_linear_rem", "\"mini_batch\": 16", "\"mini_batch\": 8"},
+      {"ttt/ttt_linear_rem", "\"type\": \"linear\"", "\"type\": \"mlp\""},
+      {"ttt/ttt_linear_rem", "\"heads\": 2", "\"heads\": 4"},
+      {"ttt/ttt_linear_mamba", "\"use_gate\": true", "\"use_gate\": false"},
+      {"ttt/ttt_mlp_mamba", "\"conv_kernel\": 4", "\"conv_kernel\": 3"},
+      {"ttt/ttt_mlp_full", "\"base_lr\": 0.4", "\"base_lr\": 0.5"},
+      {"ttt/ttt_mlp_full", "\"rope_theta\": 10000.0", "\"rope_theta\": 1000.0"},
   };
   for (const auto& [file, from, to] : cases) {
     File f = file_of(file);
@@ -340,7 +369,7 @@ TEST(GoldenPictures, ARelativePathFindsThemFromAnyFolder) {
 
 TEST(GoldenFiles, FoldersAndFilesAreListedSorted) {
   const auto files = golden::files_at({root + "/ttt", root + "/lact/04_mlp.safetensors"});
-  EXPECT_EQ(files.size(), 11u);
+  EXPECT_EQ(files.size(), 19u);
   EXPECT_TRUE(std::ranges::is_sorted(files.begin(), files.end() - 1));
   EXPECT_TRUE(files.back().ends_with("04_mlp.safetensors"));
   EXPECT_NE(sentence_of([] { golden::files_at({"tests/nowhere"}); }).find("tests/nowhere"), std::string::npos);

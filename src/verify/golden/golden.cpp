@@ -178,6 +178,8 @@ constexpr Family families[] = {
     {"cross_entropy", cross_entropy_case},
     {"bf16_round", bf16_case},
     {"attn_", attention_case},
+    {"ttt_linear", ttt_linear_case},
+    {"ttt_mlp", ttt_mlp_case},
 };
 
 const Family& family_of(const Case& c) {

@@ -77,7 +77,7 @@ Row run(const std::string& path, Device& d, const std::string& data_folder);
 // Every .safetensors file at the paths (files or folders), sorted.
 std::vector<std::string> files_at(const std::vector<std::string>& paths);
 
-// One function per family, grouped by file: layers.cpp, model.cpp, data.cpp, pieces.cpp.
+// One function per family, grouped by file: layers.cpp, model.cpp, data.cpp, pieces.cpp, mini_batch.cpp.
 void newton_schulz_case(Case& c);
 void fast_weight_case(Case& c);
 void ttt_layer_case(Case& c);
@@ -97,5 +97,7 @@ void swiglu_case(Case& c);
 void cross_entropy_case(Case& c);
 void bf16_case(Case& c);
 void attention_case(Case& c);
+void ttt_linear_case(Case& c);
+void ttt_mlp_case(Case& c);
 
 }  // namespace lact::golden
