@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Files, Golden, testing::ValuesIn(all_files()), [](const
 TEST(GoldenFiles, AllFamiliesAreThere) {
   std::vector<std::string> heads;
   for (const std::string& f : all_files()) heads.push_back(fs::path(f).filename().string());
-  EXPECT_EQ(heads.size(), 45u);
+  EXPECT_EQ(heads.size(), 53u);
   for (const char* family : {"01_",
                              "02_",
                              "03_",
@@ -75,7 +75,9 @@ TEST(GoldenFiles, AllFamiliesAreThere) {
                              "rmsnorm",
                              "selective_scan",
                              "swa_rope",
-                             "swiglu"})
+                             "swiglu",
+                             "ttt_linear",
+                             "ttt_mlp"})
     EXPECT_TRUE(std::ranges::any_of(heads, [&](const std::string& h) { return h.starts_with(family); })) << family;
 }
 
@@ -128,10 +130,10 @@ TEST(ChangedGolden, RewrittenUnchangedItPasses) {
 }
 
 TEST(ChangedGolden, AnExtraTensorIsNamed) {
-  for (const char* name :
-       {"lact/01_newton_schulz", "lact/02_fast_weight_op", "lact/03_ttt_layer_nomuon", "lact/04_mlp",
-        "lact/05_lvsm_model", "lact/06_data_gso_character", "lact/06_inference_cameras", "lact/07_causal_nomuon_mom",
-        "ttt/adamw", "ttt/attn_full", "ttt/cosine_schedule", "ttt/grad_clip"}) {
+  for (const char* name : {"lact/01_newton_schulz", "lact/02_fast_weight_op", "lact/03_ttt_layer_nomuon", "lact/04_mlp",
+                           "lact/05_lvsm_model", "lact/06_data_gso_character", "lact/06_inference_cameras",
+                           "lact/07_causal_nomuon_mom", "ttt/adamw", "ttt/attn_full", "ttt/cosine_schedule",
+                           "ttt/grad_clip", "ttt/ttt_linear_rem", "ttt/ttt_mlp_mamba"}) {
     File f = file_of(name);
     f.tensors.emplace_back("surprise.y2", Tensor::zeros(tested().host(), {3}));
     EXPECT_TRUE(names(f.failure("tests/data"), "surprise.y2")) << name << ": " << f.failure("tests/data");
@@ -161,6 +163,10 @@ TEST(ChangedGolden, OneWrongNumberFails) {
       {"ttt/delta_rule", "out.final_state", 1e-5},
       {"ttt/selective_scan", "grad.delta_bias", 3e-5},
       {"ttt/mamba_block", "state.ssm_final", 1e-5},
+      {"ttt/ttt_linear_mamba", "out.b1_grad_accum", 1e-5},
+      {"ttt/ttt_linear_full", "grad.learnable_token_idx", 3e-5},
+      {"ttt/ttt_mlp_rem", "out.W2_after_full", 1e-5},
+      {"ttt/ttt_mlp_short", "mid.xqw", 1e-5},
   };
   for (const auto& [file, tensor, bound] : cases) {
     File f = file_of(file);
@@ -207,6 +213,8 @@ TEST(ChangedGolden, NumbersThatAreNotFiniteFail) {
 TEST(ChangedGolden, AMissingTensorIsNamed) {
   for (const char* name : {"lact/02_fast_weight_op", "lact/03_ttt_layer_muon", "lact/04_mlp", "lact/07_causal_muon_mom",
                            "ttt/attn_full", "ttt/adamw", "ttt/gla", "ttt/delta_rule", "ttt/mamba_block"}) {
+    "ttt/attn_full", "ttt/adamw", "ttt/ttt_linear_mamba", "ttt/ttt_mlp_short"
+  }) {
     const File whole = file_of(name);
     for (const auto& [tensor, values] : whole.tensors) {
       File f = whole;
@@ -298,6 +306,13 @@ TEST(ChangedGolden, HparamsThatDoNotFitTheTensors) {
       {"ttt/attn_causal", "\"causal\": true", "\"causal\": false"},
       {"ttt/selective_scan", "\"delta_softplus\": true", "\"delta_softplus\": false"},
       {"ttt/mamba_block", "\"half\": 16", "\"half\": 33"},
+      {"ttt/ttt_linear_rem", "\"mini_batch\": 16", "\"mini_batch\": 8"},
+      {"ttt/ttt_linear_rem", "\"type\": \"linear\"", "\"type\": \"mlp\""},
+      {"ttt/ttt_linear_rem", "\"heads\": 2", "\"heads\": 4"},
+      {"ttt/ttt_linear_mamba", "\"use_gate\": true", "\"use_gate\": false"},
+      {"ttt/ttt_mlp_mamba", "\"conv_kernel\": 4", "\"conv_kernel\": 3"},
+      {"ttt/ttt_mlp_full", "\"base_lr\": 0.4", "\"base_lr\": 0.5"},
+      {"ttt/ttt_mlp_full", "\"rope_theta\": 10000.0", "\"rope_theta\": 1000.0"},
   };
   for (const auto& [file, from, to] : cases) {
     File f = file_of(file);
@@ -374,6 +389,7 @@ TEST(GoldenPictures, ARelativePathFindsThemFromAnyFolder) {
 TEST(GoldenFiles, FoldersAndFilesAreListedSorted) {
   const auto files = golden::files_at({root + "/ttt", root + "/lact/04_mlp.safetensors"});
   EXPECT_EQ(files.size(), 17u);
+  EXPECT_EQ(files.size(), 19u);
   EXPECT_TRUE(std::ranges::is_sorted(files.begin(), files.end() - 1));
   EXPECT_TRUE(files.back().ends_with("04_mlp.safetensors"));
   EXPECT_NE(sentence_of([] { golden::files_at({"tests/nowhere"}); }).find("tests/nowhere"), std::string::npos);

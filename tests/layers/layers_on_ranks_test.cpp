@@ -5,6 +5,7 @@
 #include "layers/attention/rotary_attention.hpp"
 #include "layers/attention/self_attention.hpp"
 #include "layers/fast_weights/causal_lact.hpp"
+#include "layers/fast_weights/mini_batch/mini_batch_ttt.hpp"
 #include "layers/fast_weights/ttt.hpp"
 #include "layers/mlp.hpp"
 #include "layers/recurrent/delta_net.hpp"
@@ -304,6 +305,40 @@ TEST(RecurrentOnRanks, IsThatOfOneRank) {
       compare_layer("mamba-2", mamba2, 12, plan, tokens, g);
       compare_layer("bidirectional mamba-2", both, 12, plan, tokens, g);
     }
+}
+
+TEST(MiniBatchTttOnRanks, IsThatOfOneRank) {
+  for (const Grid& g : grids())
+    for (const char* type : {"linear", "mlp"})
+      for (bool both : {false, true})
+        for (std::int64_t tokens : {1, 7, 22}) {
+          MiniBatchTttConfig cfg;
+          cfg.ttt_layer_type = type, cfg.mini_batch_size = 4, cfg.share_qk = cfg.use_gate = both;
+          cfg.num_attention_heads = g.size[3] == 1 ? 7 : 12;  // over cp some ranks may have one more than others
+          const std::int64_t dim = 2 * cfg.num_attention_heads;
+          Make make = [&](ParameterStore& s) -> Layer {
+            auto f = std::make_shared<MiniBatchTtt>(Scope(s, "f"), dim, cfg);
+            return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
+          };
+          compare_layer(std::string(type) + " of mini-batches" + (both ? ", shared and gated" : ""), make, dim,
+                        plan_views(tokens, 0), tokens, g);
+        }
+}
+
+TEST(MiniBatchTttOnRanks, FewerHeadsThanRanksAreRefused) {
+  if (world().size() == 1) return;
+  const Grid g{{1, 1, world().size(), 1}};
+  Mesh mesh(g, with_transport(world(), Transport::best, "test"));
+  mesh.meet_on(tested());
+  Built many(mesh);
+  MiniBatchTttConfig cfg;
+  cfg.num_attention_heads = 1;
+  const MiniBatchTtt layer(Scope(many.store), 8, cfg);
+  many.lay_out();
+  Ctx c{nullptr, tested(), mesh};
+  const TokenLayout layout = TokenLayout::of(plan_views(12, 0), 12, mesh);
+  const Tensor x = random_tensor({1, total(layout.rows()), 8}, "x");
+  EXPECT_NE(sentence_of([&] { layer(c, x, layout); }).find("too few"), std::string::npos);
 }
 
 }  // namespace

@@ -190,6 +190,8 @@ constexpr Family families[] = {
     {"delta_rule", delta_rule_case},
     {"selective_scan", selective_scan_case},
     {"mamba_block", mamba_block_case},
+    {"ttt_linear", ttt_linear_case},
+    {"ttt_mlp", ttt_mlp_case},
 };
 
 const Family& family_of(const Case& c) {

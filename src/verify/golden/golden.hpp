@@ -104,7 +104,8 @@ void layer_case(Case& c, ParameterStore& store, const Layer& layer) {
   c.compare_gradients(store);
 }
 
-// One function per family, grouped by file: layers.cpp, language.cpp, model.cpp, data.cpp, pieces.cpp, recurrent.cpp.
+// One function per family, grouped by file: layers.cpp, language.cpp, model.cpp, data.cpp, pieces.cpp, recurrent.cpp,
+// mini_batch.cpp.
 void newton_schulz_case(Case& c);
 void fast_weight_case(Case& c);
 void ttt_layer_case(Case& c);
@@ -131,5 +132,7 @@ void gla_case(Case& c);
 void delta_rule_case(Case& c);
 void selective_scan_case(Case& c);
 void mamba_block_case(Case& c);
+void ttt_linear_case(Case& c);
+void ttt_mlp_case(Case& c);
 
 }  // namespace lact::golden
