@@ -121,12 +121,13 @@ void mamba_block_case(Case& c) {
   check(x_shape.size() == 3 && x_shape[2] > 0 && rates.size() == 2 && taps.size() == 3 && steps.size() == 2,
         "in.x {}, param.A_log {}, param.conv1d.weight {} and param.dt_proj.weight {} are of no Mamba block",
         text_of(x_shape), text_of(rates), text_of(taps), text_of(steps));
+  auto there = [&](const std::string& name) { return c.has("param." + name) || c.has("grad." + name); };
   const MambaConfig cfg{.d_state = rates[1],
                         .d_conv = taps[2],
                         .expand = c.integer("expand", rates[0] / x_shape[2]),
                         .dt_rank = steps[1],
-                        .conv_bias = c.has("param.conv1d.bias"),
-                        .bias = c.has("param.in_proj.bias")};
+                        .conv_bias = there("conv1d.bias"),
+                        .bias = there("in_proj.bias")};
   ParameterStore store;
   const Mamba layer(Scope(store), x_shape[2], cfg);
   c.load(store);
