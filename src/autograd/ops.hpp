@@ -50,8 +50,7 @@ Var pad(const Var& x, int dim, Range r, std::int64_t size);  // the adjoint of c
 Var join(const std::vector<Var>& xs, int dim);
 // The adjoint of join: views of x, of these sizes along a dim. Many pieces pull back in one pass over x.
 std::vector<Var> pieces(const Var& x, int dim, std::span<const std::int64_t> sizes);
-std::vector<Var> split(const Var& x, std::int64_t parts);  // of dim 0, equal: views
-Var reversed(const Var& x);                                // the rows of dim 1 from the last to the first
+Var reversed(const Var& x);  // the rows of dim 1 from the last to the first
 Var expand(const Var& x, const Shape& s);
 Var sum_to(const Var& x, const Shape& s);           // the adjoint of expand
 Var sum_to(const Var& x, const Shape& s, DType t);  // bf16 may be summed to f32

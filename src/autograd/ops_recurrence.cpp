@@ -57,19 +57,6 @@ Var scores_by_pairs(std::span<const Var> in) {
 
 }  // namespace
 
-std::vector<Var> split(const Var& x, std::int64_t parts) {
-  check(parts > 0 && x.dim(0) % parts == 0, "{} does not split into {} equal parts", text_of(x.shape()), parts);
-  const std::int64_t rows = x.dim(0) / parts;
-  std::vector<Tensor> ys;
-  for (std::int64_t p = 0; p < parts; ++p) ys.push_back(x.value().cut(0, {p * rows, (p + 1) * rows}));
-  return op_many("split", ys, {x}, [](std::span<const Var> dys) {
-    const Tensor& some = std::ranges::find_if(dys, [](const Var& g) { return bool(g); })->value();
-    std::vector<Var> all;
-    for (const Var& dy : dys) all.push_back(dy ? dy : Var(Tensor::zeros(some.device(), some.shape(), some.dtype())));
-    return Grads{join(all, 0)};
-  });
-}
-
 Var reversed(const Var& x) {
   const Tensor y = like(x.value());
   kernels::reverse_rows(y, dense(x.value()));

@@ -1,5 +1,6 @@
 #include "layers/fast_weights/causal_lact.hpp"
 
+#include <array>
 #include <cmath>
 
 #include "autograd/collectives.hpp"
@@ -159,13 +160,16 @@ Var CausalLact::memory(Ctx& c, const Var& x, const std::vector<Var>& qkv, const 
                        const Tensor& places) const {
   auto per_head = [&](const Var& z) { return split_heads(z, 1, heads_)[0]; };  // [b, heads, t, .]
   const Var wide = widened(x);
-  const Var rates = fold_heads(per_head(softplus(shift(lr_proj_(c, wide), inverse_softplus(base_rate)))));
+  constexpr std::int64_t one = 1;
+  const std::vector<Var> rates =  // channels (head, which)
+      pieces(fold_heads(per_head(softplus(shift(lr_proj_(c, wide), inverse_softplus(base_rate))))), 2,
+             std::array{one, one, one});
   FastWeightTokens t{.q = folded(c, qkv[0], 0, places),
                      .k = folded(c, qkv[1], 1, places),
                      .v = fold_heads(per_head(cfg_.qkv_silu && !cfg_.no_v_silu ? silu(qkv[2]) : qkv[2])),
-                     .rate0 = cut(rates, 2, {0, 1}),  // channels (head, which)
-                     .rate1 = cut(rates, 2, {1, 2}),
-                     .rate2 = cut(rates, 2, {2, 3}),
+                     .rate0 = rates[0],
+                     .rate1 = rates[1],
+                     .rate2 = rates[2],
                      .momentum = {}};
   if (momentum_proj_) t.momentum = fold_heads(per_head(sigmoid((*momentum_proj_)(c, wide))));
   const FastWeightRun run = run_fast_weights(c, learned(c, x.dim(0)), t, plan(tokens.tokens), cfg_.rule(),
@@ -179,7 +183,7 @@ Var CausalLact::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens) c
   const Var x = gather_tokens(c, rows, tokens.held());
   const Var all = qkv_(c, x);
   const std::int64_t n = all.dim(2) / 3;
-  std::vector<Var> qkv{cut(all, 2, {0, n}), cut(all, 2, {n, 2 * n}), cut(all, 2, {2 * n, 3 * n})};
+  std::vector<Var> qkv = pieces(all, 2, std::array{n, n, n});
   if (q_norm_) qkv[0] = (*q_norm_)(c, qkv[0]), qkv[1] = (*k_norm_)(c, qkv[1]);
   const Tensor places = positions_of(tokens, c.device);
   auto heads = [&](const Var& z) { return split_heads(z, 1, attn_heads_)[0]; };

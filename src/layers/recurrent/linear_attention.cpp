@@ -116,8 +116,10 @@ Recurrence delta_rule(const Var& q, const Var& k, const Var& v, const Var& beta,
   Var s = view(before, {heads, d, dv});
   const std::int64_t count = pieces.count();
   if (count == 0) return {widened(v), before};  // no tokens, no outputs
-  const std::vector<Var> q_of = split(qs, count), k_of = split(ks, count), u_of = split(u, count),
-                         w_of = split(w, count), scores_of_piece = split(scores, count);
+  const std::vector<std::int64_t> sizes(std::size_t(count), heads);
+  auto each = [&](const Var& x) { return lact::pieces(x, 0, sizes); };
+  const std::vector<Var> q_of = each(qs), k_of = each(ks), u_of = each(u), w_of = each(w),
+                         scores_of_piece = each(scores);
   std::vector<Var> outputs;
   for (std::size_t i = 0; i < std::size_t(count); ++i) {
     const Var errors = matmul_add(u_of[i], 1, w_of[i], s, -1);
