@@ -108,8 +108,6 @@ inline std::vector<Row> small_matrices() {
                  const Var a = lower_triangle(x[0], -1), one = lower_triangle(ones_like(a), 0);
                  return add(sub(sub(one, lower_triangle(one, -1)), a), matmul(a, a));
                })});
-  t.push_back({"split", {{6, rows}}, {{2, rows}, {2, rows}, {2, rows}}, [](In x) { return split(x[0], 3); }});
-  t.push_back({"split used in part", {{4, rows}}, {{2, rows}}, one([](In x) { return split(x[0], 2)[1]; })});
   t.push_back({"reversed", {{2, rows, 5}}, {{2, rows, 5}}, one([](In x) { return reversed(x[0]); })});
   return t;
 }

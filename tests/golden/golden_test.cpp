@@ -211,10 +211,9 @@ TEST(ChangedGolden, NumbersThatAreNotFiniteFail) {
 }
 
 TEST(ChangedGolden, AMissingTensorIsNamed) {
-  for (const char* name : {"lact/02_fast_weight_op", "lact/03_ttt_layer_muon", "lact/04_mlp", "lact/07_causal_muon_mom",
-                           "ttt/attn_full", "ttt/adamw", "ttt/gla", "ttt/delta_rule", "ttt/mamba_block"}) {
-    "ttt/attn_full", "ttt/adamw", "ttt/ttt_linear_mamba", "ttt/ttt_mlp_short"
-  }) {
+  for (const char* name :
+       {"lact/02_fast_weight_op", "lact/03_ttt_layer_muon", "lact/04_mlp", "lact/07_causal_muon_mom", "ttt/attn_full",
+        "ttt/adamw", "ttt/gla", "ttt/delta_rule", "ttt/mamba_block", "ttt/ttt_linear_mamba", "ttt/ttt_mlp_short"}) {
     const File whole = file_of(name);
     for (const auto& [tensor, values] : whole.tensors) {
       File f = whole;
