@@ -69,7 +69,7 @@ struct CommandLine {
   bool json = false, check_plan = false, kernels = false, help_config = false, follow_links = false;
   double above = 0;
   CLI::App *train, *eval, *render, *inspect, *plan, *measure, *verify, *golden, *layouts, *layout, *convert, *weights,
-      *synthetic, *text, *bench, *bench_train, *gemm, *fast_weights, *newton_schulz, *attention, *copy, *comm;
+      *synthetic, *text, *bench, *bench_train, *gemm, *fast_weights, *newton_schulz, *attention, *copy, *comm, *ttt;
 
   // A command with two examples. `keys`: what its key=value pairs may be besides those of a config, with defaults.
   static CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what,
@@ -237,7 +237,9 @@ struct CommandLine {
                "lact bench copy compute.device=cuda", lact::copy_keys());
     comm = add("comm", "time and bus bandwidth of each collective on each transport between the ranks", "seconds=0.05",
                "launch/run -n 2 -- lact bench comm most=1048576", lact::comm_keys());
-    for (CLI::App* c : {bench_train, gemm, fast_weights, newton_schulz, attention, copy, comm})
+    ttt = add("ttt", "TTT-Linear and TTT-MLP in products of matrices and token by token", "tokens=512 dim=64",
+              "lact bench ttt ttt_layer_type=mlp tokens=2048", lact::ttt_keys());
+    for (CLI::App* c : {bench_train, gemm, fast_weights, newton_schulz, attention, copy, comm, ttt})
       c->add_flag("--json", json, as_json);
   }
 
@@ -279,6 +281,7 @@ struct CommandLine {
     if (*attention) return lact::bench_attention_command(split(words, 0, 0, "key=value"), json);
     if (*copy) return lact::bench_copy_command(split(words, 0, 0, "key=value"), json);
     if (*comm) return lact::bench_comm_command(split(words, 0, 0, "key=value"), json);
+    if (*ttt) return lact::bench_ttt_command(split(words, 0, 0, "key=value"), json);
     if (*plan && check_plan) return lact::plan_check_command(split(words, 1, 1, "one run folder"), json);
     if (*plan) return lact::plan_command(with_config(split(words, 1, 1, "one config file")), json, kernels);
     if (*weights)

@@ -60,6 +60,21 @@ TEST(Bench, AttentionIsThatOfF64AndSaysWhoComputesIt) {
   }
 }
 
+TEST(Bench, BothFormsOfMiniBatchesAreThoseOfF64) {
+  for (const std::string type : {"linear", "mlp"}) {
+    const Json r = said({"dim=16", "num_attention_heads=2", "tokens=21", "batch=2", "mini_batch_size=4", "runs=1",
+                         "share_qk=true", "use_gate=true", "ttt_layer_type=" + type},
+                        "ttt");
+    ASSERT_EQ(r["rows"].size(), 2);
+    for (const Json& form : r["rows"].items()) {
+      EXPECT_LT(form["error"].number(), r["error_bound"].number()) << form["form"].text();
+      EXPECT_GT(form["seconds"].number(), form["forward_seconds"].number()) << form["form"].text();
+    }
+    EXPECT_LT(r["apart"].number(), r["error_bound"].number());
+    EXPECT_GT(r["times_faster"].number(), 0);
+  }
+}
+
 TEST(Bench, CopiesAndProductsAreRight) {
   const Json copied = said({"least=4", "most=4000", "times=1000"}, "copy"), products = said({"tokens=8"}, "gemm");
   EXPECT_EQ(copied["rows"].size(), 6);
