@@ -19,7 +19,7 @@ std::unique_ptr<Samples> TextDataset::samples(std::uint64_t seed, const Model&, 
 }
 
 std::unique_ptr<Evaluator> TextDataset::evaluator(Model& model) const {
-  return std::make_unique<TextEvaluator>(dynamic_cast<LanguageModel&>(model), *corpus_, eval_samples_);
+  return std::make_unique<TextEvaluator>(dynamic_cast<LanguageModel&>(model), *corpus_, eval_samples_, config_.context);
 }
 
 namespace {

@@ -121,8 +121,11 @@ Json details_of(const Sums& s) {
 
 }  // namespace
 
-TextEvaluator::TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples)
-    : model_(model), held_out_(corpus.held_out()), generated_(dynamic_cast<const GeneratedText*>(&corpus)) {
+TextEvaluator::TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples, std::int64_t context)
+    : model_(model),
+      held_out_(corpus.held_out()),
+      generated_(dynamic_cast<const GeneratedText*>(&corpus)),
+      context_(context) {
   const std::int64_t all = held_out_ ? held_out_->count() : 0, wanted = samples == 0 ? all : std::min(samples, all);
   for (std::int64_t i = 0; i < wanted; ++i) numbers_.push_back(i * all / wanted);
 }
@@ -132,33 +135,40 @@ AnsweredSample TextEvaluator::read(std::int64_t number) const {
   return {held_out_->read(number, {}), {}};
 }
 
+// A rank that cannot read its samples ends the evaluation of all. Collective, also for ranks without samples.
+std::vector<AnsweredSample> TextEvaluator::read_together(Range places, Communicator& world) const {
+  std::vector<AnsweredSample> group;
+  try {
+    together(world, [&] {
+      for (std::int64_t i = places.begin; i < places.end; ++i) group.push_back(read(numbers_[std::size_t(i)]));
+    });
+  } catch (const Error& e) {
+    throw Unreadable(e.what(), e.where());
+  }
+  return group;
+}
+
 Evaluation TextEvaluator::evaluate(Ctx& c) {
   Evaluation e;
   e.why_empty = "no held-out sample has a token to predict";
   Communicator& dp = c.mesh.along(Axis::dp);
   Sums sums(model_.config().vocab_size);
-  const Range mine = even_part(std::int64_t(numbers_.size()), dp.rank(), dp.size());
-  // The same number of rounds on every rank, since ranks may exchange something in each.
-  std::int64_t context = 1;
-  for (std::int64_t at = mine.begin; at < mine.end;) {
-    std::vector<AnsweredSample> group;
-    try {
-      for (; at < mine.end && (group.empty() || std::int64_t(group.size() + 1) * context <= tokens_at_once); ++at) {
-        group.push_back(read(numbers_[std::size_t(at)]));
-        context = group.back().sample.tensors[0].shape[0];
-      }
-    } catch (const Error& error) {
-      throw Unreadable(error.what(), error.where());
-    }
+  const auto all = std::int64_t(numbers_.size());
+  const Range mine = even_part(all, dp.rank(), dp.size());
+  const std::int64_t at_once = std::max<std::int64_t>(1, tokens_at_once / context_),
+                     most = (all + dp.size() - 1) / dp.size();
+  for (std::int64_t done = 0; done < most; done += at_once) {
+    const std::int64_t begin = std::min(mine.begin + done, mine.end), end = std::min(begin + at_once, mine.end);
+    const std::vector<AnsweredSample> group = read_together({begin, end}, c.mesh.world());
+    if (group.empty()) continue;
     std::vector<Sample> samples;
     for (const AnsweredSample& s : group) samples.push_back(s.sample);
     const LanguageModel::Judged judged = model_.judge(c, batch_of(samples, c.device));
     const std::vector<float> loss = judged.loss.to_floats(), right = judged.right.to_floats();
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      const auto place = i * std::size_t(context), n = std::size_t(context);
-      sums.add(std::span(loss).subspan(place, n), std::span(right).subspan(place, n), group[i].sample,
+    const auto n = std::size_t(context_);
+    for (std::size_t i = 0; i < group.size(); ++i)
+      sums.add(std::span(loss).subspan(i * n, n), std::span(right).subspan(i * n, n), group[i].sample,
                group[i].answers);
-    }
   }
   sums.sum_over(dp);
   if (sum_of(sums.count) == 0) return e;

@@ -10,8 +10,8 @@ namespace lact {
 
 class TextEvaluator final : public Evaluator {
  public:
-  // `samples`: how many held-out ones are read, evenly spread; 0: all.
-  TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples);
+  // `samples`: how many held-out ones of `context` tokens are read, evenly spread; 0: all.
+  TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples, std::int64_t context);
   std::string judged() const override { return "held-out text"; }
   std::string why_none() const override { return numbers_.empty() ? "no text is held out (data.held_out)" : ""; }
   std::string mend() const override { return "set data.held_out, or use a longer text"; }
@@ -19,10 +19,12 @@ class TextEvaluator final : public Evaluator {
 
  private:
   AnsweredSample read(std::int64_t number) const;
+  std::vector<AnsweredSample> read_together(Range places, Communicator& world) const;
 
   LanguageModel& model_;
   std::unique_ptr<TextSamples> held_out_;
   const GeneratedText* generated_;  // none: other text
+  std::int64_t context_;
   std::vector<std::int64_t> numbers_;
 };
 
