@@ -34,6 +34,20 @@ TEST(Embedding, RowsAreThoseOfTheTableAndItsAdjointSumsThem) {
   }
 }
 
+TEST(Embedding, ManyTokensOfFewWordsAreSummedInTheirOrder) {
+  for (const std::int64_t rows : {0, 1, 300, 5000}) {
+    std::vector<std::int32_t> words;
+    for (std::int64_t i = 0; i < rows; ++i) words.push_back(std::int32_t(i * i % 11) - 1);
+    const Tensor index = numbers(words), dy = random_tensor({rows, 3}, "dy"), dtable = Pair::result({12, 3}).f64;
+    kernels::embedding_grad(dtable, dy, index);
+    std::vector<double> sums(36, 0);
+    const auto g = dy.to_doubles();
+    for (std::size_t i = 0; i < words.size(); ++i)
+      for (std::size_t c = 0; words[i] >= 0 && c < 3; ++c) sums[std::size_t(words[i]) * 3 + c] += g[i * 3 + c];
+    EXPECT_EQ(dtable.to_doubles(), sums) << rows;
+  }
+}
+
 TEST(Embedding, AnIndexBeyondTheTableIsRefusedOrBecomesNaN) {
   const Tensor table = random_tensor({4, 3}, "table"), y = Tensor::zeros(tested(), {1, 3}, DType::f64);
   if (on_cpu()) {

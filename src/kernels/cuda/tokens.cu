@@ -24,23 +24,38 @@ struct Embedding {
   }
 };
 
-// The first token of each index sums the rows of all that have it, in their order: the same bits in every run.
+// Chains the tokens of each index: links [2, rows] are for each token the next one with its index (0: none), and
+// whether there is one before.
+struct Chain {
+  std::int32_t* links;
+  const std::int32_t* index;
+  std::int64_t rows;
+  template <int W>
+  __device__ void at(std::int64_t row, int lane, bool mine) const {
+    const std::int32_t own = index[row];
+    std::int64_t next = row + 1 + lane;
+    while (next < rows && index[next] != own) next += W;
+    const std::int64_t left = most<W>(next < rows ? rows - next : std::int64_t(0));
+    if (!mine || lane != 0 || left == 0) return;
+    links[row] = std::int32_t(rows - left);
+    links[rows + rows - left] = 1;
+  }
+};
+
+// The first token of each index sums the rows of its chain, in their order: the same bits in every run.
 template <class T>
 struct EmbeddingGrad {
   T* dtable;
   const T* dy;
-  const std::int32_t* index;
+  const std::int32_t *index, *links;
   std::int64_t rows, n, d;
   template <int W>
   __device__ void at(std::int64_t row, int lane, bool mine) const {
     const std::int32_t own = index[row];
-    int earlier = 0;
-    for (std::int64_t i = lane; i < row; i += W) earlier += index[i] == own;
-    if (sum<W>(earlier) > 0 || !mine || own < 0 || own >= n) return;
+    if (!mine || own < 0 || own >= n || links[rows + row] != 0) return;
     for (std::int64_t c = lane; c < d; c += W) {
-      T total = 0;
-      for (std::int64_t i = row; i < rows; ++i)
-        if (index[i] == own) total += dy[i * d + c];
+      T total = dy[row * d + c];
+      for (std::int64_t i = links[row]; i != 0; i = links[i]) total += dy[i * d + c];
       dtable[own * d + c] = total;
     }
   }
@@ -90,11 +105,15 @@ const Cuda<kernels::embedding> embedding = [](Tensor y, const Tensor& table, con
 
 const Cuda<kernels::embedding_grad> embedding_grad = [](Tensor dtable, const Tensor& dy, const Tensor& index) {
   Cuda<kernels::fill>::as_part(dtable, 0.0);
+  const std::int64_t rows = dy.dim(0);
+  const Tensor links = Tensor::zeros(dy.device(), {2, rows}, DType::i32);
+  start_rows(dtable, "embedding_grad", rows, rows, 1,
+             Chain{links.data<std::int32_t>(), index.data<std::int32_t>(), rows});
   for_type(dtable, "embedding_grad", [&](auto t) {
     using T = decltype(t);
     start_rows(dtable, "embedding_grad", dy.dim(0), dy.dim(1), 1,
-               EmbeddingGrad<T>{dtable.data<T>(), dy.data<T>(), index.data<std::int32_t>(), dy.dim(0), dtable.dim(0),
-                                dy.dim(1)});
+               EmbeddingGrad<T>{dtable.data<T>(), dy.data<T>(), index.data<std::int32_t>(), links.data<std::int32_t>(),
+                                rows, dtable.dim(0), dy.dim(1)});
   });
 };
 

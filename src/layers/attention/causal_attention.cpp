@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/check.hpp"
+#include "kernels/mini_batch.hpp"
 #include "layers/fast_weights/by_heads.hpp"
 
 namespace lact {
@@ -18,10 +19,14 @@ Var grouped(const Var& x, std::int64_t heads) {
 }
 
 Tensor positions_of(const TokenLayout& tokens, Device& d) {
-  std::vector<std::int32_t> places;
-  for (const Range& r : tokens.mine())
-    for (std::int64_t i = r.begin; i < r.end; ++i) places.push_back(std::int32_t(i));
-  return Tensor::of(d, {std::int64_t(places.size())}, std::span<const std::int32_t>(places));
+  const Tensor places = Tensor::empty(d, {tokens.held()}, DType::i32);
+  std::int64_t at = 0;
+  for (const Range& r : tokens.mine()) {
+    if (r.empty()) continue;
+    kernels::positions(places.cut(0, {at, at + r.size()}), r.begin, tokens.tokens);
+    at += r.size();
+  }
+  return places;
 }
 
 Var causal_attention(Ctx& c, const Heads& x, const TokenLayout& tokens, std::int64_t window) {

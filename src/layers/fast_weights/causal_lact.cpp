@@ -5,6 +5,7 @@
 
 #include "autograd/collectives.hpp"
 #include "base/check.hpp"
+#include "kernels/pointwise.hpp"
 #include "layers/fast_weights/heads.hpp"
 
 namespace lact {
@@ -91,9 +92,9 @@ CausalLact::Matrix::Matrix(Scope s, std::string_view name, const Shape& shape, c
 Var CausalLact::Matrix::operator()(Ctx& c) const {
   if (whole_ != nullptr) return use(c, *whole_);
   const Var w = matmul(use(c, *left_), use(c, *right_));
-  std::vector<double> half(std::size_t(w.dim(1) * w.dim(2)), 0);
-  for (std::int64_t i = 0; i < std::min(w.dim(1), w.dim(2)); ++i) half[std::size_t(i * w.dim(2) + i)] = 0.5;
-  return add(w, Tensor::of(c.device, {w.dim(1), w.dim(2)}, std::span<const double>(half), w.value().dtype()));
+  const Tensor half = like(w.value(), {1, w.dim(1), w.dim(2)});
+  kernels::fill(half, 0.5);
+  return add(w, sub(lower_triangle(half, 0), lower_triangle(half, -1)));  // half the identity
 }
 
 CausalLact::ChannelNorm::ChannelNorm(Scope s, std::int64_t dim)

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "base/log.hpp"
 #include "files/whole_file.hpp"
 #include "models/language/evaluator.hpp"
 
@@ -28,7 +29,11 @@ std::string record_in(const std::string& run_dir) { return run_dir + "/text.json
 
 void TextDataset::check_same(const std::string& run_dir, const Path& before, bool has_steps) const {
   const std::string path = record_in(run_dir);
-  if (!has_steps || !std::filesystem::exists(path)) return;
+  if (!has_steps) return;
+  if (!std::filesystem::exists(path)) {
+    log::warning("{}: is not there, so nobody knows whether the run began with this text", path);
+    return;
+  }
   const Json record = Json::read(path, 1 << 20);
   check(record.has("fingerprint") && record["fingerprint"].is_text(), "{}: is no record of a run's text", path);
   check(record["fingerprint"].text() == corpus_->fingerprint(),

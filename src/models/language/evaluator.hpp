@@ -14,7 +14,9 @@ class TextEvaluator final : public Evaluator {
   TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples, std::int64_t context);
   std::string judged() const override { return "held-out text"; }
   std::string why_none() const override { return numbers_.empty() ? "no text is held out (data.held_out)" : ""; }
-  std::string mend() const override { return "set data.held_out, or use a longer text"; }
+  std::string mend() const override {
+    return generated_ != nullptr ? "set data.generated.held_out" : "set data.held_out, or use a longer text";
+  }
   Evaluation evaluate(Ctx& c) override;
 
  private:

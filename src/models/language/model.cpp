@@ -111,7 +111,8 @@ Var LanguageModel::embed(Ctx& c, const Batch& b) {
     kernels::within(own, index, c.mesh.at(Axis::tp) * table.dim(0), table.dim(0));
     index = own;
   }
-  const Var rows = view(embedding(table, index), {b.samples(), index.count() / b.samples(), cfg_.hidden_size});
+  const std::int64_t each = index.count() / std::max<std::int64_t>(1, b.samples());
+  const Var rows = view(embedding(table, index), {b.samples(), each, cfg_.hidden_size});
   const Var mine = split ? scatter_tokens(c, rows) : rows;
   return c.activations == DType::bf16 ? cast(mine, DType::bf16) : mine;
 }
@@ -125,7 +126,14 @@ Var LanguageModel::block(Ctx& c, int i, const Var& x, const Batch& b) {
   return add(seen, block.mlp(c, block.mlp_norm(c, seen), tokens));
 }
 
-Var LanguageModel::map_to_vocabulary(Ctx& c, const Var& x) const { return widened(linear(x, use(c, *map_))); }
+// Scores are f32 also of bf16 rows: rounded to bf16 many of them would be equal.
+Var LanguageModel::map_to_vocabulary(Ctx& c, const Var& x) const {
+  if (x.value().dtype() != DType::bf16) return linear(x, use(c, *map_));
+  Shape scores = x.shape();
+  scores.back() = map_->local[0];
+  const std::int64_t width = x.dim(-1), rows = x.value().count() / width;
+  return view(matmul(view(x, {rows, width}), cast(use(c, *map_), DType::bf16), Orient::nt), scores);
+}
 
 // Rows [rows, width], normed: this rank's part of the loss.
 Var LanguageModel::loss_of_rows(Ctx& c, const Var& x, const Tensor& targets, double valid) const {
@@ -142,14 +150,18 @@ Var LanguageModel::head(Ctx& c, const Var& x, const Batch& b) {
   const Tensor targets = taken(b.tensor("targets"), split ? tokens.mine() : tokens.rows());
   const std::int64_t piece = rows_at_once(map_->local[0]);
   if (rows.dim(0) <= piece) return loss_of_rows(c, rows, targets, b.valid);
+  std::vector<std::int64_t> sizes(std::size_t(rows.dim(0) / piece), piece);
+  if (rows.dim(0) % piece > 0) sizes.push_back(rows.dim(0) % piece);
   Var loss;
-  for (std::int64_t begin = 0; begin < rows.dim(0); begin += piece) {
-    const Range r{begin, std::min(begin + piece, rows.dim(0))};
+  std::int64_t begin = 0;
+  for (const Var& part_of_rows : pieces(rows, 0, sizes)) {
+    const Range r{begin, begin + part_of_rows.dim(0)};
+    begin = r.end;
     auto body = [this, c, wanted = targets.cut(0, r), valid = b.valid](Tape* tape, std::span<const Var> in) {
       Ctx own = c.on(tape);
       return std::vector<Var>{loss_of_rows(own, in[0], wanted, valid)};
     };
-    const Var part = checkpoint(c.tape, {cut(rows, 0, r)}, body)[0];
+    const Var part = checkpoint(c.tape, {part_of_rows}, body)[0];
     loss = loss ? add(loss, part) : part;
   }
   return loss;
@@ -173,7 +185,7 @@ LanguageModel::Judged LanguageModel::judged_rows(Ctx& c, const Var& x, const Ten
   const Tensor top = like(wanted.value());
   kernels::row_max(top, dense(scores.value()));
   // 1 where the difference is zero: exp(-huge x) is 0 elsewhere
-  const Var behind = scale(sub(wanted, Var(top)), 1e30);
+  const Var behind = scale(mul(sub(wanted, Var(top)), kept), 1e30);
   return {mul(sub(log_sum_exp(scores), wanted), kept).value(), mul(exp(behind), kept).value()};
 }
 

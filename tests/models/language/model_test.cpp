@@ -2,6 +2,8 @@
 // vocabularies that divide over tp and such that do not.
 #include "models/language/model.hpp"
 
+#include <cmath>
+
 #include "layers/token_layout.hpp"
 #include "support/on_ranks.hpp"
 
@@ -130,6 +132,13 @@ TEST(LanguageModel, ImpossibleValuesAreNamed) {
   refused([](LanguageConfig& c) { c.lact.lact_chunk_size = 0; });
   refused([](LanguageConfig& c) { c.num_kv_heads = 5; });
   refused([](LanguageConfig& c) { c.vocab_size = 0; });
+  refused([](LanguageConfig& c) { c.model_type = "gla", c.gla.num_heads = 0; });
+  refused([](LanguageConfig& c) { c.model_type = "gla", c.gla.expand_k = std::nan(""); });
+  refused([](LanguageConfig& c) { c.model_type = "delta_net", c.delta_net.num_heads = 7; });
+  refused([](LanguageConfig& c) { c.model_type = "mamba", c.mamba.expand = 0; });
+  refused([](LanguageConfig& c) { c.model_type = "mamba2", c.mamba2.mamba_heads = 0; });
+  refused([](LanguageConfig& c) { c.model_type = "transformer", c.lact.window_size = -5; });
+  refused([](LanguageConfig& c) { c.model_type = "transformer", c.lact.rope_theta = 0; });
 }
 
 }  // namespace
