@@ -340,7 +340,7 @@ TEST_F(ForeignTask, WhatItCannotDoIsSaidWithItsName) {
   lact(1, {"render", run_}, 1);
   EXPECT_NE(folder_.read("errors").find("task=sequences_of_numbers"), std::string::npos);
   lact(1, {"train", config_, "task=nothing"}, 1);
-  EXPECT_NE(folder_.read("errors").find("task=nothing: known are sequences_of_numbers, view_synthesis"),
+  EXPECT_NE(folder_.read("errors").find("task=nothing: known are language, sequences_of_numbers, view_synthesis"),
             std::string::npos)
       << folder_.read("errors");
 }
