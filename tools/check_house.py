@@ -36,7 +36,7 @@ VENDORS = [
     (r"hdf5\.h|H5", ["src/files/hdf5*.cpp"]),
     (r"png\.h|turbojpeg\.h", ["src/data/views/images.cpp"]),
     (r"gif_lib\.h", ["src/data/views/animation.cpp", "tests/data/views/animation_test.cpp"]),
-    (r"xxhash\.h", ["src/run/*.cpp", "src/files/checksum.cpp"]),
+    (r"xxhash\.h", ["src/files/checksum.cpp"]),
     (r"pcre2\.h", ["src/data/text/tokenizers/pattern.cpp"]),
     (r"sentencepiece", ["src/data/text/tokenizers/sentence_piece_tokenizer.cpp"]),
     (r"CLI/", ["src/app/*.cpp"]),

@@ -154,6 +154,7 @@ Var join_heads(const std::vector<Var>& xs) {
 }
 
 Var gather_rows(const Var& x, std::span<const Range> ranges) {
+  if (ranges.empty()) return cut(x, 1, {0, 0});
   if (ranges.size() == 1) return ranges[0].begin == 0 && ranges[0].end == x.dim(1) ? x : cut(x, 1, ranges[0]);
   std::vector<Var> parts;
   for (const Range& r : ranges) parts.push_back(cut(x, 1, r));

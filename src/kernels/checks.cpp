@@ -59,16 +59,22 @@ const Check<within> of_within = [](const Tensor& y, const Tensor& x, const std::
   check(x.dtype() == DType::i32, "within takes i32, not {}", name_of(x.dtype()));
 };
 
-const Check<turn> of_turn = [](const Tensor& y, const Tensor& x, const Tensor& positions, const Rope& rope,
-                               const bool&) {
+const Check<positions> of_positions = [](const Tensor& y, const std::int64_t& first, const std::int64_t& period) {
+  check(y.dtype() == DType::i32 && y.dims() == 1, "positions are i32 [t], not {} {}", name_of(y.dtype()),
+        text_of(y.shape()));
+  check(first >= 0 && period > 0 && period <= 1 << 30, "positions from {} on, modulo {}", first, period);
+  check_contiguous(y, "positions");
+};
+
+const Check<turn> of_turn = [](const Tensor& y, const Tensor& x, const Tensor& places, const Rope& rope, const bool&) {
   check_same(y, x, "rope");
   check_contiguous(y, "rope");
-  check_contiguous(positions, "rope");
+  check_contiguous(places, "rope");
   check(x.dims() == 4 && x.dim(3) % 2 == 0 && (x.dim(3) == 0 || x.strides()[3] == 1),
         "rope turns pairs of channels of [b, h, t, d], not of {} with strides {}", text_of(x.shape()),
         text_of(x.strides()));
-  check(positions.dtype() == DType::i32 && positions.shape() == Shape{x.dim(2)}, "rope: positions {} of {} tokens",
-        text_of(positions.shape()), x.dim(2));
+  check(places.dtype() == DType::i32 && places.shape() == Shape{x.dim(2)}, "rope: positions {} of {} tokens",
+        text_of(places.shape()), x.dim(2));
   check(rope.theta > 0, "rope: the base {} is not positive", rope.theta);
 };
 

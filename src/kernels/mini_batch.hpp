@@ -4,9 +4,6 @@
 
 namespace lact::kernels {
 
-// y [t] i32 = (first + i) mod period.
-inline constinit Kernel<void(Tensor y, std::int64_t first, std::int64_t period)> positions{"positions"};
-
 // The gradient by z of |w u + b - target|^2 / 2, u the layer norm of a row of z. With r = 1 / sqrt(var(z) + eps),
 // u = (z - mean(z)) r, a = w (w u + b - target):
 //   dz = r (a - mean(a) - u mean(a u))

@@ -5,13 +5,6 @@
 namespace lact::kernels {
 namespace {
 
-const Check<positions> of_positions = [](const Tensor& y, const std::int64_t& first, const std::int64_t& period) {
-  check(y.dtype() == DType::i32 && y.dims() == 1, "positions are i32 [t], not {} {}", name_of(y.dtype()),
-        text_of(y.shape()));
-  check(first >= 0 && period > 0 && period <= 1 << 30, "positions from {} on, modulo {}", first, period);
-  check_contiguous(y, "positions");
-};
-
 void check_reconstruction(const Tensor& y, std::initializer_list<const Tensor*> rows, const Tensor& w, const Tensor& b,
                           const char* kernel) {
   check(y.dims() == 3, "{} takes rows [B, t, n], not {}", kernel, text_of(y.shape()));

@@ -14,13 +14,16 @@ inline constinit Kernel<void(Tensor dtable, const Tensor& dy, const Tensor& inde
 // part. All i32, contiguous.
 inline constinit Kernel<void(Tensor y, const Tensor& x, std::int64_t first, std::int64_t n)> within{"within"};
 
+// y [t] i32 = (first + i) mod period.
+inline constinit Kernel<void(Tensor y, std::int64_t first, std::int64_t period)> positions{"positions"};
+
 // Rotary positions (Su et al. 2021, arXiv 2104.09864; docs/math.md, 3.1).
 struct Rope {
   double theta = 10000;      // the base: pair i of d channels turns by position theta^(-2 i / d)
   bool interleaved = false;  // the pairs are (2 i, 2 i + 1), otherwise (i, i + d / 2)
 };
 // y = x with each pair of channels turned by its angle, or back; x [b, h, t, d] any view whose last stride is 1, y
-// contiguous, positions [t] i32.
-inline constinit Kernel<void(Tensor y, const Tensor& x, const Tensor& positions, Rope rope, bool back)> turn{"rope"};
+// contiguous, places [t] i32: the positions.
+inline constinit Kernel<void(Tensor y, const Tensor& x, const Tensor& places, Rope rope, bool back)> turn{"rope"};
 
 }  // namespace lact::kernels

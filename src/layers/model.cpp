@@ -53,17 +53,22 @@ Var made_by_stage(const Model& m, Ctx& c, std::size_t stage, const Shape& shape,
   return t;
 }
 
+Var before_last_stage(Model& m, Ctx& c, const Batch& b) {
+  const std::vector<Range> stages = m.stages();
+  Var x;
+  for (std::size_t s = 0; s + 1 < stages.size(); ++s)
+    x = made_by_stage(m, c, s, m.hidden(c, b).shape(), c.activations,
+                      [&] { return run_blocks(m, c, b, stages[s], x, false); });
+  return x;
+}
+
 double loss_without_gradients(Model& m, Ctx& c, const Batch& b) {
   const std::vector<Range> stages = m.stages();
   Ctx plain = c.on(nullptr);
-  Var x;
-  for (std::size_t s = 0; s < stages.size(); ++s) {
-    const bool last = s + 1 == stages.size();
-    const Shape shape = last ? Shape{1} : m.hidden(plain, b).shape();
-    x = made_by_stage(m, plain, s, shape, last ? DType::f32 : plain.activations,
-                      [&] { return run_blocks(m, plain, b, stages[s], x, false); });
-  }
-  const Tensor loss = cast(x, DType::f64).value();
+  const Var x = before_last_stage(m, plain, b);
+  const Var made = made_by_stage(m, plain, stages.size() - 1, {1}, DType::f32,
+                                 [&] { return run_blocks(m, plain, b, stages.back(), x, false); });
+  const Tensor loss = cast(made, DType::f64).value();
   c.mesh.along(Axes(Axis::cp) | Axis::tp).all_reduce(loss).wait();
   return loss.item();
 }

@@ -51,6 +51,9 @@ Var run_blocks(Model& m, Ctx& c, const Batch& b, Range blocks, Var x, bool recom
 // Outside of training steps: what the rank that has a stage makes of it, on every rank of the pipeline.
 Var made_by_stage(const Model& m, Ctx& c, std::size_t stage, const Shape& shape, DType type,
                   const std::function<Var()>& make);
+// Outside of training steps: what goes into the last stage, on every rank of the pipeline; empty where there is one
+// stage. Collective. `c` records nothing.
+Var before_last_stage(Model& m, Ctx& c, const Batch& b);
 // The global loss without a backward pass: every stage runs where its parameters are. The sum over cp and tp is this
 // rank's samples', the same on all ranks that share them. Collective.
 double loss_without_gradients(Model& m, Ctx& c, const Batch& b);

@@ -45,6 +45,12 @@ TokenLayout TokenLayout::of(const TttPlan& plan, std::int64_t tokens, const Mesh
 
 std::int64_t TokenLayout::held() const { return total(mine()); }
 
+std::vector<std::int64_t> TokenLayout::counts() const {
+  std::vector<std::int64_t> n;
+  for (const auto& ranges : of_rank) n.push_back(total(ranges));
+  return n;
+}
+
 std::vector<Range> TokenLayout::rows() const { return part_of(mine(), even_part(held(), tp_rank, tp)); }
 
 bool TokenLayout::whole_spans(std::int64_t span) const {
@@ -80,9 +86,7 @@ Var in_sequence_order(const Var& rows, const TokenLayout& tokens) {
 Var whole_sequence(Ctx& c, const Var& x, const TokenLayout& tokens) {
   const Var held = gather_tokens(c, x, tokens.held());
   if (tokens.of_rank.size() == 1) return held;
-  std::vector<std::int64_t> counts;
-  for (const auto& ranges : tokens.of_rank) counts.push_back(total(ranges));
-  return in_sequence_order(gather(held, 1, c.mesh.along(Axis::cp), counts), tokens);
+  return in_sequence_order(gather(held, 1, c.mesh.along(Axis::cp), tokens.counts()), tokens);
 }
 
 }  // namespace lact

@@ -17,6 +17,7 @@ struct TokenLayout {
   static TokenLayout of(const TttPlan& plan, std::int64_t tokens, const Mesh& mesh);
   const std::vector<Range>& mine() const { return of_rank[std::size_t(cp_rank)]; }
   std::int64_t held() const;                  // tokens of this rank of cp
+  std::vector<std::int64_t> counts() const;   // of each rank of cp
   std::vector<Range> rows() const;            // global ranges of this rank's part of the residual stream
   bool whole_spans(std::int64_t span) const;  // whether no rank of cp holds only a part of a span of so many tokens
 };

@@ -1,13 +1,12 @@
 #include "run/global_numbers.hpp"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <sstream>
 
 #include "base/check.hpp"
+#include "files/checksum.hpp"
 #include "parallel/together.hpp"
 
 namespace lact {
@@ -107,16 +106,15 @@ namespace {
 
 std::uint64_t checksum(const FileReader& in, const GlobalTensor& t) {
   constexpr std::int64_t block = 4 << 20;
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(), XXH3_freeState);
-  XXH3_64bits_reset(state.get());
+  Checksum sum;
   const std::int64_t bytes = count_of(t.shape) * size_of(t.type);
   std::vector<std::byte> buffer(std::size_t(std::min(block, bytes)));
   for (std::int64_t at = 0; at < bytes; at += block) {
     const std::int64_t some = std::min(block, bytes - at);
     read_all(in, buffer.data(), some, t.place + at);
-    XXH3_64bits_update(state.get(), buffer.data(), std::size_t(some));
+    sum.add(buffer.data(), some);
   }
-  return XXH3_64bits_digest(state.get());
+  return sum.sum();
 }
 
 }  // namespace

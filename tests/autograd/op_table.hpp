@@ -146,6 +146,8 @@ inline std::vector<Row> shapes() {
   const std::vector<Range> ranges{{4, 7}, {0, 2}, {1, 6}, {3, 3}};
   t.push_back(
       {"gather_rows", {{rows, 7, 2}}, {{rows, 10, 2}}, one([ranges](In x) { return gather_rows(x[0], ranges); }), 2});
+  t.push_back(
+      {"gather_rows of nothing", {{rows, 7, 2}}, {{rows, 0, 2}}, one([](In x) { return gather_rows(x[0], {}); })});
   return t;
 }
 

@@ -11,17 +11,6 @@ namespace {
 
 constexpr double eps = 1e-6;
 
-TEST(Positions, CountUpAndBeginAgain) {
-  const Tensor y = Tensor::empty(tested(), {9}, DType::i32);
-  kernels::positions(y, 5, 4);
-  EXPECT_EQ(y.to_doubles(), (std::vector<double>{1, 2, 3, 0, 1, 2, 3, 0, 1}));
-  kernels::positions(y, 1'000'000'000'000, 7);
-  EXPECT_EQ(y.to_doubles()[0], double(1'000'000'000'000 % 7));
-  kernels::positions(Tensor::empty(tested(), {0}, DType::i32), 0, 1);
-  EXPECT_THROW(kernels::positions(y, 0, 0), Error);
-  EXPECT_THROW(kernels::positions(Tensor::zeros(tested(), {4}), 0, 4), Error);
-}
-
 struct Reconstructed {
   Tensor dz, z_bar, target_bar, w_rows;
 };

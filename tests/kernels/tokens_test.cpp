@@ -59,6 +59,17 @@ TEST(Embedding, AnIndexBeyondTheTableIsRefusedOrBecomesNaN) {
   EXPECT_THROW(kernels::embedding(y, table, numbers({1, 2})), Error);
 }
 
+TEST(Positions, CountUpAndBeginAgain) {
+  const Tensor y = Tensor::empty(tested(), {9}, DType::i32);
+  kernels::positions(y, 5, 4);
+  EXPECT_EQ(y.to_doubles(), (std::vector<double>{1, 2, 3, 0, 1, 2, 3, 0, 1}));
+  kernels::positions(y, 1'000'000'000'000, 7);
+  EXPECT_EQ(y.to_doubles()[0], double(1'000'000'000'000 % 7));
+  kernels::positions(Tensor::empty(tested(), {0}, DType::i32), 0, 1);
+  EXPECT_THROW(kernels::positions(y, 0, 0), Error);
+  EXPECT_THROW(kernels::positions(Tensor::zeros(tested(), {4}), 0, 4), Error);
+}
+
 TEST(Rope, PairsTurnByTheirAnglesAndTurnBack) {
   const std::vector<std::int32_t> places{0, 3, 1048575};
   const double theta = 1e4;

@@ -231,16 +231,21 @@ TEST(TttOnRanks, IsThatOfOneRank) {
         }
 }
 
+// Any layer that goes through a sequence, of which ranks hold parts.
+template <class L, class... Sizes>
+Make sequence_layer(Sizes... sizes) {
+  return [=](ParameterStore& s) -> Layer {
+    auto f = std::make_shared<L>(Scope(s, "f"), sizes...);
+    return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
+  };
+}
+
 TEST(RotaryAttentionOnRanks, IsThatOfOneRank) {
   for (const Grid& g : grids())
     for (std::int64_t window : {0, 5})
       for (std::int64_t tokens : {1, 7, 24}) {
-        Make make = [&](ParameterStore& s) -> Layer {
-          const RotaryAttentionConfig cfg{
-              .heads = 24, .kv_heads = 12, .window = window, .rope_theta = 100, .bias = true};
-          auto f = std::make_shared<RotaryAttention>(Scope(s, "f"), 48, cfg, 0.3);
-          return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
-        };
+        const RotaryAttentionConfig cfg{.heads = 24, .kv_heads = 12, .window = window, .rope_theta = 100, .bias = true};
+        const Make make = sequence_layer<RotaryAttention>(48, cfg, 0.3);
         compare_layer("rotary attention, window " + std::to_string(window), make, 48, {apply(0, tokens)}, tokens, g);
       }
 }
@@ -256,10 +261,7 @@ TEST(CausalLactOnRanks, IsThatOfOneRank) {
             cfg.lact_chunk_size = chunk, cfg.window_size = 6, cfg.rope_theta = 100;
             cfg.use_muon = true, cfg.ttt_prenorm = prenorm, cfg.use_fused_kernel = fused;
             cfg.w0_w2_low_rank = fused ? 2 : -1;
-            Make make = [&](ParameterStore& s) -> Layer {
-              auto f = std::make_shared<CausalLact>(Scope(s, "f"), 48, cfg, mode, 0.3);
-              return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
-            };
+            const Make make = sequence_layer<CausalLact>(48, cfg, mode, 0.3);
             compare_layer("causal LaCT by " + std::string(lact::name_of(mode)) + (prenorm ? ", pre-norm" : "") +
                               (fused ? ", fused" : "") + ", " + std::to_string(tokens) + " tokens",
                           make, 48, plan_causal(tokens, chunk), tokens, g);
@@ -268,21 +270,9 @@ TEST(CausalLactOnRanks, IsThatOfOneRank) {
 
 TEST(GatedMlpOnRanks, IsThatOfOneRank) {
   for (const Grid& g : grids()) {
-    Make make = [](ParameterStore& s) -> Layer {
-      auto f = std::make_shared<GatedMlp>(Scope(s, "f"), 5, 24, 0.3);
-      return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
-    };
+    const Make make = sequence_layer<GatedMlp>(5, 24, 0.3);
     for (std::int64_t tokens : {1, 7, 24}) compare_layer("gated mlp", make, 5, plan_views(tokens, 0), tokens, g);
   }
-}
-
-// Any layer that goes through a sequence, of which ranks hold parts.
-template <class L, class... Sizes>
-Make sequence_layer(Sizes... sizes) {
-  return [=](ParameterStore& s) -> Layer {
-    auto f = std::make_shared<L>(Scope(s, "f"), sizes...);
-    return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
-  };
 }
 
 TEST(RecurrentOnRanks, IsThatOfOneRank) {
@@ -316,10 +306,7 @@ TEST(MiniBatchTttOnRanks, IsThatOfOneRank) {
           cfg.ttt_layer_type = type, cfg.mini_batch_size = 4, cfg.share_qk = cfg.use_gate = both;
           cfg.num_attention_heads = g.size[3] == 1 ? 7 : 12;  // over cp some ranks may have one more than others
           const std::int64_t dim = 2 * cfg.num_attention_heads;
-          Make make = [&](ParameterStore& s) -> Layer {
-            auto f = std::make_shared<MiniBatchTtt>(Scope(s, "f"), dim, cfg);
-            return [f](Ctx& c, const Var& x, const TokenLayout& layout) { return (*f)(c, x, layout); };
-          };
+          const Make make = sequence_layer<MiniBatchTtt>(dim, cfg);
           compare_layer(std::string(type) + " of mini-batches" + (both ? ", shared and gated" : ""), make, dim,
                         plan_views(tokens, 0), tokens, g);
         }

@@ -21,9 +21,7 @@ inline std::string name_of(const Grid& g) {
 }
 
 // Rows of dim 1 in the order of ranges.
-inline Tensor rows_of(const Tensor& x, const std::vector<Range>& ranges) {
-  return gather_rows(x, ranges.empty() ? std::vector<Range>{{0, 0}} : ranges).value();
-}
+inline Tensor rows_of(const Tensor& x, const std::vector<Range>& ranges) { return gather_rows(x, ranges).value(); }
 
 inline void expect_close(const Tensor& got, const Tensor& want, const std::string& what, double bound = same) {
   ASSERT_EQ(got.shape(), want.shape()) << what;

@@ -119,11 +119,14 @@ std::optional<Document> DocumentReader::next() {
   return {};
 }
 
+namespace {
+
+// The tokens of each, by `threads`.
 std::vector<std::vector<std::int32_t>> encoded(const std::vector<Document>& documents, const Tokenizer& tokenizer,
                                                std::int64_t threads) {
   std::vector<std::vector<std::int32_t>> tokens(documents.size());
   std::atomic<std::size_t> next = 0;
-  std::vector<std::exception_ptr> errors(std::size_t(std::max<std::int64_t>(threads, 1)));
+  std::vector<std::exception_ptr> errors((std::size_t(threads)));
   auto work = [&](std::exception_ptr& error) {
     try {
       for (std::size_t i; (i = next++) < documents.size();) tokens[i] = tokenizer.document(documents[i].text);
@@ -144,8 +147,11 @@ std::vector<std::vector<std::int32_t>> encoded(const std::vector<Document>& docu
   return tokens;
 }
 
-void each_encoded(DocumentReader& reader, const Tokenizer& tokenizer, std::int64_t threads,
+}  // namespace
+
+void each_encoded(DocumentReader& reader, const Tokenizer& tokenizer, std::int64_t wanted,
                   const std::function<void(const Document&, const std::vector<std::int32_t>&)>& take) {
+  const std::int64_t threads = std::max<std::int64_t>(wanted, 1);
   for (bool more = true; more;) {
     std::vector<Document> some;
     for (std::int64_t bytes = 0; bytes < threads * block_bytes && std::int64_t(some.size()) < documents_ahead;) {

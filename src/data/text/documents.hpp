@@ -51,10 +51,8 @@ class DocumentReader {
   std::size_t used_ = 0;
 };
 
-// The tokens of each, by `threads`.
-std::vector<std::vector<std::int32_t>> encoded(const std::vector<Document>& documents, const Tokenizer& tokenizer,
-                                               std::int64_t threads);
-// All tokens of all documents in their order, read and encoded side by side; `take` is called by one thread.
+// All tokens of all documents in their order, read and encoded side by side by so many threads, one at least; `take` is
+// called by one.
 void each_encoded(DocumentReader& reader, const Tokenizer& tokenizer, std::int64_t threads,
                   const std::function<void(const Document&, const std::vector<std::int32_t>&)>& take);
 

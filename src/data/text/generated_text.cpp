@@ -83,7 +83,7 @@ Written with_facts(const GeneratedLanguage& language, std::uint64_t key, std::in
   Running running(language, key);
   const Facts facts(key);
   const std::uint64_t chance = random_key(key, "distances");
-  const std::int64_t count = std::min(keys, (per_1024 * length + 512) / 1024), least = GeneratedText::least_distance;
+  const std::int64_t count = std::min(keys, (per_1024 * length + 512) / 1024), least = 16;
   std::priority_queue<Asked> asked;
   std::int64_t stated = 0;
   Written w;

@@ -47,7 +47,6 @@ class GeneratedText final : public TextCorpus {
   AnsweredSample held_out_answers(std::int64_t number) const;
   // One fact in `context` tokens of running text, asked at their end so many tokens later. All other targets are -1.
   AnsweredSample needle(std::int64_t context, std::int64_t distance, std::int64_t number) const;
-  static constexpr std::int64_t least_distance = 16;
 
  private:
   TextConfig config_;

@@ -35,9 +35,7 @@ std::string source_of(const PackConfig& config, const std::vector<TextFile>& fil
 // Beside the shards, under the name that says which kind it is.
 void keep_tokenizer(const std::string& from, const std::string& folder) {
   const std::string bytes = read_text(from, std::max(BpeTokenizer::max_bytes, SentencePieceTokenizer::max_bytes));
-  const std::size_t first = bytes.find_first_not_of(" \t\r\n\xef\xbb\xbf");
-  const bool json = first != bytes.npos && bytes[first] == '{';
-  write_whole(folder + (json ? "/tokenizer.json" : "/tokenizer.model"), bytes);
+  write_whole(folder + (begins_json(bytes) ? "/tokenizer.json" : "/tokenizer.model"), bytes);
 }
 
 class Packing {
@@ -58,9 +56,7 @@ class Packing {
     if (packed_.was_complete) return packed_;
     if (!config_.tokenizer.empty() && tokenizer_beside(folder_).empty()) keep_tokenizer(tokenizer_->name(), folder_);
     const std::int64_t all = bytes_of(files_);
-    std::int64_t before = 0;  // bytes of the files before the one that is read
-    for (std::int64_t f = 0; f < facts_.next.file; ++f) before += files_[std::size_t(f)].bytes;
-    std::int64_t file = facts_.next.file;
+    std::int64_t file = 0, before = 0;  // bytes of the files before the one that is read
     DocumentReader reader(files_, config_.documents, facts_.next);
     const auto threads = config_.threads > 0 ? config_.threads : std::int64_t(usable_threads().size());
     each_encoded(reader, *tokenizer_, threads, [&](const Document& d, const std::vector<std::int32_t>& tokens) {
@@ -126,12 +122,6 @@ class Packing {
 };
 
 }  // namespace
-
-Path tokenizer_beside(const std::string& folder) {
-  for (const char* name : {"/tokenizer.json", "/tokenizer.model"})
-    if (fs::exists(folder + name)) return folder + name;
-  return {};
-}
 
 Packed pack_text(const PackConfig& config, const std::string& folder,
                  const std::function<void(std::int64_t, std::int64_t)>& progress) {

@@ -31,7 +31,5 @@ struct Packed {
 // ones, are errors. `progress` hears how many bytes of the text are done of how many.
 Packed pack_text(const PackConfig& config, const std::string& folder,
                  const std::function<void(std::int64_t done, std::int64_t all)>& progress = {});
-// The tokenizer's file that stands beside shards; empty where there is none.
-Path tokenizer_beside(const std::string& folder);
 
 }  // namespace lact

@@ -9,7 +9,6 @@ namespace lact {
 class Permutation {
  public:
   Permutation(std::uint64_t key, std::int64_t n);
-  std::int64_t size() const { return n_; }
   std::int64_t operator()(std::int64_t place) const;  // of [0, n)
 
  private:

@@ -45,11 +45,10 @@ std::shared_ptr<const TokenStore> read_plain(const TextConfig& config, const Tok
   Slow slow("encoding bytes of text");
   std::int64_t done = 0;
   DocumentReader reader(files, config.documents);
-  each_encoded(reader, tokenizer, std::max<std::int64_t>(config.threads, 1),
-               [&](const Document& d, const auto& tokens) {
-                 store->add(tokens);
-                 slow.at(done += std::int64_t(d.text.size()), all);
-               });
+  each_encoded(reader, tokenizer, config.threads, [&](const Document& d, const auto& tokens) {
+    store->add(tokens);
+    slow.at(done += std::int64_t(d.text.size()), all);
+  });
   check(store->tokens() > 0, "{}: holds no text", config.path);
   return store;
 }

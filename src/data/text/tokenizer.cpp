@@ -40,21 +40,35 @@ std::string ByteTokenizer::decode(std::span<const std::int32_t> ids) const {
   return text;
 }
 
+namespace {
+constexpr std::size_t head_bytes = 64;  // of a file, where its kind shows
+}
+
+bool begins_json(std::string_view bytes) {
+  const std::string_view head = bytes.substr(0, head_bytes);
+  const std::size_t first = head.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+  return first != head.npos && head[first] == '{';
+}
+
+Path tokenizer_beside(const std::string& folder) {
+  for (const char* name : {"/tokenizer.json", "/tokenizer.model"})
+    if (std::filesystem::exists(folder + name)) return folder + name;
+  return {};
+}
+
 std::shared_ptr<const Tokenizer> open_tokenizer(const Path& path) {
   if (path.empty()) return std::make_shared<ByteTokenizer>();
   const FileWork work("reading the tokenizer", path);
   std::string file = path;
   if (std::filesystem::is_directory(file)) {
-    for (const char* name : {"/tokenizer.model", "/tokenizer.json"})
-      if (std::filesystem::exists(path + name)) file = path + name;
-    check(file != path, "{}: is a folder that holds neither tokenizer.json nor tokenizer.model", path);
+    file = tokenizer_beside(path);
+    check(!file.empty(), "{}: is a folder that holds neither tokenizer.json nor tokenizer.model", path);
   }
   return reading(file, [&]() -> std::shared_ptr<const Tokenizer> {
     const FileReader reader(file);
-    std::string head(64, ' ');
+    std::string head(head_bytes, ' ');
     head.resize(std::size_t(reader.read(head.data(), std::int64_t(head.size()), 0)));
-    const std::size_t first = head.find_first_not_of(" \t\r\n\xef\xbb\xbf");
-    if (first != head.npos && head[first] == '{') return std::make_shared<BpeTokenizer>(file);
+    if (begins_json(head)) return std::make_shared<BpeTokenizer>(file);
     return std::make_shared<SentencePieceTokenizer>(file);
   });
 }

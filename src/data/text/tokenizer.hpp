@@ -14,7 +14,7 @@ namespace lact {
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  virtual std::string name() const = 0;            // "bytes", "BPE of tokenizer.json", for sentences
+  virtual std::string name() const = 0;            // "bytes", or the path of its file
   virtual std::int64_t vocabulary() const = 0;     // ids are below
   virtual std::int32_t bos() const { return -1; }  // what a document begins with; -1: with its text
   virtual std::int32_t eos() const { return -1; }  // what it ends with, likewise
@@ -47,5 +47,8 @@ class ByteTokenizer final : public Tokenizer {
 // Of a tokenizer.json or a SentencePiece model, or of a folder that holds one under these names (tokenizer.json,
 // tokenizer.model); bytes where `path` is empty.
 std::shared_ptr<const Tokenizer> open_tokenizer(const Path& path);
+// What a folder holds under one of these names, or nothing.
+Path tokenizer_beside(const std::string& folder);
+bool begins_json(std::string_view bytes);  // as a tokenizer.json does, and no model
 
 }  // namespace lact

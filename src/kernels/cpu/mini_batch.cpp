@@ -12,10 +12,6 @@ constexpr std::int64_t enough = 8192;  // numbers worth a thread
 
 }  // namespace
 
-const Cpu<kernels::positions> positions = [](Tensor y, std::int64_t first, std::int64_t period) {
-  for (std::int64_t i = 0; i < y.count(); ++i) y.data<std::int32_t>()[i] = std::int32_t((first + i) % period);
-};
-
 const Cpu<kernels::reconstruction_grad> reconstruction_grad = [](const ReconstructionGrad& t) {
   for_type(t.dz, "reconstruction_grad", [&](auto zero) {
     using T = decltype(zero);

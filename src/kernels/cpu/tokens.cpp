@@ -62,7 +62,11 @@ const Cpu<kernels::within> within = [](Tensor y, const Tensor& x, std::int64_t f
     y.data<std::int32_t>()[i] = from[i] >= first && from[i] < first + n ? std::int32_t(from[i] - first) : -1;
 };
 
-const Cpu<kernels::turn> turn = [](Tensor y, const Tensor& x, const Tensor& positions, Rope rope, bool back) {
+const Cpu<kernels::positions> positions = [](Tensor y, std::int64_t first, std::int64_t period) {
+  for (std::int64_t i = 0; i < y.count(); ++i) y.data<std::int32_t>()[i] = std::int32_t((first + i) % period);
+};
+
+const Cpu<kernels::turn> turn = [](Tensor y, const Tensor& x, const Tensor& places, Rope rope, bool back) {
   const std::int64_t b = x.dim(0), h = x.dim(1), tokens = x.dim(2), d = x.dim(3);
   std::vector<double> speed;
   for (std::int64_t i = 0; i < d / 2; ++i) speed.push_back(speed_of(rope, i, d));
@@ -73,7 +77,7 @@ const Cpu<kernels::turn> turn = [](Tensor y, const Tensor& x, const Tensor& posi
       std::vector<T> cos(std::size_t(d / 2)), sin(std::size_t(d / 2));
       for (std::int64_t t = begin; t < end; ++t) {
         for (std::size_t i = 0; i < speed.size(); ++i) {
-          const Rotation r = rotation(speed[i], positions.data<std::int32_t>()[t], back);
+          const Rotation r = rotation(speed[i], places.data<std::int32_t>()[t], back);
           cos[i] = T(r.cos), sin[i] = T(r.sin);
         }
         for (std::int64_t head = 0; head < b * h; ++head) {

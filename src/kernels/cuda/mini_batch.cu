@@ -6,15 +6,6 @@
 namespace lact::kernels::cuda {
 namespace {
 
-struct PositionOf {
-  std::int32_t* y;
-  std::int64_t first, period;
-  template <int V>
-  __device__ void at(std::int64_t i) const {
-    y[i] = std::int32_t((first + i) % period);
-  }
-};
-
 // A row of z with what belongs to it, and the sums that both kernels take over it.
 template <class T, int V>
 struct Reconstruction {
@@ -103,10 +94,6 @@ struct ReconstructionGradGradOf {
 };
 
 }  // namespace
-
-const Cuda<kernels::positions> positions = [](Tensor y, std::int64_t first, std::int64_t period) {
-  start<1>(y, "positions", y.count(), PositionOf{y.data<std::int32_t>(), first, period});
-};
 
 const Cuda<kernels::reconstruction_grad> reconstruction_grad = [](const ReconstructionGrad& t) {
   for_type(t.dz, "reconstruction_grad", [&](auto zero) {

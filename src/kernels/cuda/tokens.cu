@@ -71,11 +71,20 @@ struct Within {
   }
 };
 
+struct PositionOf {
+  std::int32_t* y;
+  std::int64_t first, period;
+  template <int V>
+  __device__ void at(std::int64_t i) const {
+    y[i] = std::int32_t((first + i) % period);
+  }
+};
+
 template <class T>
 struct Turn {
   T* y;
   const T* x;
-  const std::int32_t* positions;
+  const std::int32_t* places;
   Places<1> rows;  // of x
   std::int64_t tokens, d;
   Rope rope;
@@ -83,7 +92,7 @@ struct Turn {
   template <int V>
   __device__ void at(std::int64_t i) const {
     const std::int64_t half = d / 2, row = i / half, pair = i % half;
-    const Rotation r = rotation(speed_of(rope, pair, d), positions[row % tokens], back);
+    const Rotation r = rotation(speed_of(rope, pair, d), places[row % tokens], back);
     const Channels c = channels_of(rope, pair, d);
     const T* from = x + rows.of(row).at[0];
     using C = Computed<T>;
@@ -121,12 +130,16 @@ const Cuda<kernels::within> within = [](Tensor y, const Tensor& x, std::int64_t 
   start<1>(y, "within", y.count(), Within{y.data<std::int32_t>(), x.data<std::int32_t>(), first, n});
 };
 
-const Cuda<kernels::turn> turn = [](Tensor y, const Tensor& x, const Tensor& positions, Rope rope, bool back) {
+const Cuda<kernels::positions> positions = [](Tensor y, std::int64_t first, std::int64_t period) {
+  start<1>(y, "positions", y.count(), PositionOf{y.data<std::int32_t>(), first, period});
+};
+
+const Cuda<kernels::turn> turn = [](Tensor y, const Tensor& x, const Tensor& places, Rope rope, bool back) {
   for_stored(y, "rope", [&](auto t) {
     using T = decltype(t);
     start<1>(y, "rope", y.count() / 2,
-             Turn<T>{y.data<T>(), x.data<T>(), positions.data<std::int32_t>(), layout_of(x, 3), x.dim(2), x.dim(3),
-                     rope, back});
+             Turn<T>{y.data<T>(), x.data<T>(), places.data<std::int32_t>(), layout_of(x, 3), x.dim(2), x.dim(3), rope,
+                     back});
   });
 };
 

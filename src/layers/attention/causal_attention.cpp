@@ -3,11 +3,14 @@
 #include <cmath>
 
 #include "base/check.hpp"
-#include "kernels/mini_batch.hpp"
+#include "kernels/tokens.hpp"
 #include "layers/fast_weights/by_heads.hpp"
 
 namespace lact {
 
+namespace {
+
+// k or v with as many heads as the queries: head h is head h / (heads / kv_heads) of x.
 Var grouped(const Var& x, std::int64_t heads) {
   const std::int64_t kv_heads = x.dim(1);
   if (kv_heads == heads) return x;
@@ -17,6 +20,8 @@ Var grouped(const Var& x, std::int64_t heads) {
   return view(expand(view(x, {x.dim(0), kv_heads, 1, x.dim(2), x.dim(3)}), each),
               {x.dim(0), heads, x.dim(2), x.dim(3)});
 }
+
+}  // namespace
 
 Tensor positions_of(const TokenLayout& tokens, Device& d) {
   const Tensor places = Tensor::empty(d, {tokens.held()}, DType::i32);

@@ -17,9 +17,7 @@ FastWeights HeadExchange::own(const FastWeights& all) const {
 }
 
 Var HeadExchange::whole_sequence_of_own(const Var& mine) const {
-  std::vector<std::int64_t> held;  // tokens of each rank
-  for (const auto& ranges : tokens_.of_rank) held.push_back(total(ranges));
-  return in_sequence_order(all_to_all(mine, 0, 1, cp_, items_, held), tokens_);
+  return in_sequence_order(all_to_all(mine, 0, 1, cp_, items_, tokens_.counts()), tokens_);
 }
 
 FastWeightTokens HeadExchange::to_owners(const FastWeightTokens& mine) const {
@@ -27,13 +25,13 @@ FastWeightTokens HeadExchange::to_owners(const FastWeightTokens& mine) const {
 }
 
 Var HeadExchange::to_holders(const Var& own, const std::vector<std::vector<Range>>& rows) const {
-  std::vector<Var> leaving{cut(own, 1, {0, 0})};
+  std::vector<Range> leaving;
   std::vector<std::int64_t> counts;
   for (const std::vector<Range>& of_rank : rows) {
-    for (const Range& range : of_rank) leaving.push_back(cut(own, 1, range));
+    leaving.insert(leaving.end(), of_rank.begin(), of_rank.end());
     counts.push_back(total(of_rank));
   }
-  return all_to_all(join(leaving, 1), 1, 0, cp_, counts, items_);
+  return all_to_all(gather_rows(own, leaving), 1, 0, cp_, counts, items_);
 }
 
 FastWeightRun HeadExchange::back(const FastWeightRun& run, const TttPlan& plan) const {

@@ -142,11 +142,7 @@ FastWeights CausalLact::learned(Ctx& c, std::int64_t batch) const {
 
 // Queries (0) or keys (1) of the fast weights, [b * heads, t, d].
 Var CausalLact::folded(Ctx& c, const Var& x, int which, const Tensor& places) const {
-  auto column = [&](const Parameter& p) {
-    const Var all = use(c, p);
-    return cast(view(cut(all, 1, {which, which + 1}), {all.dim(0)}), x.value().dtype());
-  };
-  Var y = add(mul(x, column(qk_scale_)), column(qk_offset_));
+  Var y = scaled_and_shifted(x, use(c, qk_scale_), use(c, qk_offset_), which);
   if (cfg_.qkv_silu) y = silu(y);
   Var heads = l2_norm(split_heads(y, 1, heads_)[0], norm_eps);
   if (!cfg_.ttt_nope) {
@@ -161,10 +157,8 @@ Var CausalLact::memory(Ctx& c, const Var& x, const std::vector<Var>& qkv, const 
                        const Tensor& places) const {
   auto per_head = [&](const Var& z) { return split_heads(z, 1, heads_)[0]; };  // [b, heads, t, .]
   const Var wide = widened(x);
-  constexpr std::int64_t one = 1;
-  const std::vector<Var> rates =  // channels (head, which)
-      pieces(fold_heads(per_head(softplus(shift(lr_proj_(c, wide), inverse_softplus(base_rate))))), 2,
-             std::array{one, one, one});
+  const std::vector<Var> rates =
+      rates_of_heads(softplus(shift(lr_proj_(c, wide), inverse_softplus(base_rate))), heads_);
   FastWeightTokens t{.q = folded(c, qkv[0], 0, places),
                      .k = folded(c, qkv[1], 1, places),
                      .v = fold_heads(per_head(cfg_.qkv_silu && !cfg_.no_v_silu ? silu(qkv[2]) : qkv[2])),

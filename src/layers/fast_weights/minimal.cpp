@@ -13,7 +13,6 @@ std::int64_t divided(std::int64_t dim, std::int64_t head_dim, std::string_view w
   return dim / head_dim;
 }
 std::int64_t hidden(const MinimalConfig& cfg) { return std::int64_t(double(cfg.head_dim) * cfg.inter_multi); }
-Init torch_linear(std::int64_t in) { return uniform_within(1 / std::sqrt(double(in))); }
 Linear plain(Scope s, std::int64_t in, std::int64_t out, bool bias) { return {s, in, out, torch_linear(in), bias}; }
 
 }  // namespace
@@ -34,9 +33,9 @@ FastWeights MinimalFastWeights::learned(Ctx& c, std::int64_t batch) const {
 }
 
 void MinimalFastWeights::rates(Ctx& c, const Var& x, FastWeightTokens& t) const {
-  Var rates = softplus(shift(lr_proj_(c, x), inverse_softplus(cfg_.base_lr)));
-  Var each = fold_heads(split_heads(rates, 1, heads_)[0]);  // channels (head, which): [b * h, t, 3]
-  t.rate0 = cut(each, 2, {0, 1}), t.rate1 = cut(each, 2, {1, 2}), t.rate2 = cut(each, 2, {2, 3});
+  const std::vector<Var> rates =
+      rates_of_heads(softplus(shift(lr_proj_(c, x), inverse_softplus(cfg_.base_lr))), heads_);
+  t.rate0 = rates[0], t.rate1 = rates[1], t.rate2 = rates[2];
 }
 
 Var MinimalFastWeights::normed_output(Ctx& c, const Var& out, std::int64_t batch) const {
@@ -91,10 +90,7 @@ Var MinimalCausal::window_attention(Ctx& c, const Var& qkv) const {
   Var gain = use(c, qk_scale_), offset = use(c, qk_offset_);
   auto part = [&](std::int64_t i) { return cut(qkv, 2, {i * dim_, (i + 1) * dim_}); };
   auto heads = [&](const Var& x) { return split_heads(x, 1, attention_heads_)[0]; };
-  auto affine = [&](std::int64_t i) {
-    auto column = [&](const Var& p) { return view(cut(p, 1, {i, i + 1}), {dim_}); };
-    return heads(add(mul(part(i), column(gain)), column(offset)));
-  };
+  auto affine = [&](std::int64_t i) { return heads(scaled_and_shifted(part(i), gain, offset, i)); };
   Var o = attention(affine(0), affine(1), heads(part(2)), 1 / std::sqrt(double(cfg_.attn_head_dim)),
                     {.causal = true, .window = cfg_.window_size});
   return join_heads({o});

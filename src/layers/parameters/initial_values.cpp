@@ -18,6 +18,8 @@ Init uniform_within(double bound) {
   return [bound](std::uint64_t key, std::int64_t i) { return bound * (2 * uniform(key, i) - 1); };
 }
 
+Init torch_linear(std::int64_t in) { return uniform_within(1 / std::sqrt(double(in))); }
+
 InitScale InitScale::of(std::int64_t branches) { return {0.02, 0.02 / std::sqrt(double(branches))}; }
 
 }  // namespace lact

@@ -10,7 +10,8 @@ namespace lact {
 using Init = std::function<double(std::uint64_t key, std::int64_t index)>;
 Init constant(double value);
 Init gaussian(double deviation);
-Init uniform_within(double bound);  // [-bound, bound)
+Init uniform_within(double bound);   // [-bound, bound)
+Init torch_linear(std::int64_t in);  // within 1 / sqrt(in), PyTorch's for weights and biases over `in` inputs
 
 // Deviations of the published initialisation: 0.02 for every linear map, and for the last map of a residual branch
 // 0.02 / sqrt(branches), branches = sub-layers per block x blocks.

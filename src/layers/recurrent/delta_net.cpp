@@ -20,15 +20,12 @@ namespace {
 
 constexpr double unit_eps = 1e-6;  // under the root, as in the original
 
-std::int64_t width_of(std::int64_t dim, double expand, const DeltaNetConfig& cfg, std::string_view key) {
-  const auto width = std::int64_t(double(dim) * expand);
-  check(cfg.num_heads > 0 && width > 0 && width % cfg.num_heads == 0,
-        "{}={} makes {} channels of a width of {}, which do not divide into {} heads", key, expand, width, dim,
-        cfg.num_heads);
-  return width;
+std::int64_t keys_of(std::int64_t dim, const DeltaNetConfig& cfg) {
+  return expanded(dim, cfg.expand_k, cfg.num_heads, "expand_k");
 }
-std::int64_t keys_of(std::int64_t dim, const DeltaNetConfig& c) { return width_of(dim, c.expand_k, c, "expand_k"); }
-std::int64_t values_of(std::int64_t dim, const DeltaNetConfig& c) { return width_of(dim, c.expand_v, c, "expand_v"); }
+std::int64_t values_of(std::int64_t dim, const DeltaNetConfig& cfg) {
+  return expanded(dim, cfg.expand_v, cfg.num_heads, "expand_v");
+}
 
 // x / sqrt(|x|^2 + eps): the root mean square without its mean.
 Var unit_rows(const Var& x) {
@@ -36,11 +33,13 @@ Var unit_rows(const Var& x) {
   return scale(rms_norm(x, {}, unit_eps / d), 1 / std::sqrt(d));
 }
 
-Var convolved(Ctx& c, const ShortConvolution& layer, const Var& x, Var* inputs) {
-  return silu(inputs != nullptr ? layer(c, x, *inputs) : layer(c, x));
-}
-
 }  // namespace
+
+void DeltaNetConfig::check_values(std::int64_t dim) const {
+  keys_of(dim, *this);
+  values_of(dim, *this);
+  check(conv_size > 0, "conv_size={} is no number of tokens", conv_size);
+}
 
 DeltaNet::DeltaNet(Scope s, std::int64_t dim, const DeltaNetConfig& cfg, InitScale init)
     : heads_(heads_of_rank(cfg.num_heads, s.tp(), "DeltaNet")),
@@ -52,21 +51,23 @@ DeltaNet::DeltaNet(Scope s, std::int64_t dim, const DeltaNetConfig& cfg, InitSca
       v_conv1d_(s / "v_conv1d", values_of(dim, cfg), cfg.conv_size, false, true),
       b_proj_(s / "b_proj", dim, cfg.num_heads, gaussian(init.linear), false, LinearSplit::columns),
       o_norm_(s / "o_norm", values_of(dim, cfg) / cfg.num_heads, cfg.norm_eps),
-      o_proj_(s / "o_proj", values_of(dim, cfg), dim, gaussian(init.projection), false, LinearSplit::rows) {}
+      o_proj_(s / "o_proj", values_of(dim, cfg), dim, gaussian(init.projection), false, LinearSplit::rows) {
+  cfg.check_values(dim);
+}
 
 Var DeltaNet::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens, DeltaNetState* state) const {
   const Var x = whole_sequence(c, rows, tokens);
   auto inputs = [state](Var DeltaNetState::*which) { return state != nullptr ? &(state->*which) : nullptr; };
   auto heads = [&](const Var& y) { return by_head(y, heads_); };
-  const Var q = unit_rows(widened(heads(convolved(c, q_conv1d_, q_proj_(c, x), inputs(&DeltaNetState::q_inputs)))));
-  const Var k = unit_rows(widened(heads(convolved(c, k_conv1d_, k_proj_(c, x), inputs(&DeltaNetState::k_inputs)))));
-  const Var v = heads(convolved(c, v_conv1d_, v_proj_(c, x), inputs(&DeltaNetState::v_inputs)));
+  const Var q = unit_rows(widened(heads(silu(q_conv1d_(c, q_proj_(c, x), inputs(&DeltaNetState::q_inputs))))));
+  const Var k = unit_rows(widened(heads(silu(k_conv1d_(c, k_proj_(c, x), inputs(&DeltaNetState::k_inputs))))));
+  const Var v = heads(silu(v_conv1d_(c, v_proj_(c, x), inputs(&DeltaNetState::v_inputs))));
   const Var rate = sigmoid(widened(b_proj_(c, x)));
   const Recurrence r =
       delta_rule(q, k, v, rate, 1 / std::sqrt(double(q.dim(3))), state != nullptr ? state->memory : Var());
   if (state != nullptr) state->memory = r.state;
   const Var o = cast(heads_joined(o_norm_(c, r.o)), rows.value().dtype());
-  return scatter_tokens(c, o_proj_(c, rows_of_rank(o, tokens)));
+  return scatter_tokens(c, o_proj_(c, gather_rows(o, tokens.mine())));
 }
 
 }  // namespace lact

@@ -13,6 +13,7 @@ struct DeltaNetConfig {
   std::int64_t conv_size = 4;
   double norm_eps = 1e-5;
   void fields(Fields& f);
+  void check_values(std::int64_t dim) const;  // impossible values are named
 };
 
 struct DeltaNetState {

@@ -19,17 +19,21 @@ void GlaConfig::fields(Fields& f) {
 
 namespace {
 
-std::int64_t width_of(std::int64_t dim, double expand, const GlaConfig& cfg, std::string_view key) {
-  const auto width = std::int64_t(double(dim) * expand);
-  check(cfg.num_heads > 0 && width > 0 && width % cfg.num_heads == 0,
-        "{}={} makes {} channels of a width of {}, which do not divide into {} heads", key, expand, width, dim,
-        cfg.num_heads);
-  return width;
+std::int64_t keys_of(std::int64_t dim, const GlaConfig& cfg) {
+  return expanded(dim, cfg.expand_k, cfg.num_heads, "expand_k");
 }
-std::int64_t keys_of(std::int64_t dim, const GlaConfig& cfg) { return width_of(dim, cfg.expand_k, cfg, "expand_k"); }
-std::int64_t values_of(std::int64_t dim, const GlaConfig& cfg) { return width_of(dim, cfg.expand_v, cfg, "expand_v"); }
+std::int64_t values_of(std::int64_t dim, const GlaConfig& cfg) {
+  return expanded(dim, cfg.expand_v, cfg.num_heads, "expand_v");
+}
 
 }  // namespace
+
+void GlaConfig::check_values(std::int64_t dim) const {
+  keys_of(dim, *this);
+  values_of(dim, *this);
+  check(gate_low_rank_dim > 0, "gate_low_rank_dim={} is no width", gate_low_rank_dim);
+  check(gate_logit_normalizer > 0, "gate_logit_normalizer={} is not positive", gate_logit_normalizer);
+}
 
 GatedLinearAttention::GatedLinearAttention(Scope s, std::int64_t dim, const GlaConfig& cfg, InitScale init)
     : cfg_(cfg),
@@ -43,8 +47,7 @@ GatedLinearAttention::GatedLinearAttention(Scope s, std::int64_t dim, const GlaC
              LinearSplit::columns),
       g_norm_(s / "g_norm", values_of(dim, cfg) / cfg.num_heads, cfg.norm_eps),
       o_proj_(s / "o_proj", values_of(dim, cfg), dim, gaussian(init.projection), false, LinearSplit::rows) {
-  check(cfg.gate_low_rank_dim > 0, "gate_low_rank_dim={} is no width", cfg.gate_low_rank_dim);
-  check(cfg.gate_logit_normalizer > 0, "gate_logit_normalizer={} is not positive", cfg.gate_logit_normalizer);
+  cfg.check_values(dim);
 }
 
 Var GatedLinearAttention::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens, GlaState* state) const {
@@ -56,7 +59,7 @@ Var GatedLinearAttention::operator()(Ctx& c, const Var& rows, const TokenLayout&
                                               state != nullptr ? state->memory : Var());
   if (state != nullptr) state->memory = r.state;
   const Var o = cast(heads_joined(g_norm_(c, r.o)), rows.value().dtype());
-  return scatter_tokens(c, o_proj_(c, rows_of_rank(swiglu(g_proj_(c, x), o), tokens)));
+  return scatter_tokens(c, o_proj_(c, gather_rows(swiglu(g_proj_(c, x), o), tokens.mine())));
 }
 
 }  // namespace lact

@@ -12,6 +12,7 @@ struct GlaConfig {
   std::int64_t gate_low_rank_dim = 16;
   double gate_logit_normalizer = 16, norm_eps = 1e-5;
   void fields(Fields& f);
+  void check_values(std::int64_t dim) const;  // impossible values are named
 };
 
 struct GlaState {

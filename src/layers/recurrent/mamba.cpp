@@ -6,6 +6,7 @@
 #include "autograd/collectives.hpp"
 #include "base/check.hpp"
 #include "base/random.hpp"
+#include "layers/fast_weights/heads.hpp"
 #include "layers/recurrent/shared_sequence.hpp"
 
 namespace lact {
@@ -34,25 +35,28 @@ void MambaConfig::fields(Fields& f) {
   f("dt_init_floor", dt_init_floor, "what no step at the start is below");
 }
 
+void MambaConfig::check_values() const {
+  check(expand > 0 && expand <= 64 && d_state > 0 && d_state <= 4096 && dt_rank >= 0,
+        "Mamba of expand={}, d_state={} and dt_rank={}", expand, d_state, dt_rank);
+  check(dt_min > 0 && dt_max >= dt_min, "steps between dt_min={} and dt_max={}", dt_min, dt_max);
+}
+
 namespace {
 
 std::int64_t channels_of(std::int64_t dim, const MambaConfig& cfg) {  // the first to see the numbers: judges them all
-  check(cfg.expand > 0 && cfg.d_state > 0 && cfg.dt_rank >= 0, "Mamba of expand={}, d_state={} and dt_rank={}",
-        cfg.expand, cfg.d_state, cfg.dt_rank);
-  check(cfg.dt_min > 0 && cfg.dt_max >= cfg.dt_min, "steps between dt_min={} and dt_max={}", cfg.dt_min, cfg.dt_max);
+  cfg.check_values();
   return cfg.expand * dim;
 }
 std::int64_t rank_of(std::int64_t dim, const MambaConfig& cfg) {
   return cfg.dt_rank > 0 ? cfg.dt_rank : (dim + 15) / 16;
 }
-Init torch_linear(std::int64_t in) { return uniform_within(1 / std::sqrt(double(in))); }
 
 // The inverse softplus of steps drawn evenly by their logarithm.
 Init inverse_softplus_of_steps(const MambaConfig& cfg) {
   return [cfg](std::uint64_t key, std::int64_t i) {
     const double low = std::log(cfg.dt_min), high = std::log(cfg.dt_max);
     const double step = std::max(std::exp(low + (high - low) * uniform(key, i)), cfg.dt_init_floor);
-    return step + std::log(-std::expm1(-step));
+    return inverse_softplus(step);
   };
 }
 // ln(n + 1) of state n, in each channel.
@@ -88,7 +92,7 @@ Var Mamba::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens, MambaS
   const Var az = in_proj_(c, whole_sequence(c, rows, tokens));
   const std::int64_t channels = az.dim(2) / 2;
   const Var before = cut(az, 2, {0, channels}), z = cut(az, 2, {channels, 2 * channels});
-  const Var u = silu(state != nullptr ? conv1d_(c, before, state->inputs) : conv1d_(c, before));
+  const Var u = silu(conv1d_(c, before, state != nullptr ? &state->inputs : nullptr));
   // of all channels, so summed over tp
   const Var made = sum_over(widened(x_proj_(c, u)), c.mesh.along(Axis::tp));
   const Var step = linear(cut(made, 2, {0, dt_rank_}), use(c, dt_weight_));
@@ -102,7 +106,7 @@ Var Mamba::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens, MambaS
                           .delta_bias = use(c, dt_bias_)};
   const SelectiveScanned r = selective_scan(x, state != nullptr ? state->memory : Var());
   if (state != nullptr) state->memory = r.state;
-  return scatter_tokens(c, out_proj_(c, rows_of_rank(r.y, tokens)));
+  return scatter_tokens(c, out_proj_(c, gather_rows(r.y, tokens.mine())));
 }
 
 }  // namespace lact

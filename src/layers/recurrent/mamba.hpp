@@ -30,6 +30,7 @@ struct MambaConfig {
   bool conv_bias = true, bias = false;  // of the convolution; of in_proj and out_proj
   double dt_min = 0.001, dt_max = 0.1, dt_init_floor = 1e-4;
   void fields(Fields& f);
+  void check_values() const;  // impossible values are named
 };
 
 struct MambaState {

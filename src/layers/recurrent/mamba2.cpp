@@ -13,11 +13,16 @@ void Mamba2Config::fields(Fields& f) {
   f("dt_bias", dt_bias, "bias of the steps at the start, before softplus");
 }
 
+void Mamba2Config::check_values() const {
+  constexpr std::int64_t most = 1 << 16;
+  check(mamba_heads > 0 && mamba_heads <= most && mamba_head_dim > 0 && mamba_head_dim <= most,
+        "Mamba-2 of mamba_heads={} and mamba_head_dim={}", mamba_heads, mamba_head_dim);
+}
+
 namespace {
 
 std::int64_t width_of(const Mamba2Config& cfg) {
-  check(cfg.mamba_heads > 0 && cfg.mamba_head_dim > 0, "Mamba-2 of mamba_heads={} and mamba_head_dim={}",
-        cfg.mamba_heads, cfg.mamba_head_dim);
+  cfg.check_values();
   return cfg.mamba_heads * cfg.mamba_head_dim;
 }
 
@@ -55,7 +60,7 @@ Var Mamba2::outputs(Ctx& c, const Var& x, std::int64_t updating, bool backwards,
 Var Mamba2::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens, Mamba2State* state) const {
   Mamba2State own;
   const Var y = outputs(c, whole_sequence(c, rows, tokens), tokens.tokens, false, state != nullptr ? *state : own);
-  return scatter_tokens(c, c_proj_(c, rows_of_rank(y, tokens)));
+  return scatter_tokens(c, c_proj_(c, gather_rows(y, tokens.mine())));
 }
 
 BidirectionalMamba2::Result BidirectionalMamba2::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens,
@@ -64,7 +69,7 @@ BidirectionalMamba2::Result BidirectionalMamba2::operator()(Ctx& c, const Var& r
   const Var x = whole_sequence(c, rows, tokens);
   Result r;
   auto through = [&](const Mamba2& layer, bool backwards, Mamba2State& state) {
-    return layer.c_proj_(c, rows_of_rank(layer.outputs(c, x, updating, backwards, state), tokens));
+    return layer.c_proj_(c, gather_rows(layer.outputs(c, x, updating, backwards, state), tokens.mine()));
   };
   const Var fwd = through(fwd_, false, r.fwd), bwd = through(bwd_, true, r.bwd);
   r.y = scatter_tokens(c, add(fwd, bwd));

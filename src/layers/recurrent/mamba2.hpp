@@ -12,6 +12,7 @@ struct Mamba2Config {
   std::int64_t mamba_heads = 8, mamba_head_dim = 192;
   double dt_bias = -4.6;  // at the start; softplus of it is a step of 0.01
   void fields(Fields& f);
+  void check_values() const;  // impossible values are named
 };
 
 struct Mamba2State {

@@ -5,9 +5,9 @@
 
 namespace lact {
 
-Var rows_of_rank(const Var& y,
-                 const TokenLayout& tokens);  // [b, all tokens, ...] -> [b, tokens of this rank of cp, ...]
 std::int64_t heads_of_rank(std::int64_t heads, int tp, std::string_view layer);
+// Channels of all heads: `expand` times the model's width; an error names the key where they do not divide into heads.
+std::int64_t expanded(std::int64_t dim, double expand, std::int64_t heads, std::string_view key);
 // [b, t, heads * d] -> [b, t, heads, d] and back
 Var by_head(const Var& x, std::int64_t heads);
 Var heads_joined(const Var& x);

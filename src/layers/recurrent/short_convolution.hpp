@@ -10,11 +10,10 @@ namespace lact {
 class ShortConvolution {
  public:
   ShortConvolution(Scope s, std::int64_t channels, std::int64_t taps, bool bias, bool split_over_tp = false);
-  // x [b, t, channels of this rank], from the start of the sequence on.
-  Var operator()(Ctx& c, const Var& x) const;
-  // `inputs` [b, taps, channels of this rank]: the last inputs before x, oldest first, or empty before the first token.
-  // Afterwards those that end with x, zeros where the sequence is shorter.
-  Var operator()(Ctx& c, const Var& x, Var& inputs) const;
+  // x [b, t, channels of this rank]. `inputs` [b, taps, channels of this rank]: the last inputs before x, oldest first,
+  // or empty before the first token; afterwards those that end with x, zeros where the sequence is shorter. Without it
+  // x begins the sequence.
+  Var operator()(Ctx& c, const Var& x, Var* inputs = nullptr) const;
 
  private:
   const Parameter& weight_;

@@ -88,7 +88,11 @@ void LanguageConfig::check_values() const {
         published_.ttt_loss_type);
   check(published_.lr_dim == 1, "model.lr_dim={}: an update takes one rate per token, head and matrix",
         published_.lr_dim);
-  check_recurrent();
+  if (model_type == "ttt") ttt.check_values(hidden_size);
+  if (model_type == "gla") gla.check_values(hidden_size);
+  if (model_type == "delta_net") delta_net.check_values(hidden_size);
+  if (model_type == "mamba") mamba.check_values();
+  if (model_type == "mamba2") mamba2.check_values();
   if (!attends()) return;
   check(lact.window_size >= 0, "model.window_size={} is no number of tokens; 0 is no limit", lact.window_size);
   check(lact.rope_theta > 0, "model.rope_theta={} is not positive", lact.rope_theta);
@@ -98,30 +102,6 @@ void LanguageConfig::check_values() const {
         "model.num_attn_heads={} does not divide model.hidden_size={} into heads of pairs of channels",
         lact.num_attn_heads, hidden_size);
   if (has_fast_weights()) lact.check_values(hidden_size);
-}
-
-void LanguageConfig::check_recurrent() const {
-  auto judge = [this](const char* section, std::int64_t heads, double keys, double values) {
-    check(heads > 0 && heads <= hidden_size, "model.{}.num_heads={} is not between 1 and model.hidden_size={}", section,
-          heads, hidden_size);
-    for (const double expand : {keys, values})
-      check(expand > 0 && expand <= 64 && std::int64_t(double(hidden_size) * expand) > 0 &&
-                std::int64_t(double(hidden_size) * expand) % heads == 0,
-            "model.{}: {} times model.hidden_size={} channels do not divide into {} heads", section, expand,
-            hidden_size, heads);
-  };
-  if (model_type == "ttt") ttt.check_values(hidden_size);
-  if (model_type == "gla") judge("gla", gla.num_heads, gla.expand_k, gla.expand_v);
-  if (model_type == "delta_net") judge("delta_net", delta_net.num_heads, delta_net.expand_k, delta_net.expand_v);
-  if (model_type == "mamba")
-    check(mamba.expand > 0 && mamba.expand <= 64 && mamba.d_state > 0 && mamba.d_state <= 4096 && mamba.dt_rank >= 0,
-          "model.mamba: expand={}, d_state={} and dt_rank={} make no layer", mamba.expand, mamba.d_state,
-          mamba.dt_rank);
-  if (model_type == "mamba2")
-    check(mamba2.mamba_heads > 0 && mamba2.mamba_heads <= (1 << 16) && mamba2.mamba_head_dim > 0 &&
-              mamba2.mamba_head_dim <= (1 << 16),
-          "model.mamba2: mamba_heads={} and mamba_head_dim={} make no layer", mamba2.mamba_heads,
-          mamba2.mamba_head_dim);
 }
 
 namespace {

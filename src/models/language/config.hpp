@@ -35,7 +35,6 @@ struct LanguageConfig {
   TttPlan plan(std::int64_t tokens) const;
 
  private:
-  void check_recurrent() const;
   // Keys of published files that change nothing here.
   struct Published {
     std::string hidden_act = "swish", lr_parameterization = "mamba", ttt_loss_type = "dot_product";

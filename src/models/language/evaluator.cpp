@@ -12,15 +12,15 @@ constexpr std::int64_t tokens_at_once = 8192;
 
 // Sums over samples, some of them on each rank of dp.
 struct Sums {
-  explicit Sums(std::int64_t vocabulary) : targets(std::size_t(vocabulary), 0) {}
-  std::vector<double> loss, right, count;  // by position
-  std::vector<double> asked, recalled;     // facts, by the logarithm of their distance to base 2
-  std::vector<double> targets;             // by token
+  Sums(std::int64_t context, std::int64_t vocabulary)
+      : loss(std::size_t(context), 0), right(loss), count(loss), targets(std::size_t(vocabulary), 0) {}
+  std::vector<double> loss, right, count;                                    // by position
+  std::vector<double> targets;                                               // by token
+  std::vector<double> asked = std::vector<double>(64, 0), recalled = asked;  // facts, by log2 of their distance
 
   void add(std::span<const float> losses, std::span<const float> hits, const Sample& sample,
            const std::vector<Answer>& answers) {
     const auto& wanted = std::get<std::vector<std::int32_t>>(sample.tensors[1].numbers);
-    for (std::vector<double>* v : {&loss, &right, &count}) v->resize(std::max(v->size(), wanted.size()), 0);
     for (std::size_t i = 0; i < wanted.size(); ++i) {
       if (wanted[i] < 0) continue;
       loss[i] += losses[i], right[i] += hits[i], count[i] += 1;
@@ -28,24 +28,16 @@ struct Sums {
     }
     for (const Answer& a : answers) {
       const auto bin = std::size_t(std::bit_width(std::uint64_t(a.distance))) - 1;
-      for (std::vector<double>* v : {&asked, &recalled}) v->resize(std::max(v->size(), bin + 1), 0);
       bool all = true;
       for (std::int64_t i = a.targets.begin; i < a.targets.end; ++i) all = all && hits[std::size_t(i)] == 1;
       asked[bin] += 1, recalled[bin] += all;
     }
   }
-  // Of all ranks of dp, which may have seen samples of other lengths.
-  void sum_over(Communicator& dp) {
-    if (dp.size() == 1) return;
-    for (std::vector<double>* v : {&loss, &right, &count, &asked, &recalled, &targets}) {
-      std::vector<double> total;
-      std::vector<std::uint64_t> bits;
-      for (const double x : *v) bits.push_back(std::bit_cast<std::uint64_t>(x));
-      for (const std::vector<std::uint64_t>& part : gathered(dp, bits)) {
-        total.resize(std::max(total.size(), part.size()), 0);
-        for (std::size_t i = 0; i < part.size(); ++i) total[i] += std::bit_cast<double>(part[i]);
-      }
-      *v = total;
+  void sum_over(Communicator& dp, Device& d) {
+    for (std::vector<double>* v : {&loss, &right, &count, &targets, &asked, &recalled}) {
+      const Tensor t = Tensor::of(d, {std::int64_t(v->size())}, std::span<const double>(*v), DType::f64);
+      dp.all_reduce(t).wait();
+      *v = t.to_doubles();
     }
   }
 };
@@ -152,7 +144,7 @@ Evaluation TextEvaluator::evaluate(Ctx& c) {
   Evaluation e;
   e.why_empty = "no held-out sample has a token to predict";
   Communicator& dp = c.mesh.along(Axis::dp);
-  Sums sums(model_.config().vocab_size);
+  Sums sums(context_, model_.config().vocab_size);
   const auto all = std::int64_t(numbers_.size());
   const Range mine = even_part(all, dp.rank(), dp.size());
   const std::int64_t at_once = std::max<std::int64_t>(1, tokens_at_once / context_),
@@ -170,7 +162,7 @@ Evaluation TextEvaluator::evaluate(Ctx& c) {
       sums.add(std::span(loss).subspan(i * n, n), std::span(right).subspan(i * n, n), group[i].sample,
                group[i].answers);
   }
-  sums.sum_over(dp);
+  sums.sum_over(dp, c.device);
   if (sum_of(sums.count) == 0) return e;
   e.values = values_of(sums);
   const double loss = e.values[0].second, guess = fixed_guess(sums.targets);

@@ -25,8 +25,7 @@ const Parameter& vocabulary_by_width(Scope s, const LanguageConfig& cfg) {
 }
 
 // Of numbers [b, context], those of the tokens in the ranges, [b * tokens].
-Tensor taken(const Tensor& all, std::vector<Range> ranges) {
-  if (ranges.empty()) ranges.push_back({0, 0});
+Tensor taken(const Tensor& all, const std::vector<Range>& ranges) {
   const Tensor rows = dense(gather_rows(Var(all), ranges).value());
   return rows.view({rows.count()});
 }
@@ -193,10 +192,7 @@ LanguageModel::Judged LanguageModel::judge(Ctx& with_tape, const Batch& b) {
   Ctx c = with_tape.on(nullptr);
   const std::vector<Range> stages = this->stages();
   const std::int64_t context = b.tensor("tokens").dim(1);
-  Var x;
-  for (std::size_t s = 0; s + 1 < stages.size(); ++s)
-    x = made_by_stage(*this, c, s, hidden(c, b).shape(), c.activations,
-                      [&] { return run_blocks(*this, c, b, stages[s], x, false); });
+  const Var x = before_last_stage(*this, c, b);
   const Var both = made_by_stage(*this, c, stages.size() - 1, {2, b.samples(), context}, DType::f32, [&] {
     const Range last = stages.back();
     Var y = last.begin == 0 ? embed(c, b) : x;

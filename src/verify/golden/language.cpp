@@ -1,4 +1,5 @@
 #include "base/config.hpp"
+#include "kernels/tokens.hpp"
 #include "models/language/model.hpp"
 #include "verify/golden/golden.hpp"
 
@@ -103,13 +104,13 @@ void window_attention_case(Case& c) {
   Ctx ctx = c.context(&tape);
   std::vector<Var> in;
   for (const char* name : {"in.q", "in.k", "in.v"}) in.push_back(tape.leaf(c.input(name)));
-  std::vector<std::int32_t> places;
-  for (std::int64_t t = 0; t < in[0].dim(2); ++t) places.push_back(std::int32_t(c.integer("position_offset", 0) + t));
-  const Tensor positions = Tensor::of(c.device(), {std::int64_t(places.size())}, std::span<const std::int32_t>(places));
+  const std::int64_t tokens = in[0].dim(2), first = c.integer("position_offset", 0);
+  const Tensor positions = Tensor::empty(c.device(), {tokens}, DType::i32);
+  kernels::positions(positions, first, first + tokens + 1);
   const Var q = rope(in[0], positions, turn), k = rope(in[1], positions, turn);
   c.compare_if_present("out.q_rot", q.value(), Kind::output);
   c.compare_if_present("out.k_rot", k.value(), Kind::output);
-  const Var o = causal_attention(ctx, {q, k, in[2]}, TokenLayout::whole(in[0].dim(2)), h["window"].integer());
+  const Var o = causal_attention(ctx, {q, k, in[2]}, TokenLayout::whole(tokens), h["window"].integer());
   c.compare("out.o", o.value(), Kind::output);
   const std::vector<Var> grads = tape.grad(o, in, c.input("cot.o"));
   for (std::size_t i = 0; i < in.size(); ++i)

@@ -46,7 +46,7 @@ TEST(ShortConvolution, AnyCutOfTheSequenceGivesTheSame) {
     Var inputs;
     std::vector<Var> parts;
     for (std::size_t i = 0; i + 1 < borders.size(); ++i)
-      parts.push_back(b.layer(c, x.cut(1, {borders[i], borders[i + 1]}), inputs));
+      parts.push_back(b.layer(c, x.cut(1, {borders[i], borders[i + 1]}), &inputs));
     EXPECT_LE(difference(join(parts, 1).value(), want), 1e-14);
     EXPECT_TRUE(same_bits(inputs.value(), x.cut(1, {7, 11}))) << "the last inputs";
   }
@@ -57,7 +57,7 @@ TEST(ShortConvolution, BeforeTheStartAreZeros) {
   Ctx c = b.on(nullptr);
   Var inputs;
   const Tensor x = random_tensor({1, 2, 5}, "x");
-  b.layer(c, x, inputs);
+  b.layer(c, x, &inputs);
   EXPECT_EQ(largest(inputs.value().cut(1, {0, 2}).to_doubles()), 0);
   EXPECT_TRUE(same_bits(inputs.value().cut(1, {2, 4}), x));
 }
@@ -72,7 +72,7 @@ TEST(ShortConvolution, InputsOfAnotherShapeAreRefused) {
   Convolution b;
   Ctx c = b.on(nullptr);
   Var inputs = Tensor::zeros(tested(), {2, 3, 5}, DType::f64);
-  EXPECT_THROW(b.layer(c, random_tensor({2, 1, 5}, "x"), inputs), Error);
+  EXPECT_THROW(b.layer(c, random_tensor({2, 1, 5}, "x"), &inputs), Error);
 }
 
 }  // namespace

@@ -11,7 +11,6 @@ class Merges {
  public:
   // The next pair, learned after those before; of two entries of one pair the later counts.
   void add(std::int32_t left, std::int32_t right, std::int32_t becomes);
-  std::int64_t size() const { return count_; }
   void merge(std::vector<std::int32_t>& symbols) const;
 
  private:

@@ -108,7 +108,7 @@ std::vector<Cut> kept(std::vector<Cut> all, Keep keep) {
 void cut_runs(std::string_view text, const std::function<void(std::string_view run, bool is_text)>& take) {
   while (!text.empty()) {
     std::size_t n = 0;
-    while (n < text.size() && letter_bytes(text.substr(n)) > 0) n += letter_bytes(text.substr(n));
+    for (std::size_t more; n < text.size() && (more = letter_bytes(text.substr(n))) > 0;) n += more;
     if (n > 0) take(text.substr(0, n), true);
     text.remove_prefix(n);
     for (n = 0; n < text.size() && letter_bytes(text.substr(n)) == 0;) ++n;

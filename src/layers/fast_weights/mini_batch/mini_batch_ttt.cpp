@@ -4,7 +4,7 @@
 
 #include "autograd/collectives.hpp"
 #include "base/check.hpp"
-#include "kernels/mini_batch.hpp"
+#include "kernels/tokens.hpp"
 #include "layers/fast_weights/heads.hpp"
 
 namespace lact {
@@ -79,7 +79,7 @@ MiniBatchTtt::MiniBatchTtt(Scope s, std::int64_t dim, const MiniBatchTttConfig& 
   }
   if (cfg.share_qk) {
     auto convolution = [&](std::string_view name) {
-      const Init init = uniform_within(1 / std::sqrt(double(cfg.conv_kernel)));
+      const Init init = torch_linear(cfg.conv_kernel);
       return Affine{per_head(s / name, "weight", {dim, 1, cfg.conv_kernel}, init),
                     per_head(s / name, "bias", {dim}, init)};
     };
@@ -200,12 +200,10 @@ MiniBatchTtt::Result MiniBatchTtt::token_by_token(Ctx& c, const Var& x, const St
 Var MiniBatchTtt::by_heads(Ctx& c, const Projections& mine, const TokenLayout& tokens) const {
   Communicator& cp = c.mesh.along(Axis::cp);
   check(cp.size() <= heads_, "{} heads are too few for {} ranks of cp, each of which needs one", heads_, cp.size());
-  std::vector<std::int64_t> held, channels = even_counts(heads_, cp.size());
+  const std::vector<std::int64_t> held = tokens.counts();
+  std::vector<std::int64_t> channels = even_counts(heads_, cp.size());
   std::vector<Range> by_rank;  // the tokens of all ranks, one rank after the other
-  for (const auto& ranges : tokens.of_rank) {
-    held.push_back(total(ranges));
-    by_rank.insert(by_rank.end(), ranges.begin(), ranges.end());
-  }
+  for (const auto& ranges : tokens.of_rank) by_rank.insert(by_rank.end(), ranges.begin(), ranges.end());
   auto of_own_heads = [&](const Var& x, std::int64_t width) {
     std::vector<std::int64_t> counts = channels;
     for (std::int64_t& n : counts) n *= width;
@@ -216,7 +214,7 @@ Var MiniBatchTtt::by_heads(Ctx& c, const Projections& mine, const TokenLayout& t
   const OfHeads own{*this, even_part(heads_, cp.rank(), cp.size())};
   const Var o = own.run(c, whole, nullptr, true).y;
   for (std::int64_t& n : channels) n *= head_dim_;
-  return all_to_all(by_rank.empty() ? o : gather_rows(o, by_rank), 1, 2, cp, held, channels);
+  return all_to_all(gather_rows(o, by_rank), 1, 2, cp, held, channels);
 }
 
 Var MiniBatchTtt::operator()(Ctx& c, const Var& x, const TokenLayout& tokens) const {
