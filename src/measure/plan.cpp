@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "measure/kept_memory.hpp"
 #include "parallel/pipeline/calls.hpp"
 #include "train/layout.hpp"
 #include "train/trainer.hpp"
@@ -10,23 +11,21 @@
 namespace lact {
 namespace {
 
-// Takes the seconds of forwards and backwards, and what the forwards leave behind.
-class Watcher {
+// Takes the seconds of forwards and backwards, stage by stage.
+class StageSeconds {
  public:
-  Watcher(const PaperDevice& device, std::size_t held) : device_(device), held_(held) {}
+  explicit StageSeconds(const PaperDevice& device) : device_(device) {}
   void operator()(const PipelineAction& a, bool ended) {
     if (!ended) {
       began_ = device_.seconds();
       return;
     }
-    kept_ = std::max(kept_, device_.memory().now - held_);
     if (a.kind == PipelineAction::exchange) return;
     Sum& s = stages_[a.stage];
     (a.kind == PipelineAction::forward ? s.forward : s.backward) += device_.seconds() - began_;
     s.count += a.kind == PipelineAction::forward;
   }
-  std::size_t kept() const { return kept_; }
-  std::map<int, PlannedRank::Stage> stages() const {
+  std::map<int, PlannedRank::Stage> means() const {
     std::map<int, PlannedRank::Stage> out;
     for (const auto& [stage, s] : stages_) out[stage] = {s.forward / s.count, s.backward / s.count};
     return out;
@@ -37,7 +36,6 @@ class Watcher {
     double forward = 0, backward = 0, count = 0;
   };
   const PaperDevice& device_;
-  std::size_t held_, kept_ = 0;
   double began_ = 0;
   std::map<int, Sum> stages_;
 };
@@ -62,12 +60,13 @@ PlannedRank rank_with(const RunConfig& cfg, const Grid& grid, int rank, const Ma
   step(0);
   for (Communicator* c : m.mesh->communicators()) c->reset_traffic();
   device.clear_tally(), device.reset_peak();
-  Watcher watcher(device, device.memory().now);
-  learner.pipeline().watch(std::ref(watcher));
+  StageSeconds stages(device);
+  KeptMemory kept(device);
+  learner.pipeline().watch([&](const PipelineAction& a, bool ended) { stages(a, ended), kept(ended); });
   const double begin = device.seconds();
   step(1);
   r.seconds = r.computing = device.seconds() - begin;
-  r.stages = watcher.stages();
+  r.stages = stages.means();
   r.kernels = device.tally();
   for (Communicator* c : m.mesh->communicators()) {
     if (c->size() == 1) continue;
@@ -77,7 +76,7 @@ PlannedRank rank_with(const RunConfig& cfg, const Grid& grid, int rank, const Ma
     line.waiting = waited == device.tally().end() ? 0 : waited->second.seconds;
     r.computing -= line.waiting;
   }
-  r.memory.activations = double(watcher.kept());
+  r.memory.activations = double(kept.bytes());
   r.memory.working = double(device.memory().peak) - r.memory.total();
   return r;
 }

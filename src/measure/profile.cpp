@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "measure/kept_memory.hpp"
 #include "tensor/device_clock.hpp"
 #include "train/product_rate.hpp"
 
@@ -151,10 +152,10 @@ class Independent {
   std::unique_ptr<Repeated> steps_;
 };
 
-// Sees when forwards and backwards run, and what the forwards leave behind.
-class PipelineWatch {
+// Records the forwards and backwards as spans, and when the first began and the last ended.
+class PassSpans {
  public:
-  PipelineWatch(Device& device, Spans& spans) : device_(device), spans_(spans) {}
+  explicit PassSpans(Spans& spans) : spans_(spans) {}
   void operator()(const PipelineAction& a, bool ended) {
     if (!ended) {
       if (!first_) first_ = spans_.now();
@@ -165,16 +166,12 @@ class PipelineWatch {
     }
     span_.reset();
     last_ = spans_.now();
-    kept_ = std::max(kept_, device_.memory().now);
   }
-  std::size_t kept() const { return kept_; }
   double seconds() const { return last_() - first_(); }
 
  private:
-  Device& device_;
   Spans& spans_;
   std::optional<Spanning> span_;
-  std::size_t kept_ = 0;
   Moment first_, last_;
 };
 
@@ -200,8 +197,9 @@ void trace_step(RankProfile& p, LoadedModel& m, Learner& learner, Loader& loader
   m.store.settle();
   m.device->reset_peak();
   const std::size_t held = m.device->memory().now, spans_before = p.spans.all().size();
-  PipelineWatch watch(*m.device, p.spans);
-  learner.pipeline().watch(std::ref(watch));
+  PassSpans passes(p.spans);
+  KeptMemory kept(*m.device);
+  learner.pipeline().watch([&](const PipelineAction& a, bool ended) { passes(a, ended), kept(ended); });
   learner.record(&p.spans);
   {
     const Spanning span(&p.spans, "step", sentence("step {}", step));
@@ -223,9 +221,9 @@ void trace_step(RankProfile& p, LoadedModel& m, Learner& learner, Loader& loader
   for (const Span& s : spans)
     if (s.kind == "data") data += seconds_of(s);
   p.data_seconds.push_back(data);
-  p.pipeline_seconds += watch.seconds();
+  p.pipeline_seconds += passes.seconds();
   p.pipeline_working += working_seconds(spans, m.mesh->along(Axis::pp)) - data;
-  p.memory.activations = double(watch.kept() - std::min(held, watch.kept()));
+  p.memory.activations = double(kept.bytes());
   p.memory.working = double(m.device->memory().peak - held) - p.memory.activations;
 }
 

@@ -10,13 +10,16 @@ namespace {
 
 constexpr std::int64_t grain = 8192;  // numbers per thread at least
 
-// f(row, where it begins, its three rates) for rows of n numbers.
+// f(row, where it begins, its operands) for rows of n numbers.
 template <class T, class F>
-void each_rated_row(std::int64_t n, const Rates& of, F f) {
+void each_rated_row(const Tensor& g, const Tensor& h, const Tensor& dm, const Rates& of, F f) {
+  const std::int64_t n = g.dim(-1);
   split(of.rate0.count(), rows_worth(grain, n), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
-      const T rates[3] = {of.rate0.data<T>()[r], of.rate1.data<T>()[r], of.rate2.data<T>()[r]};
-      f(r, r * n, rates);
+      const std::int64_t i = r * n;
+      f(r, i,
+        GateRow<T>{g.data<T>() + i, h.data<T>() + i, dm.data<T>() + i, of.rate0.data<T>()[r], of.rate1.data<T>()[r],
+                   of.rate2.data<T>()[r]});
     }
   });
 }
@@ -51,9 +54,8 @@ const Cpu<kernels::rated_gates> rated_gates = [](const RatedGates& t) {
   const std::int64_t n = t.m.dim(-1);
   for_type(t.m, "rated_gates", [&](auto zero) {
     using T = decltype(zero);
-    each_rated_row<T>(n, t.rates, [&](std::int64_t, std::int64_t i, const T(&rates)[3]) {
-      loops<T>().rated_gates(t.m.data<T>() + i, t.dg.data<T>() + i, t.dh.data<T>() + i, t.g.data<T>() + i,
-                             t.h.data<T>() + i, t.dm.data<T>() + i, rates, n);
+    each_rated_row<T>(t.g, t.h, t.dm, t.rates, [&](std::int64_t, std::int64_t i, const GateRow<T>& row) {
+      loops<T>().rated_gates(t.m.data<T>() + i, t.dg.data<T>() + i, t.dh.data<T>() + i, row, n);
     });
   });
 };
@@ -65,14 +67,18 @@ const Cpu<kernels::rated_gates_grad> rated_gates_grad = [](const RatedGatesGrad&
   const std::int64_t n = t.g.dim(-1);
   for_type(t.g, "rated_gates_grad", [&](auto zero) {
     using T = decltype(zero);
-    each_rated_row<T>(n, t.rates, [&](std::int64_t r, std::int64_t i, const T(&rates)[3]) {
-      T bars[3];
-      loops<T>().rated_gates_grad(t.g_bar.data<T>() + i, t.h_bar.data<T>() + i, t.dm_bar.data<T>() + i, bars,
-                                  t.g.data<T>() + i, t.h.data<T>() + i, t.dm.data<T>() + i, rates,
-                                  t.m_bar.data<T>() + i, t.dg_bar.data<T>() + i, t.dh_bar.data<T>() + i, n);
-      t.rate_bars.rate0.data<T>()[r] = bars[0];
-      t.rate_bars.rate1.data<T>()[r] = bars[1];
-      t.rate_bars.rate2.data<T>()[r] = bars[2];
+    each_rated_row<T>(t.g, t.h, t.dm, t.rates, [&](std::int64_t r, std::int64_t i, const GateRow<T>& row) {
+      loops<T>().rated_gates_grad(row,
+                                  {.m_bar = t.m_bar.data<T>() + i,
+                                   .dg_bar = t.dg_bar.data<T>() + i,
+                                   .dh_bar = t.dh_bar.data<T>() + i,
+                                   .g_bar = t.g_bar.data<T>() + i,
+                                   .h_bar = t.h_bar.data<T>() + i,
+                                   .dm_bar = t.dm_bar.data<T>() + i,
+                                   .rate0_bar = bar0.data<T>() + r,
+                                   .rate1_bar = bar1.data<T>() + r,
+                                   .rate2_bar = bar2.data<T>() + r},
+                                  n);
     });
   });
 };

@@ -10,6 +10,14 @@ namespace {
 
 constexpr std::int64_t enough = 8192;  // numbers worth a thread
 
+// Row r of n numbers; w and b have a row for each `per_item` of them.
+template <class T>
+ReconstructionRow<T> row_of(const Rows<T>& z, const Rows<T>& target, const Tensor& w, const Tensor& b, std::int64_t r,
+                            std::int64_t n, std::int64_t per_item) {
+  const std::int64_t at = r / per_item * n;
+  return {z[r], target[r], w.data<T>() + at, b.data<T>() + at};
+}
+
 }  // namespace
 
 const Cpu<kernels::reconstruction_grad> reconstruction_grad = [](const ReconstructionGrad& t) {
@@ -19,8 +27,7 @@ const Cpu<kernels::reconstruction_grad> reconstruction_grad = [](const Reconstru
     const std::int64_t n = to.size(), per_item = t.z.dim(1);
     split(to.count(), rows_worth(enough / 2, n), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r)
-        loops<T>().reconstruction_grad(to[r], z[r], target[r], t.w.data<T>() + r / per_item * n,
-                                       t.b.data<T>() + r / per_item * n, n, T(t.eps));
+        loops<T>().reconstruction_grad(to[r], row_of(z, target, t.w, t.b, r, n, per_item), n, T(t.eps));
     });
   });
 };
@@ -34,9 +41,8 @@ const Cpu<kernels::reconstruction_grad_grad> reconstruction_grad_grad = [](const
     const std::int64_t n = z.size(), per_item = t.z.dim(1);
     split(z.count(), rows_worth(enough / 4, n), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t r = begin; r < end; ++r)
-        loops<T>().reconstruction_grad_grad(z_bar[r], target_bar[r], w_rows[r], c[r], z[r], target[r],
-                                            t.w.data<T>() + r / per_item * n, t.b.data<T>() + r / per_item * n, n,
-                                            T(t.eps));
+        loops<T>().reconstruction_grad_grad(z_bar[r], target_bar[r], w_rows[r], c[r],
+                                            row_of(z, target, t.w, t.b, r, n, per_item), n, T(t.eps));
     });
   });
 };

@@ -37,6 +37,25 @@ struct ScanGrads {  // da, db and dc are added to
   T *du, *ddelta, *da, *db, *dc;
 };
 
+// One row of what an inner gradient multiplies, and of its adjoint; names as in gates.hpp.
+template <class T>
+struct GateRow {
+  const T *g, *h, *dm;
+  T rate0, rate1, rate2;
+};
+template <class T>
+struct GateRowGrads {
+  const T *m_bar, *dg_bar, *dh_bar;
+  T *g_bar, *h_bar, *dm_bar;
+  T *rate0_bar, *rate1_bar, *rate2_bar;  // one number each
+};
+
+// One row behind a layer norm with the scale w and the shift b; names as in mini_batch.hpp.
+template <class T>
+struct ReconstructionRow {
+  const T *z, *target, *w, *b;
+};
+
 template <class T>
 struct Loops {
   using Int = std::int64_t;
@@ -59,12 +78,11 @@ struct Loops {
   void (*l2_norm_grad)(T* dx, const T* dy, const T* x, T norm, Int n, T eps);
   void (*silu_row)(T* y, T* norm, const T* x, Int n, T eps);  // norm may be null
   void (*silu_row_grad)(T* dx, const T* dy, const T* x, const T* norm, Int n, T eps);
-  void (*rated_gates)(T* m, T* dg, T* dh, const T* g, const T* h, const T* dm, const T (&rates)[3], Int n);
-  void (*rated_gates_grad)(T* g_bar, T* h_bar, T* dm_bar, T (&rate_bars)[3], const T* g, const T* h, const T* dm,
-                           const T (&rates)[3], const T* a, const T* b, const T* c, Int n);
-  void (*reconstruction_grad)(T* dz, const T* z, const T* target, const T* w, const T* b, Int n, T eps);
-  void (*reconstruction_grad_grad)(T* z_bar, T* target_bar, T* w_row, const T* dz_bar, const T* z, const T* target,
-                                   const T* w, const T* b, Int n, T eps);
+  void (*rated_gates)(T* m, T* dg, T* dh, const GateRow<T>& x, Int n);
+  void (*rated_gates_grad)(const GateRow<T>& x, const GateRowGrads<T>& to, Int n);
+  void (*reconstruction_grad)(T* dz, const ReconstructionRow<T>& x, Int n, T eps);
+  void (*reconstruction_grad_grad)(T* z_bar, T* target_bar, T* w_row, const T* dz_bar, const ReconstructionRow<T>& x,
+                                   Int n, T eps);
   void (*softmax)(T* y, const T* x, Int n, T scale);
   void (*softmax_grad)(T* dx, const T* dy, const T* y, Int n, T scale);
   T (*log_sum_exp)(const T* x, Int n);

@@ -29,7 +29,8 @@ LACT_BOTH T mean_with_u(const T* x, const T* z, RowStatistics<T> s, Int n) {
 }
 
 template <class T>
-void reconstruction_grad_loop(T* dz, const T* z, const T* target, const T* w, const T* b, Int n, T eps) {
+void reconstruction_grad_loop(T* dz, const ReconstructionRow<T>& x, Int n, T eps) {
+  const auto [z, target, w, b] = x;
   const RowStatistics<T> s = statistics_of(z, n, eps, dz);
 #pragma GCC ivdep
   for (Int i = 0; i < n; ++i) dz[i] = w[i] * (w[i] * ((z[i] - s.mean) * s.r) + b[i] - target[i]);
@@ -39,15 +40,16 @@ void reconstruction_grad_loop(T* dz, const T* z, const T* target, const T* w, co
 }
 
 template <class T>
-void reconstruction_grad_grad_loop(T* z_bar, T* target_bar, T* w_row, const T* dz_bar, const T* z, const T* target,
-                                   const T* w, const T* b, Int n, T eps) {
+void reconstruction_grad_grad_loop(T* z_bar, T* target_bar, T* w_row, const T* dz_bar, const ReconstructionRow<T>& x,
+                                   Int n, T eps) {
+  const auto [z, target, w, b] = x;
   const T* c = dz_bar;
   T* a = target_bar;  // until it is overwritten at the end
   const RowStatistics<T> s = statistics_of(z, n, eps, z_bar);
 #pragma GCC ivdep
   for (Int i = 0; i < n; ++i) a[i] = w[i] * (w[i] * ((z[i] - s.mean) * s.r) + b[i] - target[i]);
   const T a_mean = mean_of(a, n), au = mean_with_u(a, z, s, n), c_mean = mean_of(c, n), cu = mean_with_u(c, z, s, n);
-  const T ca = sum_lanes(n, c, a, [](auto x, auto y) { return x * y; }) / T(n);
+  const T ca = sum_lanes(n, c, a, [](auto p, auto q) { return p * q; }) / T(n);
   const T c_dz = s.r * (ca - c_mean * a_mean - cu * au);  // mean(c dz)
 #pragma GCC ivdep
   for (Int i = 0; i < n; ++i) {

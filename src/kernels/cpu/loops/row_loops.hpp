@@ -145,32 +145,33 @@ LACT_BOTH T largest(const T* x, Int n) {
 }
 
 template <class T>
-void rated_gates_loop(T* m, T* dg, T* dh, const T* g, const T* h, const T* dm, const T (&rates)[3], Int n) {
-  const T r0 = rates[0], r1 = rates[1], r2 = rates[2];
+void rated_gates_loop(T* m, T* dg, T* dh, const GateRow<T>& x, Int n) {
+  const auto [g, h, dm, rate0, rate1, rate2] = x;
 #pragma GCC ivdep
   for (Int i = 0; i < n; ++i) {
     const auto at = scalar::gates(g[i], h[i], dm[i]);
-    m[i] = at.m * r1;
-    dg[i] = at.dg * r0;
-    dh[i] = at.dh * r2;
+    m[i] = at.m * rate1;
+    dg[i] = at.dg * rate0;
+    dh[i] = at.dh * rate2;
   }
 }
 
 template <class T>
-void rated_gates_grad_loop(T* g_bar, T* h_bar, T* dm_bar, T (&rate_bars)[3], const T* g, const T* h, const T* dm,
-                           const T (&rates)[3], const T* a, const T* b, const T* c, Int n) {
+void rated_gates_grad_loop(const GateRow<T>& x, const GateRowGrads<T>& to, Int n) {
   constexpr Int L = LanesOf<T>::count;
-  const T r0 = rates[0], r1 = rates[1], r2 = rates[2];
+  const T *g = x.g, *h = x.h, *dm = x.dm, *m_bar = to.m_bar, *dg_bar = to.dg_bar, *dh_bar = to.dh_bar;
+  const T rate0 = x.rate0, rate1 = x.rate1, rate2 = x.rate2;
+  T *g_bar = to.g_bar, *h_bar = to.h_bar, *dm_bar = to.dm_bar;
   T s0[L] = {}, s1[L] = {}, s2[L] = {};
   auto part = [&](Int at, Int count) __attribute__((always_inline)) {
 #pragma GCC ivdep
     for (Int l = 0; l < count; ++l) {
       const Int i = at + l;
       const auto gate = scalar::gates(g[i], h[i], dm[i]);
-      const auto bar = scalar::gates_bar(g[i], h[i], dm[i], a[i] * r1, b[i] * r0, c[i] * r2);
-      s0[l] += b[i] * gate.dg;
-      s1[l] += a[i] * gate.m;
-      s2[l] += c[i] * gate.dh;
+      const auto bar = scalar::gates_bar(g[i], h[i], dm[i], m_bar[i] * rate1, dg_bar[i] * rate0, dh_bar[i] * rate2);
+      s0[l] += dg_bar[i] * gate.dg;
+      s1[l] += m_bar[i] * gate.m;
+      s2[l] += dh_bar[i] * gate.dh;
       g_bar[i] = bar.g;
       h_bar[i] = bar.h;
       dm_bar[i] = bar.dm;
@@ -179,7 +180,7 @@ void rated_gates_grad_loop(T* g_bar, T* h_bar, T* dm_bar, T (&rate_bars)[3], con
   Int i = 0;
   for (; i + L <= n; i += L) part(i, L);
   part(i, n - i);
-  rate_bars[0] = total<T>(load(s0)), rate_bars[1] = total<T>(load(s1)), rate_bars[2] = total<T>(load(s2));
+  *to.rate0_bar = total<T>(load(s0)), *to.rate1_bar = total<T>(load(s1)), *to.rate2_bar = total<T>(load(s2));
 }
 
 template <class T>
