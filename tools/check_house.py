@@ -35,6 +35,7 @@ VENDORS = [
     (r"nlohmann/", ["src/files/json.cpp"]),
     (r"hdf5\.h|H5", ["src/files/hdf5*.cpp"]),
     (r"png\.h|turbojpeg\.h", ["src/data/views/images.cpp"]),
+    (r"cairo\.h", ["src/run/drawing_png.cpp"]),
     (r"gif_lib\.h", ["src/data/views/animation.cpp", "tests/data/views/animation_test.cpp"]),
     (r"xxhash\.h", ["src/files/checksum.cpp"]),
     (r"pcre2\.h", ["src/data/text/tokenizers/pattern.cpp"]),

@@ -110,12 +110,12 @@ void overhead_plots(HtmlPage& page, const Json& p) {
       "The median step, and what of it the slowest rank of each axis spent in begin and wait. Exposed time "
       "holds waiting for slower ranks, so that bars may reach beyond the step's own " +
       fill("{:.1f} ms.", {milli(p["step"]["median"])}));
-  Series pairs{"overhead of each pair", {}, {}};
+  Curve pairs{"overhead of each pair", {}, {}};
   for (const Json& o : p["overhead"]["all"].items()) {
     pairs.x.push_back(double(pairs.x.size()) + 1);
     pairs.y.push_back(percent(o));
   }
-  page.points({pairs}, "pair", "%");
+  page.charts({{"", {"pair"}, {"%", false, true}, {pairs}}});
 }
 
 void memory_plot(HtmlPage& page, const Json& p) {
@@ -214,16 +214,16 @@ std::string scaling_table(const Json& s) {
 
 std::string scaling_page(const Json& s, const std::string& title) {
   HtmlPage page("Scaling of " + title + " along " + s["axis"].text());
-  std::vector<Series> series;
+  std::vector<Curve> curves;
   for (const std::string kind : {"strong", "weak"}) {
-    Series one{kind, {}, {}};
+    Curve one{kind, {}, {}};
     for (const Json& r : s[kind].items()) {
       one.x.push_back(double(r["ranks"].integer()));
       one.y.push_back(percent(r["efficiency"]));
     }
-    series.push_back(std::move(one));
+    curves.push_back(std::move(one));
   }
-  page.points(series, "ranks", "efficiency, %");
+  page.charts({{"", {"ranks", false, true}, {"efficiency, %", false, true}, curves}});
   page.paragraph(
       "Tokens per second and rank against the smallest number of ranks. Strong: the same step on more ranks; "
       "weak: a step that grows with them.");

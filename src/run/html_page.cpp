@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "base/check.hpp"
+#include "run/chart.hpp"
 
 namespace lact {
 namespace {
@@ -14,23 +15,6 @@ constexpr const char* colours[] = {"#4269d0", "#efb118", "#ff725c", "#6cc5b0", "
 
 const char* colour(std::size_t i) { return colours[i % std::size(colours)]; }
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (char c : text) {
-    if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else if (c == '&')
-      out += "&amp;";
-    else if (c == '"')
-      out += "&quot;";
-    else
-      out += c;
-  }
-  return out;
-}
-
 std::string svg(double height, const std::string& inside) {
   return fill("<svg viewBox=\"0 0 {} {:.0f}\" width=\"100%\" role=\"img\">\n{}</svg>\n", {width, height, inside});
 }
@@ -38,21 +22,11 @@ std::string svg(double height, const std::string& inside) {
 std::string rect(double x, double y, double w, double h, const char* fill_colour, const std::string& tip) {
   return fill(
       "<rect x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\" fill=\"{}\"><title>{}</title></rect>\n",
-      {x, y, std::max(w, 0.3), h, fill_colour, escaped(tip)});
+      {x, y, std::max(w, 0.3), h, fill_colour, xml_escaped(tip)});
 }
 
 std::string label(double x, double y, const char* anchor, const std::string& text) {
-  return fill("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", {x, y, anchor, escaped(text)});
-}
-
-// A step of 1, 2 or 5 times a power of ten that cuts `span` into at most six.
-double tick(double span) {
-  double step = 1;
-  while (step * 6 < span) step *= 10;
-  while (step * 6 > span * 10) step /= 10;
-  for (double part : {0.1, 0.2, 0.5})
-    if (step * part * 6 >= span) return step * part;
-  return step;
+  return fill("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\">{}</text>\n", {x, y, anchor, xml_escaped(text)});
 }
 
 std::size_t place_of(std::vector<std::string>& names, const std::string& name) {
@@ -65,7 +39,7 @@ std::size_t place_of(std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 HtmlPage::HtmlPage(const std::string& title) {
-  body_ = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + escaped(title) + R"(</title>
+  body_ = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + xml_escaped(title) + R"(</title>
 <style>
 :root { color-scheme: light dark }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }
@@ -75,20 +49,20 @@ th:first-child, td:first-child { text-align: left }
 svg text { font-size: 12px; fill: currentColor }
 .key { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 1em }
 </style></head><body>
-<h1>)" + escaped(title) +
+<h1>)" + xml_escaped(title) +
           "</h1>\n";
 }
 
-void HtmlPage::heading(const std::string& text) { body_ += "<h2>" + escaped(text) + "</h2>\n"; }
-void HtmlPage::paragraph(const std::string& text) { body_ += "<p>" + escaped(text) + "</p>\n"; }
+void HtmlPage::heading(const std::string& text) { body_ += "<h2>" + xml_escaped(text) + "</h2>\n"; }
+void HtmlPage::paragraph(const std::string& text) { body_ += "<p>" + xml_escaped(text) + "</p>\n"; }
 
 void HtmlPage::table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows) {
   body_ += "<table><tr>";
-  for (const std::string& h : header) body_ += "<th>" + escaped(h) + "</th>";
+  for (const std::string& h : header) body_ += "<th>" + xml_escaped(h) + "</th>";
   body_ += "</tr>\n";
   for (const auto& row : rows) {
     body_ += "<tr>";
-    for (const std::string& cell : row) body_ += "<td>" + escaped(cell) + "</td>";
+    for (const std::string& cell : row) body_ += "<td>" + xml_escaped(cell) + "</td>";
     body_ += "</tr>\n";
   }
   body_ += "</table>\n";
@@ -97,7 +71,7 @@ void HtmlPage::table(const std::vector<std::string>& header, const std::vector<s
 void HtmlPage::legend(const std::vector<std::string>& names) {
   body_ += "<p>";
   for (std::size_t i = 0; i < names.size(); ++i)
-    body_ += fill("<span class=\"key\" style=\"background:{}\"></span>{}", {colour(i), escaped(names[i])});
+    body_ += fill("<span class=\"key\" style=\"background:{}\"></span>{}", {colour(i), xml_escaped(names[i])});
   body_ += "</p>\n";
 }
 
@@ -127,39 +101,9 @@ void HtmlPage::bars(const std::vector<Bar>& bars, const std::string& unit) {
   body_ += svg(y, inside);
 }
 
-void HtmlPage::points(const std::vector<Series>& series, const std::string& x_name, const std::string& y_name) {
-  constexpr double height = 300, left = 60, bottom = 40, top = 12, right = 12;
-  double x_most = 1, y_least = 0, y_most = 0;
-  for (const Series& s : series)
-    for (std::size_t i = 0; i < s.x.size(); ++i)
-      x_most = std::max(x_most, s.x[i]), y_least = std::min(y_least, s.y[i]), y_most = std::max(y_most, s.y[i]);
-  if (y_most == y_least) y_most = y_least + 1;
-  auto px = [&](double x) { return left + x / x_most * (width - left - right); };
-  auto py = [&](double y) { return height - bottom - (y - y_least) / (y_most - y_least) * (height - bottom - top); };
-  std::string inside;
-  const double step = tick(y_most - y_least);
-  for (double y = std::int64_t(y_least / step) * step; y <= y_most; y += step) {
-    inside += fill("<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"#8884\"/>\n",
-                   {left, width - right, py(y), py(y)});
-    inside += label(left - 6, py(y) + 4, "end", fill("{:.4g}", {y}));
-  }
-  std::vector<std::string> names;
-  for (const Series& s : series) {
-    const char* stroke = colour(place_of(names, s.name));
-    std::string path;
-    for (std::size_t i = 0; i < s.x.size(); ++i) {
-      path += fill("{}{:.1f},{:.1f} ", {i == 0 ? "M" : "L", px(s.x[i]), py(s.y[i])});
-      inside += fill("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\" fill=\"{}\"><title>{}</title></circle>\n",
-                     {px(s.x[i]), py(s.y[i]), stroke, escaped(fill("{}: {:.4g}, {:.4g}", {s.name, s.x[i], s.y[i]}))});
-    }
-    inside += fill("<path d=\"{}\" fill=\"none\" stroke=\"{}\"/>\n", {path, stroke});
-  }
-  for (double x = 0, each = std::max(1.0, tick(x_most)); x <= x_most; x += each)
-    inside += label(px(x), height - bottom + 16, "middle", fill("{:.4g}", {x}));
-  inside += label(width / 2, height - 6, "middle", x_name);
-  inside += label(left, top, "start", y_name);
-  legend(names);
-  body_ += svg(height, inside);
+void HtmlPage::lines(const std::string& text) { body_ += "<pre>" + xml_escaped(text) + "</pre>\n"; }
+void HtmlPage::charts(const std::vector<Chart>& charts) {
+  for (const Chart& c : charts) body_ += svg_text(drawn({c}), false);
 }
 
 void HtmlPage::timeline(const std::vector<Track>& tracks) {

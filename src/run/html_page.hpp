@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/chart.hpp"
 #include "run/chrome_trace.hpp"
 
 namespace lact {
@@ -15,10 +16,6 @@ struct Bar {  // parts side by side
   std::string label;
   std::vector<BarPart> parts;
 };
-struct Series {
-  std::string name;
-  std::vector<double> x, y;
-};
 
 class HtmlPage {
  public:
@@ -27,7 +24,8 @@ class HtmlPage {
   void paragraph(const std::string& text);
   void table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows);
   void bars(const std::vector<Bar>& bars, const std::string& unit);
-  void points(const std::vector<Series>& series, const std::string& x_name, const std::string& y_name);
+  void lines(const std::string& text);  // as they stand, in letters of one width
+  void charts(const std::vector<Chart>& charts);
   void timeline(const std::vector<Track>& tracks);  // nested spans below each other
   std::string text() const { return body_ + "</body></html>\n"; }
 

@@ -26,7 +26,7 @@ TEST(HtmlPage, NeedsNoOtherFile) {
   page.paragraph("1 < 2");
   page.table({"a", "b"}, {{"1", "2"}, {"3", "<4>"}});
   page.bars({{"first", {{"x", 1}, {"y", 2}}}, {"second", {{"x", 3}}}}, "ms");
-  page.points({{"series", {1, 2, 3}, {-1, 5, 2}}}, "x", "y");
+  page.charts({{"", {"x"}, {"y"}, {{"curve", {1, 2, 3}, {-1, 5, 2}}}}});
   page.timeline(two_ranks());
   const std::string text = page.text();
   for (const std::string outside : {"http", "src=", "href", "url(", "<script", "<link", "@import"})
@@ -43,7 +43,7 @@ TEST(HtmlPage, NeedsNoOtherFile) {
 TEST(HtmlPage, DrawsNothingOfNothing) {
   HtmlPage page("empty");
   page.bars({}, "ms");
-  page.points({{"flat", {1, 2}, {0, 0}}}, "x", "y");
+  page.charts({{"", {"x"}, {"y"}, {{"flat", {1, 2}, {0, 0}}, {"no points", {}, {}}}}, {"none", {"x"}, {"y"}, {}}});
   page.timeline({});
   EXPECT_EQ(page.text().find("nan"), std::string::npos);
   EXPECT_EQ(page.text().find("inf"), std::string::npos);

@@ -150,7 +150,7 @@ class InstallDeps(OnASystem):
         self.assertEqual((status, out), (3, ""))
         first, *lines = err.splitlines()
         self.assertIn("this system has no apt", first)
-        for function in "C++20 compiler|CMake 3.22|Ninja|OpenMPI|HDF5 1.10|oneDNN|fmt 8|spdlog|yaml-cpp|CLI11|GoogleTest|giflib|PCRE2|SentencePiece".split("|"):
+        for function in "C++20 compiler|CMake 3.22|Ninja|OpenMPI|HDF5 1.10|oneDNN|fmt 8|spdlog|yaml-cpp|CLI11|GoogleTest|giflib|cairo|PCRE2|SentencePiece".split("|"):
             self.assertTrue(any(function in line for line in lines), (function, err))
         self.assertTrue(all(line.startswith("  - ") for line in lines), err)
         self.assertFalse(any("Slurm" in line for line in lines))
