@@ -28,7 +28,9 @@ int train_command(const std::string& config, const Arguments& args);
 std::string help_config();  // every key of a config, its default and its sentence
 // The keys that a command takes beside those of a config, likewise.
 std::string profile_keys(), synthetic_keys(), text_keys(), gemm_keys(), fast_weights_keys(), newton_schulz_keys(),
-    attention_keys(), copy_keys(), comm_keys(), ttt_keys();
+    attention_keys(), copy_keys(), comm_keys(), ttt_keys(), eval_keys(), sweep_keys();
+// Trains every combination of the values of keys that have several, "key=a,b", in turn.
+int sweep_command(const std::string& config, Arguments args, bool json);
 int eval_command(Arguments args, double above_baselines, bool json);
 int render_command(Arguments args);
 int verify_golden_command(Arguments args, bool json);

@@ -68,8 +68,9 @@ struct CommandLine {
   std::string config;
   bool json = false, check_plan = false, kernels = false, help_config = false, follow_links = false;
   double above = 0;
-  CLI::App *train, *eval, *render, *inspect, *plan, *measure, *verify, *golden, *layouts, *layout, *convert, *weights,
-      *synthetic, *text, *bench, *bench_train, *gemm, *fast_weights, *newton_schulz, *attention, *copy, *comm, *ttt;
+  CLI::App *train, *sweep, *eval, *render, *inspect, *plan, *measure, *verify, *golden, *layouts, *layout, *convert,
+      *weights, *synthetic, *text, *bench, *bench_train, *gemm, *fast_weights, *newton_schulz, *attention, *copy, *comm,
+      *ttt;
 
   // A command with two examples. `keys`: what its key=value pairs may be besides those of a config, with defaults.
   static CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what,
@@ -105,14 +106,24 @@ struct CommandLine {
     train->add_option("config", config, "YAML file; `lact train --help-config` prints every key");
     train->add_option("pairs", words, pairs);
     train->add_flag("--help-config", help_config, "print every key of a config with its default");
-    eval = command(app, "eval", "PSNR and SSIM of the held-out views of one or more runs", "lact eval runs/demo",
-                   "lact eval runs/demo --json --above-baselines 0.5");
+    eval = command(app, "eval", "judges runs by what is held out, and compares several",
+                   "lact eval runs/demo --above-baselines 0.5",
+                   "lact eval runs/lact runs/gla data.needle=[1024,4096] picture=both.svg", lact::eval_keys());
     eval->add_option("run", words, "run folders; key=value pairs change their config")->required();
     eval->add_flag("--json", json, as_json);
-    eval->add_option("--above-baselines", above,
-                     "exit 1 unless the mean PSNR is so many dB above the better baseline; 0 asks for nothing")
+    eval->add_option(
+            "--above-baselines", above,
+            "exit 1 unless the mean is so far, in dB or nats, better than what needs no model; 0 asks for nothing")
         ->capture_default_str();
-    for (CLI::App* c : {train, eval}) c->group("Train and evaluate");
+    sweep =
+        command(app, "sweep", "trains a config with each combination of values, and compares them",
+                "lact sweep configs/demo.yaml train.lr=1e-3,3e-4 train.seed=0,1 train.steps=100",
+                "lact sweep configs/language/tiny.yaml model.model_type=lact_swiglu,gla run.dir=runs/layers ranks=2",
+                lact::sweep_keys());
+    sweep->add_option("config", config, "YAML file")->required();
+    sweep->add_option("pairs", words, "key=a,b,c: each of these values in turn; key=value: for all")->required();
+    sweep->add_flag("--json", json, as_json);
+    for (CLI::App* c : {train, sweep, eval}) c->group("Train and evaluate");
   }
 
   void add_looking() {
@@ -264,10 +275,11 @@ struct CommandLine {
       std::cout << lact::help_config();
       return lact::exit_done;
     }
-    if (*train || *render || *measure || *convert) lact::outlive_readers();
+    if (*train || *sweep || *render || *measure || *convert) lact::outlive_readers();
     if (*train && config.empty()) throw CLI::RequiredError("config");
-    if (*train || *measure || *layouts || *layout) config = lact::config_file(config);
+    if (*train || *sweep || *measure || *layouts || *layout) config = lact::config_file(config);
     if (*train) return lact::train_command(config, Arguments::split(words));
+    if (*sweep) return lact::sweep_command(config, split(words, 0, 0, "key=value"), json);
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
     if (*measure) return lact::profile_command(config, split(words, 0, 0, "key=value"), json);

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
-#include <sstream>
 #include <utility>
 
 #include "app/commands.hpp"
@@ -78,17 +77,6 @@ std::vector<Layout> chosen(const RunConfig& cfg, int ranks) {
       out.push_back({g, mode, bits});
   }
   return out;
-}
-
-// What this program said on stderr; else the first line that says anything, as of an mpirun that starts nothing.
-std::string reason_in(const std::string& errors) {
-  std::string first = "nothing was said";
-  std::istringstream lines(errors);
-  for (std::string line; std::getline(lines, line);) {
-    if (const std::size_t at = line.find("lact: "); at != line.npos) return line.substr(at);
-    if (first == "nothing was said" && line.find_first_not_of("- ") != line.npos) first = line;
-  }
-  return first;
 }
 
 // The worst of each kind, weights as a share of their bound, and the first of all that is beyond its bound.

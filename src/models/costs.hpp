@@ -33,6 +33,12 @@ struct Costs {  // of one forward pass over some samples
   std::string ends_are_tied;              // what says so where embedding and head share a parameter: one stage has both
   std::vector<SubLayerShape> sub_layers;  // of each block
   FlopsOfParts forward;
+  // Numbers of a sample that a block carries along the sequence: fast weights and their momentum, recurrent states,
+  // keys and values within reach of attention; 0 where a sample is no sequence that goes on.
+  std::int64_t state = 0;
+  double flops_of_token() const {
+    return (forward.embed.total() + double(blocks) * forward.block.total() + forward.head.total()) / double(tokens);
+  }
 };
 
 }  // namespace lact

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/chart.hpp"
 #include "base/check.hpp"
 #include "base/config.hpp"
 #include "base/named_values.hpp"
@@ -38,6 +39,8 @@ struct Evaluation {
     std::function<void(const std::string& path)> write;  // a PNG; throws
   };
   std::optional<Picture> picture;
+  // Curves of what is judged, which may lie over those of other runs: charts of one title have one meaning.
+  std::vector<Chart> charts;
 };
 
 // What an evaluation needs cannot be read. All ranks throw it at once, so that whoever trains can go on without it.

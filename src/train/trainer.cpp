@@ -17,6 +17,7 @@
 #include "parallel/transport/gpu_ranks.hpp"
 #include "parallel/world.hpp"
 #include "run/progress.hpp"
+#include "train/evaluation_page.hpp"
 #include "train/layout.hpp"
 #include "train/product_rate.hpp"
 
@@ -245,6 +246,13 @@ void Trainer::evaluate_now(std::int64_t step) {
       e.picture->write(path);
       report_->picture(step, e.picture->title, path);
     } catch (const Error& why) {  // worth no run
+      log::warning("step {}: {}", step, why.what());
+    }
+  }
+  if (!e.charts.empty()) {
+    try {
+      report_->picture(step, "held-out curves", write_evaluation(cfg_.run.dir, step, e));
+    } catch (const Error& why) {
       log::warning("step {}: {}", step, why.what());
     }
   }

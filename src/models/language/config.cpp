@@ -181,6 +181,23 @@ double maps_of(const LanguageConfig& cfg, const SubLayerShape& s) {
 
 }  // namespace
 
+namespace {
+// Numbers of one sample behind so many tokens.
+std::int64_t state_of(const LanguageConfig& cfg, const SubLayerShape& sub, std::int64_t context) {
+  if (sub.kind == SubLayerShape::attention) {  // keys and values
+    const std::int64_t window = cfg.lact.window_size, width = cfg.hidden_size / sub.heads,
+                       heads = cfg.has_fast_weights() ? sub.heads : cfg.kv_heads();
+    return 2 * heads * width * (window > 0 ? std::min(window, context) : context);
+  }
+  if (sub.kind == SubLayerShape::mlp) return 0;
+  const std::int64_t matrix = sub.heads * sub.head_dim * sub.hidden;
+  if (sub.kind == SubLayerShape::fast_weights) return 3 * matrix * (cfg.lact.use_momentum ? 2 : 1);
+  if (cfg.model_type != "ttt") return matrix;
+  const bool mlp = cfg.ttt.ttt_layer_type == "mlp";  // f x 4 f, 4 f x f, and what is added: 4 f, f
+  return mlp ? sub.heads * (8 * sub.head_dim * sub.head_dim + 5 * sub.head_dim) : matrix + sub.heads * sub.head_dim;
+}
+}  // namespace
+
 Costs costs_of(const LanguageConfig& cfg, std::int64_t samples, std::int64_t context) {
   Costs costs{.tokens = samples * context,
               .width = cfg.hidden_size,
@@ -195,6 +212,7 @@ Costs costs_of(const LanguageConfig& cfg, std::int64_t samples, std::int64_t con
   f.head.linear = 2 * n * d * double(cfg.vocab_size);
   for (const SubLayerShape& sub : costs.sub_layers) {
     auto heads = double(sub.heads), head = double(sub.head_dim), dh = double(sub.hidden);
+    costs.state += state_of(cfg, sub, context);
     if (sub.kind == SubLayerShape::attention) {
       f.block.linear += 4 * n * d * d + 4 * n * d * double(cfg.has_fast_weights() ? d : double(cfg.kv_heads()) * head);
       f.block.attention += 4 * s * seen(context, cfg.lact.window_size) * d;

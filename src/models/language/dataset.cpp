@@ -8,8 +8,9 @@
 
 namespace lact {
 
-TextDataset::TextDataset(const TextConfig& config, std::int64_t vocabulary, std::int64_t eval_samples)
-    : config_(config), eval_samples_(eval_samples), corpus_(open_text(config)) {
+TextDataset::TextDataset(const TextConfig& config, std::int64_t vocabulary, std::int64_t eval_samples,
+                         std::vector<std::int64_t> needle)
+    : config_(config), eval_samples_(eval_samples), needle_(std::move(needle)), corpus_(open_text(config)) {
   check(corpus_->vocabulary() <= vocabulary,
         "{} has {} different tokens ({}), and model.vocab_size={} knows fewer of them", name_of(config),
         corpus_->vocabulary(), corpus_->tokenizer().name(), vocabulary);
@@ -20,7 +21,8 @@ std::unique_ptr<Samples> TextDataset::samples(std::uint64_t seed, const Model&, 
 }
 
 std::unique_ptr<Evaluator> TextDataset::evaluator(Model& model) const {
-  return std::make_unique<TextEvaluator>(dynamic_cast<LanguageModel&>(model), *corpus_, eval_samples_, config_.context);
+  return std::make_unique<TextEvaluator>(dynamic_cast<LanguageModel&>(model), *corpus_, eval_samples_, config_.context,
+                                         needle_);
 }
 
 namespace {

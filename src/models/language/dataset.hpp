@@ -8,7 +8,8 @@ namespace lact {
 class TextDataset final : public Dataset {
  public:
   // Opens the text, whose tokens must be among `vocabulary`.
-  TextDataset(const TextConfig& config, std::int64_t vocabulary, std::int64_t eval_samples);
+  TextDataset(const TextConfig& config, std::int64_t vocabulary, std::int64_t eval_samples,
+              std::vector<std::int64_t> needle = {});
   const TextCorpus& corpus() const { return *corpus_; }
 
   std::string text() const override { return corpus_->text(); }
@@ -20,6 +21,7 @@ class TextDataset final : public Dataset {
  private:
   TextConfig config_;
   std::int64_t eval_samples_;
+  std::vector<std::int64_t> needle_;
   std::unique_ptr<TextCorpus> corpus_;
 };
 

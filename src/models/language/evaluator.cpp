@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 
+#include "models/language/needles.hpp"
 #include "parallel/together.hpp"
 
 namespace lact {
@@ -111,13 +112,59 @@ Json details_of(const Sums& s) {
   return Json::object({{"positions", positions}, {"recall", recall}});
 }
 
+std::vector<Chart> charts_of(const Sums& s) {
+  Chart loss{"loss by position", {"tokens read", true}, {"loss, nats"}, {{"loss", {}, {}}}};
+  for (const Range& r : pieces(std::int64_t(s.count.size())))
+    if (sum_of(s.count, r) > 0) {
+      loss.curves[0].x.push_back(double(r.end));
+      loss.curves[0].y.push_back(sum_of(s.loss, r) / sum_of(s.count, r));
+    }
+  Chart recall{"recall by distance",
+               {"tokens since the fact was stated, from here to twice as many", true},
+               {"facts recalled, %", false, true},
+               {{"recalled", {}, {}}}};
+  for (std::size_t bin = 0; bin < s.asked.size(); ++bin)
+    if (s.asked[bin] > 0) {
+      recall.curves[0].x.push_back(double(std::int64_t(1) << bin));
+      recall.curves[0].y.push_back(100 * s.recalled[bin] / s.asked[bin]);
+    }
+  std::vector<Chart> charts{loss};
+  if (!recall.curves[0].x.empty()) charts.push_back(recall);
+  return charts;
+}
+
+// Adds what was found of needles to all that an evaluation says.
+void add_needles(Evaluation& e, const std::vector<NeedleScore>& scores) {
+  Json all = Json::array();
+  Chart chart{
+      "needles by distance", {"tokens from the fact to its question", true}, {"needles found, %", false, true}, {}};
+  double asked = 0, found = 0;
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const NeedleScore& s = scores[i];
+    const bool first = i == 0 || scores[i - 1].length != s.length,
+               last = i + 1 == scores.size() || scores[i + 1].length != s.length;
+    if (first) asked = found = 0, chart.curves.push_back({fill("in {} tokens", {s.length}), {}, {}});
+    asked += s.asked, found += s.found;
+    chart.curves.back().x.push_back(double(s.distance)), chart.curves.back().y.push_back(100 * s.found / s.asked);
+    all.push(Json::object(
+        {{"length", s.length}, {"distance", s.distance}, {"asked", s.asked}, {"found", s.found / s.asked}}));
+    e.table += fill("found of {:.0f} needles in {} tokens, {} before they were asked for: {:.1f} %\n",
+                    {s.asked, s.length, s.distance, 100 * s.found / s.asked});
+    if (last) e.values.emplace_back(fill("eval_needles_in_{}", {s.length}), found / asked);
+  }
+  e.details.set("needles", all);
+  e.charts.push_back(chart);
+}
+
 }  // namespace
 
-TextEvaluator::TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples, std::int64_t context)
+TextEvaluator::TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples, std::int64_t context,
+                             std::vector<std::int64_t> needle)
     : model_(model),
       held_out_(corpus.held_out()),
       generated_(dynamic_cast<const GeneratedText*>(&corpus)),
-      context_(context) {
+      context_(context),
+      needle_(std::move(needle)) {
   const std::int64_t all = held_out_ ? held_out_->count() : 0, wanted = samples == 0 ? all : std::min(samples, all);
   for (std::int64_t i = 0; i < wanted; ++i) numbers_.push_back(i * all / wanted);
 }
@@ -172,8 +219,10 @@ Evaluation TextEvaluator::evaluate(Ctx& c) {
     e.sentence += sentence(", {:.1f} % of facts recalled", 100 * e.values.back().second);
   e.table = table_of(sums);
   e.details = details_of(sums);
+  e.charts = charts_of(sums);
   e.comparison = {sentence("loss {:.4f}  perplexity {:.4g}", loss, std::exp(loss)), guess - loss, "nats",
                   sentence("the held-out loss is {:.3f} nats below the best fixed guess", guess - loss)};
+  if (!needle_.empty() && generated_ != nullptr) add_needles(e, needle_scores(model_, c, *generated_, needle_, all));
   return e;
 }
 

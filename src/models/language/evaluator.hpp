@@ -11,7 +11,9 @@ namespace lact {
 class TextEvaluator final : public Evaluator {
  public:
   // `samples`: how many held-out ones of `context` tokens are read, evenly spread; 0: all.
-  TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples, std::int64_t context);
+  // `needle`: lengths of texts with one fact each, of generated text (needles.hpp).
+  TextEvaluator(LanguageModel& model, const TextCorpus& corpus, std::int64_t samples, std::int64_t context,
+                std::vector<std::int64_t> needle = {});
   std::string judged() const override { return "held-out text"; }
   std::string why_none() const override { return numbers_.empty() ? "no text is held out (data.held_out)" : ""; }
   std::string mend() const override {
@@ -27,7 +29,7 @@ class TextEvaluator final : public Evaluator {
   std::unique_ptr<TextSamples> held_out_;
   const GeneratedText* generated_;  // none: other text
   std::int64_t context_;
-  std::vector<std::int64_t> numbers_;
+  std::vector<std::int64_t> numbers_, needle_;
 };
 
 }  // namespace lact

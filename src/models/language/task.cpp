@@ -4,22 +4,30 @@
 
 #include "base/random.hpp"
 #include "models/language/dataset.hpp"
+#include "models/language/needles.hpp"
 
 namespace lact {
 
 void LanguageTask::data_fields(Fields& f) {
   data.fields(f);
   f("eval_samples", eval_samples, "held-out samples that an evaluation reads, evenly spread; 0: all of them");
+  f("needle", needle,
+    "lengths of generated texts in which an evaluation hides one fact each and asks for it at the end");
 }
 
 void LanguageTask::check_values() const {
   check_text(data);
   check(eval_samples >= 0, "data.eval_samples={} is negative", eval_samples);
+  for (const std::int64_t length : needle)
+    check(length >= least_needle_text, "data.needle: a text of {} tokens is shorter than {}", length,
+          least_needle_text);
+  check(needle.empty() || data.path.empty(),
+        "data.needle hides facts in generated text, and data.path={} is other text", std::string(data.path));
   model.check_values();
 }
 
 bool LanguageTask::may_change(const std::string& key) const {
-  return key == "data.path" || key == "data.threads" || key == "data.eval_samples";
+  return key == "data.path" || key == "data.threads" || key == "data.eval_samples" || key == "data.needle";
 }
 
 std::vector<std::string> LanguageTask::keys_of_scaled_samples(std::int64_t times, std::int64_t parts) const {
@@ -57,7 +65,7 @@ std::unique_ptr<Model> LanguageTask::make_model(ParameterStore& store, CpMode mo
 }
 
 std::unique_ptr<Dataset> LanguageTask::open_data(bool) const {
-  return std::make_unique<TextDataset>(data, model.vocab_size, eval_samples);
+  return std::make_unique<TextDataset>(data, model.vocab_size, eval_samples, needle);
 }
 
 NamedValues LanguageTask::values_of_loss(double loss) const { return {{"perplexity", std::exp(loss)}}; }

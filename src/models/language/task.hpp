@@ -12,6 +12,7 @@ class LanguageTask final : public Task {
   LanguageConfig model;
   TextConfig data;
   std::int64_t eval_samples = 32;
+  std::vector<std::int64_t> needle;
 
   std::string name() const override { return task_name; }
   std::unique_ptr<Task> clone() const override { return std::make_unique<LanguageTask>(*this); }

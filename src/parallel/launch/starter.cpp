@@ -1,11 +1,14 @@
 #include "parallel/launch/starter.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <filesystem>
+#include <sstream>
 
 #include "base/check.hpp"
 #include "parallel/launch/launcher.hpp"
@@ -29,6 +32,7 @@ Finished run_ranks(int ranks, const std::vector<std::string>& arguments, const s
   const pid_t child = ::fork();
   check(child >= 0, "no process for {}", words.front());
   if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (::dup2(ends[1], STDOUT_FILENO) >= 0 && ::dup2(err, STDERR_FILENO) >= 0) ::execvp(pointers[0], pointers.data());
     ::_exit(127);
   }
@@ -44,6 +48,16 @@ Finished run_ranks(int ranks, const std::vector<std::string>& arguments, const s
   f.status = WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
   check(f.status != 127, "{} cannot be started", words.front());
   return f;
+}
+
+std::string reason_in(const std::string& errors) {
+  std::string first = "nothing was said";
+  std::istringstream lines(errors);
+  for (std::string line; std::getline(lines, line);) {
+    if (const std::size_t at = line.find("lact: "); at != line.npos) return line.substr(at);
+    if (first == "nothing was said" && line.find_first_not_of("- ") != line.npos) first = line;
+  }
+  return first;
 }
 
 }  // namespace lact

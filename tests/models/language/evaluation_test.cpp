@@ -84,6 +84,58 @@ TEST(TextEvaluation, OfSeveralSamplesAtOnceIsThatOfEach) {
   EXPECT_DOUBLE_EQ(value_of(e, "eval_accuracy"), right / 900);
 }
 
+TEST(TextEvaluation, CurvesSayWhatTheTableSays) {
+  const Evaluation e = judged(small());
+  ASSERT_EQ(e.charts.size(), 2u);
+  const std::vector<Json> positions = e.details["positions"].items(), recall = e.details["recall"].items();
+  const Curve &loss = e.charts[0].curves.at(0), &recalled = e.charts[1].curves.at(0);
+  ASSERT_EQ(loss.x.size(), positions.size());
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    EXPECT_EQ(loss.x[i], double(positions[i]["end"].integer()));
+    EXPECT_EQ(loss.y[i], positions[i]["loss"].number());
+  }
+  ASSERT_EQ(recalled.x.size(), recall.size());
+  for (std::size_t i = 0; i < recall.size(); ++i) EXPECT_DOUBLE_EQ(recalled.y[i], 100 * recall[i]["recalled"].number());
+}
+
+TEST(TextEvaluation, NeedlesAreAskedAtEveryDistanceAlsoBeyondTheContext) {
+  LanguageTask task = small();
+  task.needle = {33, 601};  // trained with 300
+  const Evaluation e = judged(task);
+  std::vector<std::pair<std::int64_t, std::int64_t>> places;
+  for (const Json& n : e.details["needles"].items()) {
+    places.emplace_back(n["length"].integer(), n["distance"].integer());
+    EXPECT_EQ(n["asked"].number(), 3);
+    EXPECT_GE(n["found"].number(), 0);
+    EXPECT_LE(n["found"].number(), 1);
+  }
+  EXPECT_EQ(places, (std::vector<std::pair<std::int64_t, std::int64_t>>{{33, 26}, {601, 37}, {601, 148}, {601, 594}}));
+  EXPECT_EQ(e.charts.back().curves.size(), 2u);
+  EXPECT_GE(value_of(e, "eval_needles_in_601"), 0);
+  // what else is judged stays the same
+  EXPECT_DOUBLE_EQ(value_of(e, "eval_loss"), value_of(judged(small()), "eval_loss"));
+}
+
+TEST(TextEvaluation, NeedlesNeedGeneratedTextAndRoom) {
+  LanguageTask task = small();
+  task.needle = {31};
+  EXPECT_NE(sentence_of([&] { task.check_values(); }).find("31 tokens"), std::string::npos);
+  task.needle = {1024}, task.data.path = "book.txt";
+  EXPECT_NE(sentence_of([&] { task.check_values(); }).find("data.path=book.txt"), std::string::npos);
+}
+
+TEST(StateOfALayer, IsOfTheSizeOfWhatItCarries) {
+  LanguageTask task = small();
+  // keys and values of 16 tokens of width 16, and three matrices of each of two heads, with as many of momentum
+  EXPECT_EQ(task.costs(1).state, 2 * 16 * 16 + 2 * 2 * 3 * 8 * 8);
+  task.model.lact.use_momentum = false;
+  EXPECT_EQ(task.costs(1).state, 2 * 16 * 16 + 2 * 3 * 8 * 8);
+  EXPECT_EQ(task.costs(5).state, task.costs(1).state) << "of one sample";
+  task.model.model_type = "transformer", task.model.lact.window_size = 0;
+  EXPECT_EQ(task.costs(1).state, 2 * 300 * 16);
+  EXPECT_NEAR(task.costs(1).flops_of_token(), task.costs(4).flops_of_token(), 1e-6 * task.costs(1).flops_of_token());
+}
+
 TEST(TextEvaluation, NothingHeldOutIsSaidWithItsMend) {
   LanguageTask task = small();
   task.data.generated.held_out = 0;
