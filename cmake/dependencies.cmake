@@ -97,7 +97,7 @@ message(STATUS "lact: MPI ${LACT_HAS_MPI}, CUDA ${LACT_HAS_CUDA}, NCCL ${LACT_HA
 # take many a reference that is returned beside a temporary for one that dangles; AddressSanitizer knows better.
 add_library(lact_options INTERFACE)
 target_compile_options(lact_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers
-  -Wno-restrict> $<$<CONFIG:Release>:-O3> $<$<CONFIG:RelWithDebInfo>:-O2> $<$<AND:$<BOOL:${LACT_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>
+  -Wno-restrict> $<$<CONFIG:Release>:-O3> $<$<AND:$<BOOL:${LACT_WERROR}>,$<COMPILE_LANGUAGE:CXX>>:-Werror>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>,$<CXX_COMPILER_ID:GNU>>:-Wno-dangling-reference>
   $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xcompiler=-Wall -Wno-deprecated-gpu-targets>)
 target_link_libraries(lact_options INTERFACE OpenMP::OpenMP_CXX Threads::Threads)

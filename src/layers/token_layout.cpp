@@ -33,6 +33,12 @@ TokenLayout TokenLayout::whole(std::int64_t tokens) {
   return layout;
 }
 
+TokenLayout TokenLayout::alike(std::int64_t tokens, const Mesh& mesh) {
+  TokenLayout layout = whole(tokens);
+  layout.tp_rank = mesh.at(Axis::tp), layout.tp = mesh.grid().size[std::size_t(Axis::tp)];
+  return layout;
+}
+
 TokenLayout TokenLayout::of(const TttPlan& plan, std::int64_t tokens, const Mesh& mesh) {
   TokenLayout layout;
   layout.tokens = tokens;

@@ -14,6 +14,7 @@ struct TokenLayout {
   int cp_rank = 0, tp_rank = 0, tp = 1;
 
   static TokenLayout whole(std::int64_t tokens);
+  static TokenLayout alike(std::int64_t tokens, const Mesh& mesh);  // every rank of cp holds all tokens
   static TokenLayout of(const TttPlan& plan, std::int64_t tokens, const Mesh& mesh);
   const std::vector<Range>& mine() const { return of_rank[std::size_t(cp_rank)]; }
   std::int64_t held() const;                  // tokens of this rank of cp

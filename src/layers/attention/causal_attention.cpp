@@ -8,9 +8,6 @@
 
 namespace lact {
 
-namespace {
-
-// k or v with as many heads as the queries: head h is head h / (heads / kv_heads) of x.
 Var grouped(const Var& x, std::int64_t heads) {
   const std::int64_t kv_heads = x.dim(1);
   if (kv_heads == heads) return x;
@@ -21,14 +18,12 @@ Var grouped(const Var& x, std::int64_t heads) {
               {x.dim(0), heads, x.dim(2), x.dim(3)});
 }
 
-}  // namespace
-
-Tensor positions_of(const TokenLayout& tokens, Device& d) {
+Tensor positions_of(const TokenLayout& tokens, Device& d, std::int64_t before) {
   const Tensor places = Tensor::empty(d, {tokens.held()}, DType::i32);
   std::int64_t at = 0;
   for (const Range& r : tokens.mine()) {
     if (r.empty()) continue;
-    kernels::positions(places.cut(0, {at, at + r.size()}), r.begin, tokens.tokens);
+    kernels::positions(places.cut(0, {at, at + r.size()}), before + r.begin, before + tokens.tokens);
     at += r.size();
   }
   return places;

@@ -10,7 +10,10 @@ namespace lact {
 //   2 ranks, heads a b: rank 0 holds tokens 0 1 of both heads; it gets 2 3 of a, runs a, and sends 2 3 of its output
 Var causal_attention(Ctx& c, const Heads& x, const TokenLayout& tokens, std::int64_t window);
 
-// The places of this rank's tokens in the sequence, i32 [held].
-Tensor positions_of(const TokenLayout& tokens, Device& d);
+// k or v with as many heads as the queries: head h is head h / (heads / kv_heads) of x.
+Var grouped(const Var& x, std::int64_t heads);
+
+// The places of this rank's tokens in the sequence, i32 [held], which begins behind `before` others.
+Tensor positions_of(const TokenLayout& tokens, Device& d, std::int64_t before = 0);
 
 }  // namespace lact

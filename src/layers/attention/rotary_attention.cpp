@@ -1,6 +1,7 @@
 #include "layers/attention/rotary_attention.hpp"
 
 #include "base/check.hpp"
+#include "layers/attention/causal_attention.hpp"
 
 namespace lact {
 namespace {
@@ -26,14 +27,16 @@ RotaryAttention::RotaryAttention(Scope s, std::int64_t dim, const RotaryAttentio
         "{} heads of queries and {} of keys do not divide over {} ranks of tp", cfg.heads, cfg.kv_heads, tp_);
 }
 
-Var RotaryAttention::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens) const {
+Var RotaryAttention::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens, State* state) const {
   const Var x = gather_tokens(c, rows, tokens.held());
-  const Tensor places = positions_of(tokens, c.device);
+  const Tensor places = positions_of(tokens, c.device, state != nullptr ? state->tokens : 0);
   auto heads = [&](const Var& z, std::int64_t n) { return split_heads(z, 1, n / tp_)[0]; };
   auto turned = [&](const Var& z, std::int64_t n) { return rope(heads(z, n), places, {cfg_.rope_theta}); };
   const Heads seen{turned(q_proj_(c, x), cfg_.heads), turned(k_proj_(c, x), cfg_.kv_heads),
                    heads(v_proj_(c, x), cfg_.kv_heads)};
-  return scatter_tokens(c, o_proj_(c, join_heads({causal_attention(c, seen, tokens, cfg_.window)})));
+  const Var o =
+      state != nullptr ? carried_attention(seen, cfg_.window, *state) : causal_attention(c, seen, tokens, cfg_.window);
+  return scatter_tokens(c, o_proj_(c, join_heads({o})));
 }
 
 }  // namespace lact

@@ -1,7 +1,7 @@
 // Causal attention with rotary positions, grouped queries and, where wanted, a window: the layer of a Transformer for
 // text (docs/math.md, 3 and 3.1).
 #pragma once
-#include "layers/attention/causal_attention.hpp"
+#include "layers/attention/carried_attention.hpp"
 #include "layers/linear.hpp"
 
 namespace lact {
@@ -17,8 +17,11 @@ struct RotaryAttentionConfig {
 class RotaryAttention {
  public:
   RotaryAttention(Scope s, std::int64_t dim, const RotaryAttentionConfig& cfg, double deviation);
+  using State = AttentionState;  // of this rank's heads
   Var operator()(Ctx& c, const Var& x) const { return (*this)(c, x, TokenLayout::whole(x.dim(1))); }
-  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens) const;  // x holds the rows of this rank
+  // x holds the rows of this rank. With a state the sequence goes on from it, and it is carried on: without a tape, and
+  // with a layout whose ranks of cp all hold everything.
+  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, State* state = nullptr) const;
 
  private:
   RotaryAttentionConfig cfg_;

@@ -3,9 +3,11 @@
 #include <array>
 #include <cmath>
 
+#include "autograd/broadcast.hpp"
 #include "autograd/collectives.hpp"
 #include "base/check.hpp"
 #include "kernels/pointwise.hpp"
+#include "layers/attention/causal_attention.hpp"
 #include "layers/fast_weights/heads.hpp"
 
 namespace lact {
@@ -20,6 +22,26 @@ std::int64_t judged(std::int64_t dim, const CausalLactConfig& cfg) {
 }
 std::int64_t hidden_of(std::int64_t dim, const CausalLactConfig& cfg) {
   return std::int64_t(double(dim / cfg.num_lact_heads) * cfg.inter_multi);
+}
+
+FastWeightTokens part_of(const FastWeightTokens& x, Range tokens) {
+  auto part = [&](const Var& all) { return !all || tokens.size() == all.dim(1) ? all : cut(all, 1, tokens); };
+  return {part(x.q), part(x.k), part(x.v), part(x.rate0), part(x.rate1), part(x.rate2), part(x.momentum)};
+}
+
+// A[0,c) U[0,c) A[c,2c) U[c,2c) ...: each chunk updates, the last one too.
+TttPlan whole_chunks(std::int64_t chunks, std::int64_t chunk) {
+  TttPlan plan = plan_causal(chunks * chunk, chunk);
+  plan.push_back({TttEvent::update, plan.back().tokens});
+  return plan;
+}
+
+// The tokens of a full chunk; their queries were applied as they came.
+FastWeightTokens waited(const CausalLactState& state) {
+  const Range all{0, state.waiting};
+  const Var k = state.k.part(all), v = state.v.part(all), rates = state.rates.part(all);
+  auto column = [&](std::int64_t i) { return cut(rates, 2, {i, i + 1}); };
+  return {k, k, v, column(0), column(1), column(2), rates.dim(2) > 3 ? column(3) : Var()};
 }
 
 }  // namespace
@@ -152,9 +174,52 @@ Var CausalLact::folded(Ctx& c, const Var& x, int which, const Tensor& places) co
   return fold_heads(heads);
 }
 
+// Keys, values and rates of tokens whose chunk is not full.
+void CausalLact::wait(const FastWeightTokens& x, State& state) const {
+  std::vector<Var> rates{x.rate0, x.rate1, x.rate2};
+  if (x.momentum) rates.push_back(x.momentum);
+  auto keep = [&](TokenBuffer& buffer, const Tensor& t) {
+    buffer.make_room(cfg_.lact_chunk_size, t, state.waiting);
+    buffer.write(state.waiting, t);
+  };
+  keep(state.k, x.k.value()), keep(state.v, x.v.value()), keep(state.rates, join(rates, 2).value());
+  state.waiting += x.k.dim(1);
+}
+
+// [B, t, d]. Tokens of a chunk are applied with the weights before it.
+Var CausalLact::carried_on(Ctx& c, const FastWeightTokens& x, std::int64_t batch, State& state) const {
+  const std::int64_t chunk = cfg_.lact_chunk_size, t = x.q.dim(1);
+  auto run = [&](const FastWeightTokens& tokens, const TttPlan& plan) {
+    return run_fast_weights(c, learned(c, batch), tokens, plan, cfg_.rule(), {}, &state.weights).out;
+  };
+  if (!state.weights.applied.w0) {  // read by every token, so as products take them
+    const FastWeights first = learned(c, batch);
+    auto as_read = [](const Var& w) { return Var(dense(w.value())); };
+    state.weights.applied = {as_read(first.w0), as_read(first.w1), as_read(first.w2)};
+    state.weights.sum = state.weights.applied;
+  }
+  std::vector<Var> out;
+  for (std::int64_t at = 0; at < t;) {
+    const std::int64_t whole = state.waiting == 0 ? (t - at) / chunk : 0;
+    const Range r{at, whole > 0 ? at + whole * chunk : std::min(t, at + chunk - state.waiting)};
+    const FastWeightTokens now = part_of(x, r);
+    at = r.end;
+    if (whole > 0) {
+      out.push_back(run(now, whole_chunks(whole, chunk)));
+      continue;
+    }
+    out.push_back(apply_fast_weights(state.weights.applied, now.q));
+    wait(now, state);
+    if (state.waiting < chunk) continue;
+    run(waited(state), {{TttEvent::update, {0, chunk}}});
+    state.waiting = 0;
+  }
+  return out.empty() ? x.q : join(out, 1);
+}
+
 // What the fast weights say, [b, t, channels of this rank].
 Var CausalLact::memory(Ctx& c, const Var& x, const std::vector<Var>& qkv, const TokenLayout& tokens,
-                       const Tensor& places) const {
+                       const Tensor& places, State* state) const {
   auto per_head = [&](const Var& z) { return split_heads(z, 1, heads_)[0]; };  // [b, heads, t, .]
   const Var wide = widened(x);
   const std::vector<Var> rates =
@@ -167,25 +232,28 @@ Var CausalLact::memory(Ctx& c, const Var& x, const std::vector<Var>& qkv, const 
                      .rate2 = rates[2],
                      .momentum = {}};
   if (momentum_proj_) t.momentum = fold_heads(per_head(sigmoid((*momentum_proj_)(c, wide))));
-  const FastWeightRun run = run_fast_weights(c, learned(c, x.dim(0)), t, plan(tokens.tokens), cfg_.rule(),
-                                             {.tokens = &tokens, .mode = mode_});
-  Var o = ttt_norm_(c, unfold_heads(run.out, x.dim(0)));
+  const Var out = state != nullptr ? carried_on(c, t, x.dim(0), *state)
+                                   : run_fast_weights(c, learned(c, x.dim(0)), t, plan(tokens.tokens), cfg_.rule(),
+                                                      {.tokens = &tokens, .mode = mode_})
+                                         .out;
+  Var o = ttt_norm_(c, unfold_heads(out, x.dim(0)));
   if (ttt_scale_proj_) o = mul(o, per_head(silu((*ttt_scale_proj_)(c, x))));
   return join_heads({o});
 }
 
-Var CausalLact::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens) const {
+Var CausalLact::operator()(Ctx& c, const Var& rows, const TokenLayout& tokens, State* state) const {
   const Var x = gather_tokens(c, rows, tokens.held());
   const Var all = qkv_(c, x);
   const std::int64_t n = all.dim(2) / 3;
   std::vector<Var> qkv = pieces(all, 2, std::array{n, n, n});
   if (q_norm_) qkv[0] = (*q_norm_)(c, qkv[0]), qkv[1] = (*k_norm_)(c, qkv[1]);
-  const Tensor places = positions_of(tokens, c.device);
+  const Tensor places = positions_of(tokens, c.device, state != nullptr ? state->attention.tokens : 0);
   auto heads = [&](const Var& z) { return split_heads(z, 1, attn_heads_)[0]; };
   const Heads seen{rope(heads(qkv[0]), places, {cfg_.rope_theta}), rope(heads(qkv[1]), places, {cfg_.rope_theta}),
                    heads(qkv[2])};
-  const Var attended = join_heads({causal_attention(c, seen, tokens, cfg_.window_size)});
-  return scatter_tokens(c, o_proj_(c, add(attended, memory(c, x, qkv, tokens, places))));
+  const Var o = state != nullptr ? carried_attention(seen, cfg_.window_size, state->attention)
+                                 : causal_attention(c, seen, tokens, cfg_.window_size);
+  return scatter_tokens(c, o_proj_(c, add(join_heads({o}), memory(c, x, qkv, tokens, places, state))));
 }
 
 }  // namespace lact

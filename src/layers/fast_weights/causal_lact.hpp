@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "base/config.hpp"
-#include "layers/attention/causal_attention.hpp"
+#include "layers/attention/carried_attention.hpp"
 #include "layers/fast_weights/run_plan.hpp"
 #include "layers/linear.hpp"
 
@@ -25,14 +25,25 @@ struct CausalLactConfig {  // keys and defaults as published
   FastWeightRule rule() const;
 };
 
+// What goes on from one token to the next, of this rank's heads; B = b * heads of the fast weights.
+struct CausalLactState {
+  AttentionState attention;
+  FastWeightState weights;   // empty before the first token
+  std::int64_t waiting = 0;  // tokens since the last update, in the first places of
+  TokenBuffer k, v, rates;   // [B, lact_chunk_size, .]; rates: those of W0, W1, W2, and the momentum where there is one
+};
+
 // x [b, t, dim] -> [b, t, dim]. Over tp both kinds of heads are shared out, and must divide over its ranks.
 class CausalLact {
  public:
   // `deviation`: of all linear maps at the start.
   CausalLact(Scope s, std::int64_t dim, const CausalLactConfig& cfg, CpMode mode, double deviation);
   Var operator()(Ctx& c, const Var& x) const { return (*this)(c, x, TokenLayout::whole(x.dim(1))); }
-  // x holds the rows of this rank; the layout is that of plan().
-  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens) const;
+  using State = CausalLactState;
+  // x holds the rows of this rank; the layout is that of plan(). With a state the sequence goes on from it, and it is
+  // carried on: without a tape, and with a layout whose ranks of cp all hold everything. Whole chunks are computed as
+  // in training, also if they began before; a chunk updates the weights with its last token.
+  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, State* state = nullptr) const;
   TttPlan plan(std::int64_t tokens) const { return plan_causal(tokens, cfg_.lact_chunk_size); }
 
  private:
@@ -53,7 +64,10 @@ class CausalLact {
     const Parameter& weight_;
     std::int64_t dim_;
   };
-  Var memory(Ctx& c, const Var& x, const std::vector<Var>& qkv, const TokenLayout& tokens, const Tensor& places) const;
+  Var memory(Ctx& c, const Var& x, const std::vector<Var>& qkv, const TokenLayout& tokens, const Tensor& places,
+             State* state) const;
+  Var carried_on(Ctx& c, const FastWeightTokens& x, std::int64_t batch, State& state) const;
+  void wait(const FastWeightTokens& x, State& state) const;
   Var folded(Ctx& c, const Var& x, int which, const Tensor& places) const;
   FastWeights learned(Ctx& c, std::int64_t batch) const;
 

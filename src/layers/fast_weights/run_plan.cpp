@@ -5,6 +5,7 @@
 
 #include "autograd/collectives.hpp"
 #include "autograd/ops.hpp"
+#include "base/check.hpp"
 #include "layers/fast_weights/by_heads.hpp"
 #include "layers/fast_weights/owned_units.hpp"
 
@@ -105,13 +106,15 @@ bool shared_out(const TokenLayout* tokens) { return tokens != nullptr && tokens-
 
 // Where the tokens are shared out over cp, each update sums G over its ranks.
 FastWeightRun run_events(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
-                         const FastWeightRule& rule, const TokenLayout* tokens, bool hidden_split) {
+                         const FastWeightRule& rule, const TokenLayout* tokens, bool hidden_split,
+                         FastWeightState* carried = nullptr) {
   const bool over_cp = shared_out(tokens);
   const TttPlan whole = clipped(plan, tokens ? tokens->tokens : x.q.dim(1));
   const TttPlan mine = tokens ? local_plan(whole, tokens->mine()) : whole;
   Communicator& cp = c.mesh.along(over_cp ? Axes(Axis::cp) : Axes());
   const OwnedUnits units(c, initial, over_cp, hidden_split, rule.join_gates);
   FastWeights w = initial, own = units.own(initial), target = target_norms(own, rule.detach_targets), before;
+  if (carried != nullptr && carried->applied.w0) w = carried->applied, own = carried->sum, before = carried->momentum;
   std::vector<Var> outs;
   std::optional<Update> flying;
   for (std::size_t i = 0; i < mine.size(); ++i) {
@@ -131,6 +134,7 @@ FastWeightRun run_events(Ctx& c, const FastWeights& initial, const FastWeightTok
     if (!rule.keep_sum) own = normed;
     w = units.publish(normed);
   }
+  if (carried != nullptr) *carried = {w, own, before};
   return {outs.empty() ? Var() : join(outs, 1), w};
 }
 
@@ -145,11 +149,13 @@ std::optional<CpMode> cp_mode_named(std::string_view name) {
 }
 
 FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
-                               const FastWeightRule& given, const FastWeightLayout& layout) {
+                               const FastWeightRule& given, const FastWeightLayout& layout, FastWeightState* carried) {
   FastWeightRule rule = given;
   if (rule.orthogonalise) rule.orthogonalise->low = x.k.value().dtype() == DType::bf16;
+  check(carried == nullptr || (!shared_out(layout.tokens) && !layout.hidden_split),
+        "fast weights are carried on by ranks that hold them, and their tokens, whole");
   if (layout.mode == CpMode::tokens || !shared_out(layout.tokens))
-    return run_events(c, initial, x, plan, rule, layout.tokens, layout.hidden_split);
+    return run_events(c, initial, x, plan, rule, layout.tokens, layout.hidden_split, carried);
   const HeadExchange heads(c, *layout.tokens, x.q.dim(0));
   const FastWeights weights = heads.own(initial);
   const FastWeightTokens tokens = heads.to_owners(x);

@@ -30,6 +30,13 @@ struct FastWeightRun {
   FastWeights state;  // after the last event
 };
 
+// What the events so far left behind, for those that follow in another call: of one rank's items.
+struct FastWeightState {
+  FastWeights applied;   // as state of a run
+  FastWeights sum;       // before their norms; the same unless the rule is keep_sum
+  FastWeights momentum;  // the last update with those before it; empty before the first, or without momentum
+};
+
 // What travels over cp: the sums of G, or the tokens of heads.
 enum class CpMode : std::uint8_t { tokens, heads };
 const char* name_of(CpMode mode);
@@ -46,8 +53,10 @@ struct FastWeightLayout {               // how the work of a layer lies on ranks
 FastWeightTokens travelled(const FastWeightTokens& x, const std::function<Var(const Var&)>& travel);
 
 // Events in order with a running state. The columns keep the norms of the weights passed in. The plan speaks of the
-// whole sequence; `out` has the rows of this rank's tokens.
+// whole sequence; `out` has the rows of this rank's tokens. With `carried` the events go on from those before and are
+// carried on; then neither tokens nor hidden width may lie on several ranks, and `initial` gives the norms alone.
 FastWeightRun run_fast_weights(Ctx& c, const FastWeights& initial, const FastWeightTokens& x, const TttPlan& plan,
-                               const FastWeightRule& rule, const FastWeightLayout& layout = {});
+                               const FastWeightRule& rule, const FastWeightLayout& layout = {},
+                               FastWeightState* carried = nullptr);
 
 }  // namespace lact

@@ -26,6 +26,7 @@ struct DeltaNetState {
 class DeltaNet {
  public:
   DeltaNet(Scope s, std::int64_t dim, const DeltaNetConfig& cfg, InitScale init);
+  using State = DeltaNetState;
   // x [b, rows of this rank, dim]. With a state the sequence goes on from it, and it is carried on.
   Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, DeltaNetState* state = nullptr) const;
   Var operator()(Ctx& c, const Var& x, DeltaNetState* state = nullptr) const {

@@ -23,6 +23,7 @@ struct GlaState {
 class GatedLinearAttention {
  public:
   GatedLinearAttention(Scope s, std::int64_t dim, const GlaConfig& cfg, InitScale init);
+  using State = GlaState;
   // x [b, rows of this rank, dim]. With a state the sequence goes on from it, and it is carried on.
   Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, GlaState* state = nullptr) const;
   Var operator()(Ctx& c, const Var& x, GlaState* state = nullptr) const {

@@ -43,6 +43,7 @@ struct MambaState {
 class Mamba {
  public:
   Mamba(Scope s, std::int64_t dim, const MambaConfig& cfg);
+  using State = MambaState;
   // x [b, rows of this rank, dim]. With a state the sequence goes on from it, and it is carried on.
   Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, MambaState* state = nullptr) const;
   Var operator()(Ctx& c, const Var& x, MambaState* state = nullptr) const {

@@ -24,6 +24,7 @@ struct Mamba2State {
 class Mamba2 {
  public:
   Mamba2(Scope s, std::int64_t dim, const Mamba2Config& cfg, InitScale init);
+  using State = Mamba2State;
   // x [b, rows of this rank, dim]. With a state the sequence goes on from it, and it is carried on.
   Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, Mamba2State* state = nullptr) const;
   Var operator()(Ctx& c, const Var& x, Mamba2State* state = nullptr) const {

@@ -58,7 +58,7 @@ LanguageModel::Block LanguageModel::make_block(Scope s, const LanguageConfig& cf
                                     .window = cfg.lact.window_size,
                                     .rope_theta = cfg.lact.rope_theta,
                                     .bias = cfg.lact.qkv_bias};
-  auto layer = [&]() -> decltype(Block::layer) {
+  auto layer = [&]() -> LanguageLayer {
     if (cfg.has_fast_weights()) return CausalLact(attn, dim, cfg.lact, mode, deviation);
     if (cfg.model_type == "ttt") return MiniBatchTtt(attn, dim, cfg.ttt);
     if (cfg.model_type == "gla") return GatedLinearAttention(attn, dim, cfg.gla, init);
@@ -100,29 +100,68 @@ Flops LanguageModel::forward_flops(const Batch& b) const {
 }
 
 // Where tp splits the vocabulary each of its ranks looks up its own words among all tokens of the line.
-Var LanguageModel::embed(Ctx& c, const Batch& b) {
-  const TokenLayout tokens = layout(c, b);
+Var LanguageModel::looked_up(Ctx& c, const Tensor& all, const TokenLayout& tokens) const {
   const bool split = split_vocabulary(c);
-  Tensor index = taken(b.tensor("tokens"), split ? tokens.mine() : tokens.rows());
+  Tensor index = taken(all, split ? tokens.mine() : tokens.rows());
   const Var table = use(c, table_);
   if (split) {
     const Tensor own = like(index);
     kernels::within(own, index, c.mesh.at(Axis::tp) * table.dim(0), table.dim(0));
     index = own;
   }
-  const std::int64_t each = index.count() / std::max<std::int64_t>(1, b.samples());
-  const Var rows = view(embedding(table, index), {b.samples(), each, cfg_.hidden_size});
+  const std::int64_t each = index.count() / std::max<std::int64_t>(1, all.dim(0));
+  const Var rows = view(embedding(table, index), {all.dim(0), each, cfg_.hidden_size});
   const Var mine = split ? scatter_tokens(c, rows) : rows;
   return c.activations == DType::bf16 ? cast(mine, DType::bf16) : mine;
 }
 
-Var LanguageModel::block(Ctx& c, int i, const Var& x, const Batch& b) {
-  const Block& block = blocks_[std::size_t(i)];
-  const TokenLayout tokens = layout(c, b);
+Var LanguageModel::embed(Ctx& c, const Batch& b) { return looked_up(c, b.tensor("tokens"), layout(c, b)); }
+
+// With a state the tokens follow those before, and it is carried on.
+Var LanguageModel::through(Ctx& c, const Block& block, const Var& x, const TokenLayout& tokens,
+                           LanguageState::OfBlock* state) {
   const Var y = block.norm(c, x);
-  Var seen = add(x, std::visit([&](const auto& layer) { return layer(c, y, tokens); }, block.layer));
-  if (block.window) seen = add(seen, (*block.window)(c, y, tokens));
+  auto layer = [&]<class Layer>(const Layer& l) {
+    return l(c, y, tokens, state != nullptr ? &std::get<typename Layer::State>(state->layer) : nullptr);
+  };
+  Var seen = add(x, std::visit(layer, block.layer));
+  if (block.window) seen = add(seen, (*block.window)(c, y, tokens, state != nullptr ? &*state->window : nullptr));
   return add(seen, block.mlp(c, block.mlp_norm(c, seen), tokens));
+}
+
+Var LanguageModel::block(Ctx& c, int i, const Var& x, const Batch& b) {
+  return through(c, blocks_[std::size_t(i)], x, layout(c, b), nullptr);
+}
+
+LanguageState LanguageModel::first_state(std::int64_t samples) const {
+  LanguageState s;
+  s.samples = samples;
+  for (const Block& block : blocks_) {
+    auto empty = []<class Layer>(const Layer&) -> LanguageLayerState { return typename Layer::State(); };
+    s.blocks.push_back({std::visit(empty, block.layer), {}});
+    if (block.window) s.blocks.back().window.emplace();
+  }
+  return s;
+}
+
+Tensor LanguageModel::advance(Ctx& with_tape, const Tensor& tokens, LanguageState& state, Logits which) {
+  Ctx c = with_tape.on(nullptr);
+  check(stages().size() == 1, "a model on {} stages of pp carries no state from token to token; parallel.pp=1 does",
+        stages().size());
+  const std::int64_t samples = tokens.dim(0), n = tokens.dim(1);
+  check(n > 0, "a state goes on with a token at least");
+  if (state.blocks.empty()) state = first_state(samples);
+  check(state.samples == samples && state.blocks.size() == blocks_.size(),
+        "a state of {} samples in {} blocks does not go on with {} samples in {}", state.samples, state.blocks.size(),
+        samples, blocks_.size());
+  const TokenLayout layout = TokenLayout::alike(n, c.mesh);
+  Var x = looked_up(c, tokens, layout);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) x = through(c, blocks_[i], x, layout, &state.blocks[i]);
+  state.position += n;
+  Var rows = gather_tokens(c, x, n);
+  if (which == Logits::of_last) rows = cut(rows, 1, {n - 1, n});
+  const Var scores = map_to_vocabulary(c, norm_(c, rows));
+  return dense((split_vocabulary(c) ? gather(scores, 2, c.mesh.along(Axis::tp)) : scores).value());
 }
 
 // Scores are f32 also of bf16 rows: rounded to bf16 many of them would be equal.

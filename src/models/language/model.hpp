@@ -2,12 +2,11 @@
 // vocabulary (docs/math.md, 16; parameter names as published).
 #pragma once
 #include <optional>
-#include <variant>
 
-#include "layers/attention/rotary_attention.hpp"
 #include "layers/mlp.hpp"
 #include "layers/model.hpp"
 #include "models/language/config.hpp"
+#include "models/language/state.hpp"
 
 namespace lact {
 
@@ -28,6 +27,12 @@ class LanguageModel final : public Model {
 
   // The last block's tokens of this rank -> logits of the whole sequence, f32 [b, context, vocab_size]. Collective.
   Var logits(Ctx& c, const Var& x, const Batch& b);
+  // The tokens that follow those of the state, i32 [b, n], n > 0 -> logits behind the last of them, or behind each, f32
+  // [b, 1 or n, vocab_size]; the state is carried on. The numbers are those of the whole sequence at once, however it
+  // is split. Every rank of cp computes all of it, tp shares the heads as in training, and there is one stage of pp;
+  // the result is on all ranks. Without gradients. Collective.
+  enum class Logits : std::uint8_t { of_last, of_all };
+  Tensor advance(Ctx& c, const Tensor& tokens, LanguageState& state, Logits which = Logits::of_last);
   // Of every token of whole samples, without gradients: the cross entropy of its target, and whether no other token had
   // a larger logit; 0 where there is no target. Both f32 [b, context], the same on all ranks of cp, tp and pp.
   // Collective.
@@ -40,12 +45,16 @@ class LanguageModel final : public Model {
  private:
   struct Block {
     RmsNorm norm;
-    std::variant<CausalLact, RotaryAttention, MiniBatchTtt, GatedLinearAttention, DeltaNet, Mamba, Mamba2> layer;
+    LanguageLayer layer;
     std::optional<RotaryAttention> window;
     RmsNorm mlp_norm;
     GatedMlp mlp;
   };
   static Block make_block(Scope s, const LanguageConfig& cfg, CpMode mode);
+  Var looked_up(Ctx& c, const Tensor& all, const TokenLayout& tokens) const;
+  static Var through(Ctx& c, const Block& block, const Var& x, const TokenLayout& tokens,
+                     LanguageState::OfBlock* state);
+  LanguageState first_state(std::int64_t samples) const;
   TokenLayout layout(const Ctx& c, const Batch& b) const;
   bool split_vocabulary(const Ctx& c) const { return tp_split_ && c.mesh.along(Axis::tp).size() > 1; }
   Var map_to_vocabulary(Ctx& c, const Var& x) const;

@@ -1,5 +1,6 @@
 #include "base/config.hpp"
 #include "kernels/tokens.hpp"
+#include "layers/attention/causal_attention.hpp"
 #include "models/language/model.hpp"
 #include "verify/golden/golden.hpp"
 

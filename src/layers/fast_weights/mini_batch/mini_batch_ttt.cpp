@@ -217,9 +217,14 @@ Var MiniBatchTtt::by_heads(Ctx& c, const Projections& mine, const TokenLayout& t
   return all_to_all(gather_rows(o, by_rank), 1, 2, cp, held, channels);
 }
 
-Var MiniBatchTtt::operator()(Ctx& c, const Var& x, const TokenLayout& tokens) const {
+Var MiniBatchTtt::operator()(Ctx& c, const Var& x, const TokenLayout& tokens, State* state) const {
   const Projections p = projections(c, gather_tokens(c, x, tokens.held()));
-  Var o = tokens.of_rank.size() > 1 ? by_heads(c, p, tokens) : of_all_heads().run(c, p, nullptr, true).y;
+  auto whole = [&] {
+    Result r = of_all_heads().run(c, p, state != nullptr && state->inner.start.w1 ? state : nullptr, true);
+    if (state != nullptr) *state = r.state;
+    return r.y;
+  };
+  Var o = tokens.of_rank.size() > 1 ? by_heads(c, p, tokens) : whole();
   Communicator& tp = c.mesh.along(Axis::tp);
   if (tp.size() > 1) {  // all channels of this rank's rows
     const std::vector<std::int64_t> channels(std::size_t(tp.size()), o.dim(2));

@@ -39,8 +39,9 @@ class MiniBatchTtt {
   };
   // x [b, t, dim], all tokens of a sequence; goes on from `before`, or begins.
   Result operator()(Ctx& c, const Var& x, const State* before = nullptr) const;
-  // x holds the rows of this rank.
-  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens) const;
+  // x holds the rows of this rank. With a state the sequence goes on from it, or begins where it is empty, and it is
+  // carried on: with a layout whose ranks of cp all hold everything.
+  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, State* state = nullptr) const;
   // The same numbers token by token, as a decoder makes them.
   Result token_by_token(Ctx& c, const Var& x, const State* before = nullptr) const;
 

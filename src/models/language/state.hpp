@@ -1,0 +1,32 @@
+// What a language model carries from token to token: a prefill, a decoder's steps and a session all go on from it. A
+// copy is a state of its own.
+#pragma once
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "layers/attention/rotary_attention.hpp"
+#include "layers/fast_weights/causal_lact.hpp"
+#include "layers/fast_weights/mini_batch/mini_batch_ttt.hpp"
+#include "layers/recurrent/delta_net.hpp"
+#include "layers/recurrent/gla.hpp"
+#include "layers/recurrent/mamba.hpp"
+#include "layers/recurrent/mamba2.hpp"
+
+namespace lact {
+
+using LanguageLayer =
+    std::variant<CausalLact, RotaryAttention, MiniBatchTtt, GatedLinearAttention, DeltaNet, Mamba, Mamba2>;
+using LanguageLayerState = std::variant<CausalLact::State, RotaryAttention::State, MiniBatchTtt::State,
+                                        GatedLinearAttention::State, DeltaNet::State, Mamba::State, Mamba2::State>;
+
+struct LanguageState {
+  struct OfBlock {
+    LanguageLayerState layer;                      // of the kind of the block's layer
+    std::optional<RotaryAttention::State> window;  // beside it
+  };
+  std::int64_t position = 0, samples = 0;  // tokens before, of each of so many samples
+  std::vector<OfBlock> blocks;             // none before the first token
+};
+
+}  // namespace lact
