@@ -70,7 +70,7 @@ int profile_layout(const RunConfig& cfg, const ProfileConfig& how, const std::st
   LoadedModel m(cfg, std::move(world));
   if (m.first_rank()) folder_made(out);
   const RankProfile mine = profile(m, *data, how);
-  const std::vector<Json> ranks = gathered(m, as_json(mine, m)), spans = gathered(m, spans_json(mine));
+  const std::vector<Json> ranks = of_all_ranks(m, as_json(mine, m)), spans = of_all_ranks(m, spans_json(mine));
   if (!m.first_rank()) return exit_done;
   Json all = summary(m, mine, ranks);
   const std::vector<Track> tracks = tracks_of(ranks, spans);

@@ -191,7 +191,7 @@ Json pipeline_json(const LoadedModel& m, const Ranks& ranks) {
 
 }  // namespace
 
-std::vector<Json> gathered(LoadedModel& m, const Json& mine) {
+std::vector<Json> of_all_ranks(LoadedModel& m, const Json& mine) {
   std::vector<Json> ranks;
   for (const std::string& text : gathered(m.mesh->world(), mine.dump()))
     ranks.push_back(Json::parse(text, "a rank's profile"));

@@ -6,7 +6,7 @@
 namespace lact {
 
 // What every rank says, on every rank, in the order of ranks. All of the mesh call it.
-std::vector<Json> gathered(LoadedModel& m, const Json& mine);
+std::vector<Json> of_all_ranks(LoadedModel& m, const Json& mine);
 Json as_json(const RankProfile& p, const LoadedModel& m);  // without spans
 Json spans_json(const RankProfile& p);                     // times from the moment that the ranks share
 

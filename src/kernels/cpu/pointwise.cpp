@@ -10,7 +10,7 @@ namespace lact::kernels::cpu {
 namespace {
 
 constexpr std::int64_t grain = 8192;  // numbers per thread at least
-constexpr std::int64_t block = 1024;  // numbers of a strided input gathered at a time: stays in the first cache
+constexpr std::int64_t block = 1024;  // numbers of a strided input collected at a time: stays in the first cache
 
 // The numbers of a view in row-major order, piece by piece.
 template <class T>

@@ -62,7 +62,8 @@ std::vector<ViewChoice> part_of(std::vector<ViewChoice> choices, int part, int p
 }
 
 // The views of all ranks of a line, in their order.
-std::vector<RenderedView> gathered(Communicator& line, const std::vector<RenderedView>& mine, std::size_t numbers) {
+std::vector<RenderedView> views_of_ranks(Communicator& line, const std::vector<RenderedView>& mine,
+                                         std::size_t numbers) {
   std::string bytes;
   for (const RenderedView& v : mine) {
     bytes.append(reinterpret_cast<const char*>(&v.score), sizeof v.score);
@@ -194,7 +195,7 @@ ViewEvaluation evaluate(ViewSynthesis& model, Ctx& c, const ViewSource& source, 
     e.choices.push_back(sample->choice);
     for (RenderedView& v : rendered(model, plain, *std::move(sample), cfg)) e.views.push_back(std::move(v));
   }
-  if (shared) e.views = gathered(dp, e.views, 3 * std::size_t(cfg.height() * cfg.width()));
+  if (shared) e.views = views_of_ranks(dp, e.views, 3 * std::size_t(cfg.height() * cfg.width()));
   return e;
 }
 
