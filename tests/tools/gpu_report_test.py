@@ -139,6 +139,7 @@ class GpuReport(unittest.TestCase):
         self.assertIn("55.0 % of 600 TFLOP/s (missed)", self.row(rows, "width 768, 32,768 tokens")[3])
         self.assertIn("+0.0 % against 65,536 tokens (met)", self.row(rows, "524,288 tokens")[3])
         self.assertEqual(self.row(rows, "bytes read")[3:], ["copy of 8e-06 MB 3000 GB/s", "exit 1: the numbers are WRONG; 2 wrong"])
+        self.assertEqual(self.row(rows, "LaCT language 760M")[4], "loss 0.250000, finite")
         self.assertIn("not run: no --peer", self.row(rows, "PyTorch")[3])
 
     def test_a_row_that_fails_says_why_and_ends_no_other(self):
@@ -147,7 +148,7 @@ class GpuReport(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertRegex(self.row(rows, "131,072 tokens")[3], r"exit 1 after \d+ s: lact: a / b")
         self.assertIn("4.0e-01 from that of", self.row(rows, "16,384 tokens with products through cuDNN")[4])
-        self.assertEqual(len(rows), 22)
+        self.assertEqual(len(rows), 23)
 
     def test_what_does_not_fit_the_card_has_the_programs_advice(self):
         _, rows, _ = self.report("--part", "bars", "--limit", "1000")
@@ -159,7 +160,7 @@ class GpuReport(unittest.TestCase):
 
     def test_rows_that_would_not_fit_the_time_are_left_out(self):
         status, rows, _ = self.report("--part", "bars", "--limit", "20")
-        self.assertEqual((status, len(rows)), (1, 22))
+        self.assertEqual((status, len(rows)), (1, 23))
         self.assertIn("150 us", self.row(rows, "Newton-Schulz")[3])
         self.assertRegex(self.row(rows, "524,288 tokens")[3], r"left out: no time \(wants [0-9]+ s, [0-9]+ s are left\)")
 
@@ -187,7 +188,7 @@ class GpuReport(unittest.TestCase):
                 self.assertEqual(process.returncode, 1)
                 self.assertIn("cut off after", self.row(rows, "Newton-Schulz")[3])
                 self.assertEqual(rows[-1][3], "left out: cut off before")
-                self.assertEqual(len(rows), 22)
+                self.assertEqual(len(rows), 23)
             else:
                 self.assertEqual(len(rows), 3)
             child = self.pids()[-1]

@@ -5,13 +5,18 @@ from gpu.report import Result, Row
 
 RATE = 1.8e8     # random numbers of the products that measure the product rate of a program
 MODEL = 3.12e8   # of the weights
+LANGUAGE = "configs/language/lact_760m.yaml"
 
 
 class Sizes:
     def __init__(self, tiny):
         self.tiny = tiny
         self.model = ["model.layers=24", "train.batch_size=1", "train.accumulate=1", "train.activation_checkpointing=false"]
+        self.language = ["train.batch_size=1", "train.activation_checkpointing=true"]
         if tiny:
+            self.language += ["model.hidden_size=32", "model.num_hidden_layers=1", "model.num_attn_heads=2", "model.num_lact_heads=2",
+                              "model.lact_chunk_size=16", "model.window_size=16", "model.intermediate_size=32",
+                              "model.w0_w2_low_rank=4", "model.vocab_size=258", "data.context=64"]
             self.model += ["model.dim=32", "model.layers=1", "model.patch_size=4", "model.block_config.0.params.head_dim=16",
                            "model.block_config.1.params.head_dim=32", "data.image_size=[16, 16]"]
             self.views, self.per_view, self.head, self.tokens, self.hidden = (1, 2, 3, 20, 40), 16, 32, (64, 128), 64
@@ -158,6 +163,20 @@ class Bars:
         yield self.step(f"{tokens[4]:,} tokens, width 768, 24 layers, one training step",
                         f"fits 141 GB, time per token within 10 % of that at {tokens[2]:,}", 80, largest, again, self.against, steps=1)
 
+    def language(self):
+        """One sample of the published recipe, chunks as published; the text is generated."""
+        what, limit, words, steps = "train step, LaCT language 760M, chunks of 2,048, bf16, 32,768 tokens", 60, self.sizes.language, self.sizes.steps
+        planned = self.paper.step(words, LANGUAGE)
+        seconds, bytes_ = planned or (limit / 4 / (steps + 3), 0)
+        fits = self.paper.fits(bytes_)
+        on_paper = "no plan" if planned is None else f"{words_of(seconds)}, {bytes_ / 1e9:.1f} GB" + ("" if fits else ": does not fit")
+        more = [f"steps={steps}"] + (["product=64"] if self.sizes.tiny else [])
+
+        def correct(r):
+            return ("the loss is not finite", False) if r["loss"] is None else (f"loss {r['loss']:.6f}, finite", True)
+        yield self.bench(what, "", limit, ["train", LANGUAGE, *words, *more], of_step, correct, seconds, steps + 3 if fits else 1,
+                         RATE + 7.6e8, on_paper, not fits)
+
     def peer_row(self, views, ours):
         what, aim = "the same step against the authors' PyTorch with compile", "1.5 x"
 
@@ -181,4 +200,4 @@ class Bars:
         return Row(what, aim, 60 if self.peer else 0, 110, measure)
 
     def rows(self):
-        return [*self.kernels(), *self.fast_weights(), *self.train_steps()]
+        return [*self.kernels(), *self.fast_weights(), *self.language(), *self.train_steps()]

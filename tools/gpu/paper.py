@@ -18,11 +18,11 @@ class Paper:
         text = (ROOT / self.file).read_text()
         self.numbers = {k: float(v) for k, v in re.findall(r"^(\w+): +([0-9.]+)", text, re.MULTILINE)}
 
-    def step(self, words):
+    def step(self, words, config=PLANNED):
         """Seconds and bytes of a training step, with the blocks kept or computed again as asked; None without a plan."""
-        key = json.dumps(words)
+        key = json.dumps([config, *words])
         if key not in self.plans:
-            outcome = self.machine.lact(20, "plan", PLANNED, f"machine={self.file}", "compute.device=cuda", "--json", *words)
+            outcome = self.machine.lact(20, "plan", config, f"machine={self.file}", "compute.device=cuda", "--json", *words)
             layouts = (outcome.json() or {}).get("layouts", [])
             again = [w.split("=")[1] == "true" for w in words if w.startswith("train.activation_checkpointing=")][-1:] == [True]
             found = [l for l in layouts if l["activation_checkpointing"] == again]
