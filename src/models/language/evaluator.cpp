@@ -29,9 +29,7 @@ struct Sums {
     }
     for (const Answer& a : answers) {
       const auto bin = std::size_t(std::bit_width(std::uint64_t(a.distance))) - 1;
-      bool all = true;
-      for (std::int64_t i = a.targets.begin; i < a.targets.end; ++i) all = all && hits[std::size_t(i)] == 1;
-      asked[bin] += 1, recalled[bin] += all;
+      asked[bin] += 1, recalled[bin] += answered(a, hits);
     }
   }
   void sum_over(Communicator& dp, Device& d) {

@@ -7,13 +7,6 @@ namespace {
 
 constexpr std::int64_t least_distance = 16, around_values = 7;  // tokens before the first value and of the last
 
-bool answered(const AnsweredSample& sample, std::span<const float> right) {
-  return std::ranges::all_of(sample.answers, [&](const Answer& a) {
-    const auto hits = right.subspan(std::size_t(a.targets.begin), std::size_t(a.targets.size()));
-    return std::ranges::all_of(hits, [](float hit) { return hit == 1; });
-  });
-}
-
 // Of this rank's share of the texts of one length; score of each distance.
 void score_length(LanguageModel& model, Ctx& c, const GeneratedText& text, std::int64_t texts,
                   std::span<NeedleScore> scores) {
@@ -33,12 +26,17 @@ void score_length(LanguageModel& model, Ctx& c, const GeneratedText& text, std::
     for (std::int64_t i = begin; i < end; ++i) {
       NeedleScore& score = scores[std::size_t(i / texts)];
       const auto at = std::size_t(i - begin), n = std::size_t(length);
-      score.asked += 1, score.found += answered(group[at], std::span(right).subspan(at * n, n));
+      score.asked += 1, score.found += answered(group[at].answers[0], std::span(right).subspan(at * n, n));
     }
   }
 }
 
 }  // namespace
+
+bool answered(const Answer& answer, std::span<const float> right) {
+  const auto hits = right.subspan(std::size_t(answer.targets.begin), std::size_t(answer.targets.size()));
+  return std::ranges::all_of(hits, [](float hit) { return hit == 1; });
+}
 
 std::vector<std::int64_t> needle_distances(std::int64_t length) {
   std::vector<std::int64_t> distances;

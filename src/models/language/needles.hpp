@@ -13,6 +13,9 @@ struct NeedleScore {
   double asked = 0, found = 0;
 };
 
+// Whether all of the value was right, of a sample's tokens 1 or 0 each.
+bool answered(const Answer& answer, std::span<const float> right);
+
 // As far away as a text of that length has room for, a quarter of that, and so on to 16 tokens; the nearest first.
 std::vector<std::int64_t> needle_distances(std::int64_t length);
 // So many texts of each length and distance, shared out over dp. The same on all ranks. Collective.

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "models/language/dataset.hpp"
+#include "models/language/needles.hpp"
 #include "models/language/task.hpp"
 #include "ops/pairs.hpp"
 #include "support/temporary_folder.hpp"
@@ -114,6 +115,14 @@ TEST(TextEvaluation, NeedlesAreAskedAtEveryDistanceAlsoBeyondTheContext) {
   EXPECT_GE(value_of(e, "eval_needles_in_601"), 0);
   // what else is judged stays the same
   EXPECT_DOUBLE_EQ(value_of(e, "eval_loss"), value_of(judged(small()), "eval_loss"));
+}
+
+TEST(Needles, AreFoundWhereAllOfTheValueIsRight) {
+  const Answer last{{2, 4}, 2};
+  for (const std::vector<float>& right : {std::vector<float>{0, 0, 1, 1}, {1, 1, 1, 1}})
+    EXPECT_TRUE(answered(last, right));
+  for (const std::vector<float>& right : {std::vector<float>{1, 1, 0, 1}, {1, 1, 1, 0}, {0, 0, 0, 0}})
+    EXPECT_FALSE(answered(last, right));
 }
 
 TEST(TextEvaluation, NeedlesNeedGeneratedTextAndRoom) {
