@@ -83,7 +83,9 @@ void draw_axes(Drawing& d, const Chart& c, const Ruler& x, const Ruler& y, doubl
   }
   for (const double v : x.ticks()) {
     d.strokes.push_back({{{x.at(v), bottom}, {x.at(v), bottom + 4}}, "#666666"});
-    d.labels.push_back({{x.at(v), bottom + 18}, Label::middle, fill("{:.7g}", {std::abs(v) < 1e-12 ? 0 : v})});
+    d.labels.push_back({{x.at(v), bottom + 18},
+                        Label::middle,
+                        fill(std::abs(v) < 1 ? "{:.3g}" : "{:.7g}", {std::abs(v) < 1e-12 ? 0 : v})});
   }
   d.strokes.push_back({{{left, top}, {left, bottom}, {d.width - right, bottom}}, "#666666"});
   d.labels.push_back({{d.width / 2, bottom + 36}, Label::middle, c.x.label});
