@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <functional>
 #include <vector>
 
 #include "base/check.hpp"
@@ -27,25 +27,34 @@ std::int32_t next_token(std::span<const float> logits, const SamplingConfig& how
   check(std::ranges::all_of(logits, [](float x) { return std::isfinite(x); }),
         "the model's logits behind token {} are not finite", position);
   if (how.temperature == 0) return std::int32_t(std::ranges::max_element(logits) - logits.begin());
-  std::vector<std::int32_t> order(logits.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, std::greater<>(), [&](std::int32_t id) { return logits[std::size_t(id)]; });
-  const double top = double(logits[std::size_t(order[0])]);
-  std::vector<double> weights;
-  double all = 0;
-  for (const std::int32_t id : order) {
-    weights.push_back(std::exp((double(logits[std::size_t(id)]) - top) / how.temperature));
-    all += weights.back();
+  const double top = double(*std::ranges::max_element(logits));
+  struct Candidate {
+    std::int32_t id;
+    double weight;
+  };
+  std::vector<Candidate> all;
+  double sum = 0;
+  for (const float x : logits) {
+    all.push_back({std::int32_t(all.size()), std::exp((double(x) - top) / how.temperature)});
+    sum += all.back().weight;
   }
-  double kept = 0;
-  std::size_t count = 0;
-  while (count < weights.size() && (count == 0 || kept < how.top_p * all)) kept += weights[count++];
+  double kept = sum;
+  if (how.top_p < 1) {
+    // All tokens below an n-th of 1 - top_p have less than 1 - top_p together: the others are enough, and few to sort.
+    const double least = (1 - how.top_p) * sum / double(logits.size());
+    std::erase_if(all, [&](const Candidate& c) { return c.weight < least; });
+    std::ranges::stable_sort(all, std::greater<>(), &Candidate::weight);
+    kept = 0;
+    std::size_t count = 0;
+    while (count < all.size() && (count == 0 || kept < how.top_p * sum)) kept += all[count++].weight;
+    all.resize(count);
+  }
   double left = uniform(random_key(std::uint64_t(how.seed), "generate"), position) * kept;
-  for (std::size_t i = 0; i + 1 < count; ++i) {
-    left -= weights[i];
-    if (left < 0) return order[i];
+  for (const Candidate& c : all) {
+    left -= c.weight;
+    if (left < 0) return c.id;
   }
-  return order[count - 1];
+  return all.back().id;  // rounding
 }
 
 }  // namespace lact

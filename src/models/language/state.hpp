@@ -16,6 +16,7 @@
 
 namespace lact {
 
+// A layer names its State, and takes one behind its tokens and their layout; its parts stand in state.cpp.
 using LanguageLayer =
     std::variant<CausalLact, RotaryAttention, MiniBatchTtt, GatedLinearAttention, DeltaNet, Mamba, Mamba2>;
 using LanguageLayerState = std::variant<CausalLact::State, RotaryAttention::State, MiniBatchTtt::State,
