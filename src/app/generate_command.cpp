@@ -124,7 +124,7 @@ class Generation {  // of one text, on all ranks alike
       if (streams && first_rank()) std::cout << whole << std::flush;
     }
     const std::string rest = stream_.rest();
-    if (streams && first_rank()) std::cout << rest << "\n" << std::flush;
+    if (streams && first_rank() && cfg_.tokens > 0) std::cout << rest << "\n" << std::flush;
     seconds_ = steady_seconds() - begin - prefill_seconds_;
   }
 
@@ -194,7 +194,7 @@ std::string fingerprint_of(LanguageConfig model, const std::string& weights) {
 }
 
 // A run in the layout of its own keys would ask for the ranks that it was trained on.
-RunConfig config_for(const std::string& run, std::vector<std::string> overrides, int ranks) {
+RunConfig config_for(const std::string& run, const std::vector<std::string>& overrides, int ranks) {
   RunConfig cfg = config_of_run(run, overrides);
   check(cfg.task_name == LanguageTask::task_name, "{}: lact generate writes text, which task={} has not", run,
         cfg.task_name);
@@ -226,8 +226,8 @@ std::string generate_keys() {
 int generate_command(Arguments args, bool json) {
   const std::string& run = args.plain[0];
   const GenerateConfig wanted = taken_from(args);
-  config_for(run, args.overrides, 1);  // what is wrong with the run is said before ranks meet
-  auto world = open_world();
+  // what is wrong with the run is said before ranks meet
+  auto world = open_world(config_for(run, args.overrides, 1).parallel.patience());
   log::set_rank(world->rank(), world->size());
   const RunConfig cfg = config_for(run, args.overrides, world->size());
   std::unique_ptr<Dataset> data;

@@ -11,9 +11,8 @@ namespace lact {
 
 int verify_causality_command(const Arguments& args, bool json) {
   const RunConfig cfg = RunConfig::load(args.plain[0], args.overrides);
-  check(cfg.task_name == LanguageTask::task_name,
-        "{}: what comes later is known of text, and task={} learns none; config of task=language", args.plain[0],
-        cfg.task_name);
+  check(cfg.task_name == LanguageTask::task_name, "{}: causality is a property of text models, and task={} has none",
+        args.plain[0], cfg.task_name);
   const auto& task = cfg.task.as<LanguageTask>();
   const std::int64_t context = task.data.context, vocabulary = task.model.vocab_size;
   check(context > 1, "data.context={} leaves nothing to cut", context);

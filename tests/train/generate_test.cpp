@@ -126,6 +126,27 @@ TEST_F(Generate, WhatCannotBeIsSaidInOneSentence) {
   refused({"session=" + weights}, {"weights.safetensors", "is no session"});
 }
 
+TEST_F(Generate, OtherTasksHaveNoText) {
+  const TemporaryFolder views;
+  views.write("config.yaml", tiny_config());
+  expect_refused(views.path(), {"generate", views.path(), "prompt=a"}, {views.path(), "task=view_synthesis"});
+  expect_refused(views.path(), {"verify", "causality", views / "config.yaml"}, {"config.yaml", "task=view_synthesis"});
+}
+
+TEST_F(Generate, CausalityIsProvedByTheProgram) {
+  const std::string run = run_of("lact_swiglu", "lact_swiglu");
+  const Outcome o = run_lact({"verify", "causality", run + "/config.yaml", "--json"});
+  EXPECT_EQ(o.status, 0) << o.err;
+  const Json said = Json::parse(o.out, "stdout");
+  EXPECT_EQ(said["failed"].integer(), 0);
+  EXPECT_GE(said["rows"].size(), 8);
+  for (const Json& row : said["rows"].items()) {
+    EXPECT_EQ(row["before"].number(), 0.0);
+    EXPECT_GT(row["behind"].number(), 0.0);
+    EXPECT_EQ(row["first_moved"].integer(), row["cut"].integer());
+  }
+}
+
 TEST_F(Generate, DamagedSessionsAreRefusedAndStayAsTheyAre) {
   const std::string run = run_of("lact_swiglu", "lact_swiglu"), session = *folder_ / "whole.session";
   generated({run, prompt, "tokens=4", "save=" + session});
