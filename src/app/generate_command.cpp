@@ -1,15 +1,16 @@
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "data/text/text_corpus.hpp"
 #include "data/text/text_stream.hpp"
 #include "files/checksum.hpp"
 #include "files/json.hpp"
 #include "files/whole_file.hpp"
-#include "models/language/dataset.hpp"
 #include "models/language/sampling.hpp"
 #include "models/language/session.hpp"
 #include "models/language/task.hpp"
@@ -63,15 +64,6 @@ GenerateConfig taken_from(Arguments& args) {
   });
   cfg.check_values();
   return cfg;
-}
-
-// The text of a run is needed only where it says what its tokens are.
-std::shared_ptr<const Tokenizer> tokenizer_of(const RunConfig& cfg, std::unique_ptr<Dataset>& data) {
-  const TextConfig& text = cfg.task.as<LanguageTask>().data;
-  if (text.path.empty() || !text.tokenizer.empty()) return open_tokenizer(text.tokenizer);
-  data = open_data_of_run(cfg);
-  const Tokenizer& opened = dynamic_cast<const TextDataset&>(*data).corpus().tokenizer();
-  return {std::shared_ptr<const Tokenizer>(), &opened};  // it lives as long as the data
 }
 
 class Generation {  // of one text, on all ranks alike
@@ -230,9 +222,11 @@ int generate_command(Arguments args, bool json) {
   auto world = open_world(config_for(run, args.overrides, 1).parallel.patience());
   log::set_rank(world->rank(), world->size());
   const RunConfig cfg = config_for(run, args.overrides, world->size());
-  std::unique_ptr<Dataset> data;
-  const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_of(cfg, data);
   const LanguageConfig& model = cfg.task.as<LanguageTask>().model;
+  const TextConfig& text = cfg.task.as<LanguageTask>().data;
+  // a text that is gone can be done without where the tokenizer is told
+  const bool needs_text = text.tokenizer.empty() || std::filesystem::exists(text.path.c_str());
+  const std::shared_ptr<const Tokenizer> tokenizer = needs_text ? tokenizer_of(text) : open_tokenizer(text.tokenizer);
   check(tokenizer->vocabulary() <= model.vocab_size,
         "the tokenizer {} has {} tokens, and model.vocab_size={} of {} knows fewer of them", tokenizer->name(),
         tokenizer->vocabulary(), model.vocab_size, run);
