@@ -66,6 +66,15 @@ GenerateConfig taken_from(Arguments& args) {
   return cfg;
 }
 
+// Before a long text is made that could not be saved.
+void check_place(const Path& save) {
+  if (save.empty()) return;
+  const std::filesystem::path folder = std::filesystem::path(save.c_str()).parent_path();
+  check(folder.empty() || std::filesystem::is_directory(folder), "save={}: there is no folder {}", save,
+        folder.string());
+  check(!std::filesystem::is_directory(save.c_str()), "save={}: is a folder", save);
+}
+
 class Generation {  // of one text, on all ranks alike
  public:
   Generation(const GenerateConfig& cfg, LoadedModel& loaded, const Tokenizer& tokenizer, SessionOwner owner)
@@ -85,6 +94,7 @@ class Generation {  // of one text, on all ranks alike
     std::vector<std::uint64_t> ids;
     together(world(), [&] {
       if (!first_rank()) return;
+      check_place(cfg_.save);
       const std::string text = cfg_.prompt_file.empty() ? cfg_.prompt : read_text(cfg_.prompt_file, longest_prompt);
       check(!text.empty() || cfg_.prompt_file.empty(), "{}: is empty, so there is no prompt", cfg_.prompt_file);
       if (begins && tokenizer_.bos() >= 0 && tokenizer_.bos() != tokenizer_.eos())

@@ -115,6 +115,8 @@ TEST_F(Generate, WhatCannotBeIsSaidInOneSentence) {
   refused({"prompt=a", "data.tokenizer=tests/data/text/gpt2.json"},
           {"tests/data/text/gpt2.json", "model.vocab_size=258"});
   refused({"session=" + (*folder_ / "none")}, {"none"});
+  refused({"prompt=a", "save=" + (*folder_ / "none/a.session")}, {"there is no folder", "none"});
+  refused({"prompt=a", "save=" + folder_->path()}, {folder_->path(), "is a folder"});
   const std::string other = run_of("lact_swiglu", "other", {"train.seed=7"});
   expect_refused(folder_->path(), {"generate", other, "session=" + session, "save=" + session},
                  {session, "belongs to another model"});
