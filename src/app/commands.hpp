@@ -28,12 +28,14 @@ int train_command(const std::string& config, const Arguments& args);
 std::string help_config();  // every key of a config, its default and its sentence
 // The keys that a command takes beside those of a config, likewise.
 std::string profile_keys(), synthetic_keys(), text_keys(), gemm_keys(), fast_weights_keys(), newton_schulz_keys(),
-    attention_keys(), copy_keys(), comm_keys(), ttt_keys(), eval_keys(), sweep_keys();
+    attention_keys(), copy_keys(), comm_keys(), ttt_keys(), generate_keys(), decode_keys(), eval_keys(), sweep_keys();
 // Trains every combination of the values of keys that have several, "key=a,b", in turn.
 int sweep_command(const std::string& config, Arguments args, bool json);
 int eval_command(Arguments args, double above_baselines, bool json);
 int render_command(Arguments args);
+int generate_command(Arguments args, bool json);
 int verify_golden_command(Arguments args, bool json);
+int verify_causality_command(const Arguments& args, bool json);
 int verify_layouts_command(const std::string& config, Arguments args, bool json);
 int verify_layout_command(const std::string& config, Arguments args);  // one of them, on the ranks that were started
 int profile_command(const std::string& config, Arguments args, bool json);
@@ -45,6 +47,7 @@ int bench_attention_command(const Arguments& args, bool json);
 int bench_copy_command(const Arguments& args, bool json);
 int bench_comm_command(const Arguments& args, bool json);
 int bench_ttt_command(const Arguments& args, bool json);
+int bench_decode_command(const Arguments& args, bool json);
 int plan_command(Arguments args, bool json, bool kernels);  // kernels: also those of the first layout
 int plan_check_command(Arguments args, bool json);          // of a run: planned beside measured
 // The description in a file; "here": this host with so many ranks, measured.

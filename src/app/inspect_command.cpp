@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <map>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
@@ -12,6 +13,7 @@
 #include "files/json.hpp"
 #include "files/kind.hpp"
 #include "files/safetensors.hpp"
+#include "models/language/session.hpp"
 #include "train/trainer.hpp"
 
 namespace lact {
@@ -31,8 +33,27 @@ struct Findings {  // what a file is, its facts in order, and its tensors
   }
 };
 
+// Bytes by what they are, over all blocks: "3.weights.w0" is of weights.
+Findings of_session(const SafetensorsFile& file) {
+  const SessionFacts s = session_facts(file);
+  Findings f;
+  f.facts.set("kind", "session").set("model_type", s.owner.type).set("step", s.owner.step);
+  f.facts.set("model", s.owner.model).set("tokenizer", s.owner.tokenizer);
+  f.facts.set("position", s.position).set("waiting_tokens", s.pending);
+  std::map<std::string, std::int64_t> bytes;
+  for (const std::string& name : file.names()) {
+    const SafetensorsFile::Entry& e = file.entry(name);
+    f.tensor(name, e.dtype, e.shape);
+    const std::size_t begin = name.find('.') + 1;
+    bytes[name.substr(begin, name.find('.', begin) - begin)] += e.bytes.size();
+  }
+  for (const auto& [part, n] : bytes) f.facts.set("bytes of " + part, n);
+  return f;
+}
+
 Findings of_safetensors(const std::string& path) {
   SafetensorsFile file(path);
+  if (is_session(file)) return of_session(file);
   Findings f;
   f.facts.set("kind", "safetensors");
   for (const auto& [key, value] : file.metadata()) f.facts.set(key, value.substr(0, 300));

@@ -68,9 +68,9 @@ struct CommandLine {
   std::string config;
   bool json = false, check_plan = false, kernels = false, help_config = false, follow_links = false;
   double above = 0;
-  CLI::App *train, *sweep, *eval, *render, *inspect, *plan, *measure, *verify, *golden, *layouts, *layout, *convert,
-      *weights, *synthetic, *text, *bench, *bench_train, *gemm, *fast_weights, *newton_schulz, *attention, *copy, *comm,
-      *ttt;
+  CLI::App *train, *sweep, *eval, *render, *generate, *inspect, *plan, *measure, *verify, *golden, *layouts, *layout,
+      *causality, *convert, *weights, *synthetic, *text, *bench, *bench_train, *gemm, *fast_weights, *newton_schulz,
+      *attention, *copy, *comm, *ttt, *decode;
 
   // A command with two examples. `keys`: what its key=value pairs may be besides those of a config, with defaults.
   static CLI::App* command(CLI::App& parent, const std::string& name, const std::string& what,
@@ -132,15 +132,22 @@ struct CommandLine {
                      key("scene", "", "other scenes than the run's, from evenly spread views (data.eval_inputs)") +
                          key("out", "RUN/images", "where the pictures go"));
     render->add_option("run", words, "run folder, and key=value pairs")->required();
-    inspect = command(app, "inspect", "what is in a checkpoint, weights file, dataset, token shard or run",
+    generate = command(app, "generate", "text from a language model; its state is carried from token to token",
+                       "lact generate runs/tiny prompt=\"[kqa=xz] \" tokens=100 temperature=0",
+                       "lact generate runs/tiny prompt_file=book.txt save=read.session", lact::generate_keys());
+    generate->add_option("run", words, "run folder; the keys below, and key=value pairs that change its config")
+        ->required();
+    generate->add_flag("--json", json, as_json);
+    inspect = command(app, "inspect", "what is in a checkpoint, weights file, session, dataset, token shard or run",
                       "lact inspect runs/demo", "lact inspect tests/golden/lact/05_lvsm_model.safetensors");
     inspect
         ->add_option("file", config,
-                     "checkpoint, safetensors file, scene folder, camera or index file, token shards, or run folder")
+                     "checkpoint, safetensors file, session, scene folder, camera or index file, token shards, or run "
+                     "folder")
         ->required();
     inspect->add_flag("--follow-links", follow_links, "also links that lead out of a scene's folder");
     inspect->add_flag("--json", json, as_json);
-    for (CLI::App* c : {render, inspect}) c->group("Look at");
+    for (CLI::App* c : {render, generate, inspect}) c->group("Look at");
   }
 
   void add_planning() {
@@ -179,6 +186,12 @@ struct CommandLine {
                          key("compute.device", "cpu", "cuda computes on a GPU"));
     golden->add_option("path", words, "files or folders (default tests/golden), and key=value pairs");
     golden->add_flag("--json", json, as_json);
+    causality = command(*verify, "causality", "changes future tokens, and proves that no earlier output moves",
+                        "lact verify causality configs/language/tiny.yaml",
+                        "lact verify causality configs/language/tiny.yaml model.model_type=mamba data.context=300",
+                        "all others: lact train --help-config\n");
+    causality->add_option("config", words, "config file of a language model, and key=value pairs")->required();
+    causality->add_flag("--json", json, as_json);
     layouts = command(
         *verify, "layouts", "whole runs in many layouts (train, evaluate, save, go on under another) against one rank",
         "lact verify layouts configs/demo.yaml ranks=8 steps=2",
@@ -250,7 +263,11 @@ struct CommandLine {
                "launch/run -n 2 -- lact bench comm most=1048576", lact::comm_keys());
     ttt = add("ttt", "TTT-Linear and TTT-MLP in products of matrices and token by token", "tokens=512 dim=64",
               "lact bench ttt ttt_layer_type=mlp tokens=2048", lact::ttt_keys());
-    for (CLI::App* c : {bench_train, gemm, fast_weights, newton_schulz, attention, copy, comm, ttt})
+    decode = command(*bench, "decode", "seconds per token of a decoder by its position",
+                     "lact bench decode configs/language/tiny.yaml positions=256,1024 tokens=16",
+                     "lact bench decode configs/language/tiny.yaml positions=1024,32768", lact::decode_keys());
+    decode->add_option("config", words, "config file of a language model, and key=value pairs")->required();
+    for (CLI::App* c : {bench_train, gemm, fast_weights, newton_schulz, attention, copy, comm, ttt, decode})
       c->add_flag("--json", json, as_json);
   }
 
@@ -275,13 +292,16 @@ struct CommandLine {
       std::cout << lact::help_config();
       return lact::exit_done;
     }
-    if (*train || *sweep || *render || *measure || *convert) lact::outlive_readers();
+    if (*train || *sweep || *render || *generate || *measure || *convert) lact::outlive_readers();
     if (*train && config.empty()) throw CLI::RequiredError("config");
     if (*train || *sweep || *measure || *layouts || *layout) config = lact::config_file(config);
     if (*train) return lact::train_command(config, Arguments::split(words));
     if (*sweep) return lact::sweep_command(config, split(words, 0, 0, "key=value"), json);
     if (*eval) return lact::eval_command(split(words, 1, any, "run folder"), above, json);
     if (*render) return lact::render_command(split(words, 1, 1, "one run folder"));
+    if (*generate) return lact::generate_command(split(words, 1, 1, "one run folder"), json);
+    if (*causality) return lact::verify_causality_command(with_config(split(words, 1, 1, "one config file")), json);
+    if (*decode) return lact::bench_decode_command(with_config(split(words, 1, 1, "one config file")), json);
     if (*measure) return lact::profile_command(config, split(words, 0, 0, "key=value"), json);
     if (*layouts) return lact::verify_layouts_command(config, split(words, 0, 0, "key=value"), json);
     if (*layout) return lact::verify_layout_command(config, split(words, 0, 0, "key=value"));

@@ -8,6 +8,7 @@
 #include "base/check.hpp"
 #include "base/file_work.hpp"
 #include "base/log.hpp"
+#include "files/checksum.hpp"
 #include "files/hdf5.hpp"
 #include "files/whole_file.hpp"
 #include "parallel/together.hpp"
@@ -158,6 +159,16 @@ TrainState read_checkpoint(const std::string& path, ParameterStore& store, Mesh&
   store.settle();
   put_held(store, numbers);
   return state;
+}
+
+std::string fingerprint_of_weights(const std::string& path) {
+  const FileWork work("reading", path);
+  const Hdf5File file = Hdf5File::open(path);
+  state_of(file);
+  std::string all;
+  for (const std::string& name : file.names())
+    if (name.starts_with("value/")) all += name + " " + file.text("xxh3", name) + "\n";
+  return checksum_text(checksum_of(all));
 }
 
 TrainState checkpoint_state(const std::string& path) { return state_of(Hdf5File::open(path)); }

@@ -25,6 +25,9 @@ void write_checkpoint(const std::string& path, ParameterStore& store, Mesh& mesh
 // read where the store has them. Collective; a file that any rank refuses is refused by all.
 TrainState read_checkpoint(const std::string& path, ParameterStore& store, Mesh& mesh);
 TrainState checkpoint_state(const std::string& path);  // without the tensors
+// The same where names and numbers of all weights are, whatever run they are of: 16 digits. By the checksums in the
+// file.
+std::string fingerprint_of_weights(const std::string& path);
 
 // RUN/checkpoints/step_00000600.h5
 std::string checkpoint_path(const std::string& run_folder, std::int64_t step);

@@ -106,7 +106,7 @@ TEST(Profile, TheSummaryIsOfAllRanks) {
   LoadedModel m(cfg, std::make_unique<Mesh>(grid, world().split(0, world().rank(), "world")),
                 Device::open(Backend::cpu));
   const RankProfile mine = profile(m, *data, {3, 0, 1});
-  const std::vector<Json> ranks = gathered(m, as_json(mine, m)), spans = gathered(m, spans_json(mine));
+  const std::vector<Json> ranks = of_all_ranks(m, as_json(mine, m)), spans = of_all_ranks(m, spans_json(mine));
   ASSERT_EQ(ranks.size(), std::size_t(world().size()));
   for (std::size_t r = 0; r < ranks.size(); ++r) {
     EXPECT_EQ(ranks[r]["rank"].integer(), std::int64_t(r));

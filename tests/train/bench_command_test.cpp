@@ -75,6 +75,19 @@ TEST(Bench, BothFormsOfMiniBatchesAreThoseOfF64) {
   }
 }
 
+TEST(Bench, DecodingHasTheLogitsOfTheWholeSequence) {
+  const Json r = said({"configs/language/tiny.yaml", "model.hidden_size=16", "model.intermediate_size=16", "judged=40",
+                       "model.lact_chunk_size=16", "model.window_size=16", "positions=20,40", "tokens=3"},
+                      "decode");
+  EXPECT_LT(r["error"].number(), r["error_bound"].number());
+  ASSERT_EQ(r["rows"].size(), 2);
+  for (const Json& row : r["rows"].items()) {
+    EXPECT_GE(row["median_seconds"].number(), row["least_seconds"].number());
+    EXPECT_GT(row["least_seconds"].number(), 0);
+  }
+  EXPECT_GT(r["rows"].at(0)["state_bytes"].integer(), 0);
+}
+
 TEST(Bench, CopiesAndProductsAreRight) {
   const Json copied = said({"least=4", "most=4000", "times=1000"}, "copy"), products = said({"tokens=8"}, "gemm");
   EXPECT_EQ(copied["rows"].size(), 6);

@@ -55,9 +55,20 @@ std::shared_ptr<const TokenStore> read_plain(const TextConfig& config, const Tok
 
 }  // namespace
 
+namespace {
+void check_there(const Path& path) {
+  check(fs::exists(path.c_str()), "{}: there is no such file or folder; data.path is token shards or plain text", path);
+}
+}  // namespace
+
+std::shared_ptr<const Tokenizer> tokenizer_of_stored(const TextConfig& config) {
+  check_there(config.path);
+  if (is_shards(config.path)) return tokenizer_of_shards(config, TokenShards(config.path).shards().front());
+  return open_tokenizer(config.tokenizer);
+}
+
 StoredText::StoredText(const TextConfig& config) : TextCorpus(nullptr), config_(config) {
-  check(fs::exists(config.path.c_str()), "{}: there is no such file or folder; data.path is token shards or plain text",
-        config.path);
+  check_there(config.path);
   if (is_shards(config.path)) {
     auto shards = std::make_shared<TokenShards>(config.path);
     tokenizer_ = tokenizer_of_shards(config, shards->shards().front());

@@ -23,4 +23,7 @@ class StoredText final : public TextCorpus {
   std::int64_t held_out_begin_ = 0;
 };
 
+// Without reading the text.
+std::shared_ptr<const Tokenizer> tokenizer_of_stored(const TextConfig& config);
+
 }  // namespace lact

@@ -19,4 +19,8 @@ std::unique_ptr<TextCorpus> open_text(const TextConfig& config) {
   return std::make_unique<StoredText>(config);
 }
 
+std::shared_ptr<const Tokenizer> tokenizer_of(const TextConfig& config) {
+  return config.path.empty() ? std::make_shared<ByteTokenizer>() : tokenizer_of_stored(config);
+}
+
 }  // namespace lact

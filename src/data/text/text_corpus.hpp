@@ -26,6 +26,8 @@ class TextCorpus {
 
 // All keys are checked first.
 std::unique_ptr<TextCorpus> open_text(const TextConfig& config);
+// What the text of a config is read with; plain text itself is not read.
+std::shared_ptr<const Tokenizer> tokenizer_of(const TextConfig& config);
 // "generated text", or the path: for sentences.
 std::string name_of(const TextConfig& config);
 

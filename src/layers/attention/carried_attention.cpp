@@ -40,13 +40,14 @@ Var with_kept(const TokenBuffer& buffer, Range tokens, std::int64_t window, cons
   return join(all, 2);
 }
 
-// A single query sees all that is kept, so those that share a head of keys are rows of one product.
+// A single query sees all that is kept, so those that share a head of keys are rows of one product. Two products and a
+// softmax: tiles of many queries would be nearly empty.
 Var of_one_token(const Var& q, const AttentionState& state, std::int64_t window, double scale) {
   const Range kept{0, state.kept(window)};
   const Tensor keys = state.keys.part(kept), values = state.values.part(kept);
   const std::int64_t b = q.dim(0), heads = q.dim(1), kv_heads = keys.dim(1);
   const Var rows = view(q, {b, kv_heads, heads / kv_heads, q.dim(3)});
-  return view(attention(rows, keys, values, scale), {b, heads, 1, values.dim(3)});
+  return view(matmul(softmax(matmul(rows, keys, Orient::nt), scale), values), {b, heads, 1, values.dim(3)});
 }
 
 // Attention over the kept keys and over the new ones, put together by the sums of their weights: w = sum of exp.

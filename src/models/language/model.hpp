@@ -33,6 +33,7 @@ class LanguageModel final : public Model {
   // the result is on all ranks. Without gradients. Collective.
   enum class Logits : std::uint8_t { of_last, of_all };
   Tensor advance(Ctx& c, const Tensor& tokens, LanguageState& state, Logits which = Logits::of_last);
+  LanguageState first_state(std::int64_t samples) const;  // before the first token
   // Of every token of whole samples, without gradients: the cross entropy of its target, and whether no other token had
   // a larger logit; 0 where there is no target. Both f32 [b, context], the same on all ranks of cp, tp and pp.
   // Collective.
@@ -54,7 +55,6 @@ class LanguageModel final : public Model {
   Var looked_up(Ctx& c, const Tensor& all, const TokenLayout& tokens) const;
   static Var through(Ctx& c, const Block& block, const Var& x, const TokenLayout& tokens,
                      LanguageState::OfBlock* state);
-  LanguageState first_state(std::int64_t samples) const;
   TokenLayout layout(const Ctx& c, const Batch& b) const;
   bool split_vocabulary(const Ctx& c) const { return tp_split_ && c.mesh.along(Axis::tp).size() > 1; }
   Var map_to_vocabulary(Ctx& c, const Var& x) const;

@@ -2,6 +2,7 @@
 // copy is a state of its own.
 #pragma once
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -15,6 +16,7 @@
 
 namespace lact {
 
+// A layer names its State, and takes one behind its tokens and their layout; its parts stand in state.cpp.
 using LanguageLayer =
     std::variant<CausalLact, RotaryAttention, MiniBatchTtt, GatedLinearAttention, DeltaNet, Mamba, Mamba2>;
 using LanguageLayerState = std::variant<CausalLact::State, RotaryAttention::State, MiniBatchTtt::State,
@@ -28,5 +30,19 @@ struct LanguageState {
   std::int64_t position = 0, samples = 0;  // tokens before, of each of so many samples
   std::vector<OfBlock> blocks;             // none before the first token
 };
+
+// One of the tensors that a state is made of: a value, which may be empty, or the first tokens of a buffer.
+struct StatePart {
+  std::string name = {};  // "3.weights.w0": of which block, and what
+  Var* value = nullptr;
+  TokenBuffer* buffer = nullptr;
+  std::int64_t kept = 0;      // tokens in the buffer
+  const Var* like = nullptr;  // what has its shape, where it is empty at first
+  int heads_dim = 0;          // of one sample: what tp shares out
+  Tensor numbers() const;     // undefined where there are none
+};
+// In order. What the layers count follows from state.position, and is set by it.
+struct LanguageConfig;
+std::vector<StatePart> parts_of(LanguageState& state, const LanguageConfig& cfg);
 
 }  // namespace lact

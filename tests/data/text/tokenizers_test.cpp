@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "data/text/text_corpus.hpp"
 #include "data/text/tokenizer.hpp"
 #include "files/json.hpp"
 #include "support/temporary_folder.hpp"
@@ -178,6 +179,18 @@ TEST(Tokenizers, APatternThatTakesForeverIsAnError) {
   EXPECT_NE(sentence_of([&] {
               open_tokenizer(path)->encode(std::string(60, 'a'));
             }).find("its pattern cannot be searched for"),
+            std::string::npos);
+}
+
+TEST(TokenizerOf, IsKnownWithoutReadingTheText) {
+  TextConfig config;
+  EXPECT_EQ(tokenizer_of(config)->name(), "bytes");
+  config.path = "tests/data/text";  // plain text, as far as anybody asks
+  EXPECT_EQ(tokenizer_of(config)->name(), "bytes");
+  config.tokenizer = "tests/data/text/gpt2.json";
+  EXPECT_EQ(tokenizer_of(config)->fingerprint(), open_tokenizer(config.tokenizer)->fingerprint());
+  config.path = "tests/data/text/none";
+  EXPECT_NE(sentence_of([&] { tokenizer_of(config); }).find("tests/data/text/none: there is no such file"),
             std::string::npos);
 }
 
