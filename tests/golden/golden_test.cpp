@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Files, Golden, testing::ValuesIn(all_files()), [](const
 TEST(GoldenFiles, AllFamiliesAreThere) {
   std::vector<std::string> heads;
   for (const std::string& f : all_files()) heads.push_back(fs::path(f).filename().string());
-  EXPECT_EQ(heads.size(), 53u);
+  EXPECT_EQ(heads.size(), 56u);
   for (const char* family : {"01_",
                              "02_",
                              "03_",
@@ -71,6 +71,8 @@ TEST(GoldenFiles, AllFamiliesAreThere) {
                              "gla",
                              "grad_clip",
                              "layernorm_nobias",
+                             "lm_linear",
+                             "lm_mlp",
                              "mamba_block",
                              "rmsnorm",
                              "selective_scan",
@@ -133,7 +135,7 @@ TEST(ChangedGolden, AnExtraTensorIsNamed) {
   for (const char* name : {"lact/01_newton_schulz", "lact/02_fast_weight_op", "lact/03_ttt_layer_nomuon", "lact/04_mlp",
                            "lact/05_lvsm_model", "lact/06_data_gso_character", "lact/06_inference_cameras",
                            "lact/07_causal_nomuon_mom", "ttt/adamw", "ttt/attn_full", "ttt/cosine_schedule",
-                           "ttt/grad_clip", "ttt/ttt_linear_rem", "ttt/ttt_mlp_mamba"}) {
+                           "ttt/grad_clip", "ttt/ttt_linear_rem", "ttt/ttt_mlp_mamba", "ttt/lm_mlp_mamba"}) {
     File f = file_of(name);
     f.tensors.emplace_back("surprise.y2", Tensor::zeros(tested().host(), {3}));
     EXPECT_TRUE(names(f.failure("tests/data"), "surprise.y2")) << name << ": " << f.failure("tests/data");
@@ -167,6 +169,10 @@ TEST(ChangedGolden, OneWrongNumberFails) {
       {"ttt/ttt_linear_full", "grad.learnable_token_idx", 3e-5},
       {"ttt/ttt_mlp_rem", "out.W2_after_full", 1e-5},
       {"ttt/ttt_mlp_short", "mid.xqw", 1e-5},
+      {"ttt/lm_linear_transformer", "train.final_param_norms", 1e-5},
+      {"ttt/lm_linear_mamba", "cache_after_prefill.layer0.pre_conv", 1e-5},
+      {"ttt/lm_mlp_mamba", "cache_after_decode.layer0.W2_grad", 1e-5},
+      {"ttt/lm_mlp_mamba", "decode.greedy_tokens", 1},
   };
   for (const auto& [file, tensor, bound] : cases) {
     File f = file_of(file);
@@ -309,6 +315,9 @@ TEST(ChangedGolden, HparamsThatDoNotFitTheTensors) {
       {"ttt/ttt_linear_rem", "\"type\": \"linear\"", "\"type\": \"mlp\""},
       {"ttt/ttt_linear_rem", "\"heads\": 2", "\"heads\": 4"},
       {"ttt/ttt_linear_mamba", "\"use_gate\": true", "\"use_gate\": false"},
+      {"ttt/lm_linear_transformer", "\"prefill\": 27", "\"prefill\": 35"},
+      {"ttt/lm_linear_mamba", "\"backbone\": \"mamba\"", "\"backbone\": \"viper\""},
+      {"ttt/lm_mlp_mamba", "\"pre_conv\": true", "\"pre_conv\": false"},
       {"ttt/ttt_mlp_mamba", "\"conv_kernel\": 4", "\"conv_kernel\": 3"},
       {"ttt/ttt_mlp_full", "\"base_lr\": 0.4", "\"base_lr\": 0.5"},
       {"ttt/ttt_mlp_full", "\"rope_theta\": 10000.0", "\"rope_theta\": 1000.0"},

@@ -38,4 +38,8 @@ Var ShortConvolution::operator()(Ctx& c, const Var& x, Var* inputs) const {
   return cut(convolved(all), 1, {taps, taps + t});
 }
 
+Var NormedConvolution::operator()(Ctx& c, const Var& x, const TokenLayout& tokens, Var* inputs) const {
+  return gather_rows(conv_(c, whole_sequence(c, norm_(c, x), tokens), inputs), tokens.rows());
+}
+
 }  // namespace lact

@@ -1,7 +1,7 @@
 // A depth-wise causal convolution of a few tokens with its parameters (docs/math.md, 15.1).
 #pragma once
-#include "autograd/ops.hpp"
-#include "layers/parameters/scope.hpp"
+#include "layers/linear.hpp"
+#include "layers/token_layout.hpp"
 
 namespace lact {
 
@@ -18,6 +18,21 @@ class ShortConvolution {
  private:
   const Parameter& weight_;
   const Parameter* bias_;
+};
+
+// A convolution of the normed tokens that is added to them before a block, parameters norm.weight, conv.weight and
+// conv.bias: the `pre_conv` of models with a Mamba backbone (Sun et al., arXiv 2407.04620, section 2.7). Every rank of
+// cp and tp goes through the whole sequence and keeps its rows.
+class NormedConvolution {
+ public:
+  NormedConvolution(Scope s, std::int64_t dim, std::int64_t taps, double eps)
+      : norm_(s / "norm", dim, eps), conv_(s / "conv", dim, taps, true) {}
+  // x [b, rows of this rank, dim]; `inputs` as of ShortConvolution, of all channels.
+  Var operator()(Ctx& c, const Var& x, const TokenLayout& tokens, Var* inputs = nullptr) const;
+
+ private:
+  RmsNorm norm_;
+  ShortConvolution conv_;
 };
 
 }  // namespace lact

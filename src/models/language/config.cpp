@@ -45,6 +45,7 @@ void LanguageConfig::fields(Fields& f) {
   f("z_loss", z_loss, "weight of the mean squared log-sum-exp in the training loss");
   f("num_kv_heads", num_kv_heads, "transformer: heads of keys and values; 0: as many as of queries");
   f("window_beside", window_beside, "attention through a window of window_size beside the layer, and added to it");
+  f("pre_conv", pre_conv, "ttt: a convolution of ttt.conv_kernel tokens before each block, as in a Mamba backbone");
   lact.fields(f);
   f.section("ttt", ttt);
   f.section("gla", gla);
@@ -67,6 +68,7 @@ void LanguageConfig::check_values() const {
   constexpr std::array known{"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "mamba", "mamba2"};
   check(std::ranges::find(known, model_type) != known.end(),
         "model.model_type={}: lact_swiglu, transformer, ttt, gla, delta_net, mamba and mamba2 are known", model_type);
+  check(!pre_conv || model_type == "ttt", "model.pre_conv=true: only model.model_type=ttt has it, not {}", model_type);
   check(!window_beside || (!has_fast_weights() && model_type != "transformer"),
         "model.window_beside=true: {} has attention of its own", model_type);
   auto within = [](const char* key, std::int64_t value, std::int64_t least, std::int64_t most) {

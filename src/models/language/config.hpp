@@ -18,6 +18,7 @@ struct LanguageConfig {
   double norm_eps = 1e-6, initializer_range = 0.006, z_loss = 0;
   std::int64_t num_kv_heads = 0;  // of a transformer
   bool window_beside = false;
+  bool pre_conv = false;  // of model_type ttt
   CausalLactConfig lact;
   MiniBatchTttConfig ttt;
   GlaConfig gla;

@@ -35,12 +35,21 @@ Var as_rows(const Var& x) { return view(x, {x.dim(0) * x.dim(1), x.dim(2)}); }
 // Logits of so many rows at once take 256 MB: they are recomputed in the backward pass, piece by piece.
 std::int64_t rows_at_once(std::int64_t classes) { return std::max<std::int64_t>(1, (std::int64_t(1) << 26) / classes); }
 
+// What the published models call their parts.
+struct Names {
+  std::string_view embedding, norm, layer, mlp_norm;
+};
+Names names_of(const LanguageConfig& cfg) {
+  if (cfg.model_type == "ttt") return {"embed_tokens", "seq_norm", "seq_modeling_block", "ffn_norm"};
+  return {"embeddings", "attn_norm", "attn", "mlp_norm"};
+}
+
 }  // namespace
 
 LanguageModel::LanguageModel(ParameterStore& store, const LanguageConfig& cfg, CpMode mode)
     : cfg_(judged_config(cfg)),
       tp_split_(cfg.vocab_size % store.tp() == 0),
-      table_(vocabulary_by_width(Scope(store) / "model" / "embeddings", cfg)),
+      table_(vocabulary_by_width(Scope(store) / "model" / names_of(cfg).embedding, cfg)),
       norm_(Scope(store) / "model" / "norm", cfg.hidden_size, cfg.norm_eps),
       map_(cfg.tie_word_embeddings ? &table_ : &vocabulary_by_width(Scope(store) / "lm_head", cfg)) {
   const Scope layers = Scope(store) / "model" / "layers";
@@ -49,7 +58,8 @@ LanguageModel::LanguageModel(ParameterStore& store, const LanguageConfig& cfg, C
 }
 
 LanguageModel::Block LanguageModel::make_block(Scope s, const LanguageConfig& cfg, CpMode mode) {
-  const Scope attn = s / "attn";
+  const Names names = names_of(cfg);
+  const Scope attn = s / names.layer;
   const std::int64_t dim = cfg.hidden_size;
   const double deviation = cfg.initializer_range;
   const InitScale init{deviation, deviation};
@@ -67,12 +77,14 @@ LanguageModel::Block LanguageModel::make_block(Scope s, const LanguageConfig& cf
     if (cfg.model_type == "mamba2") return Mamba2(attn, dim, cfg.mamba2, init);
     return RotaryAttention(attn, dim, heads, deviation);
   };
-  RmsNorm norm(s / "attn_norm", dim, cfg.norm_eps);
-  Block block{norm,
+  RmsNorm norm(s / names.norm, dim, cfg.norm_eps);
+  Block block{{},
+              norm,
               layer(),
               {},
-              RmsNorm(s / "mlp_norm", dim, cfg.norm_eps),
+              RmsNorm(s / names.mlp_norm, dim, cfg.norm_eps),
               GatedMlp(s / "mlp", dim, cfg.hidden_of_mlp(), deviation)};
+  if (cfg.pre_conv) block.before.emplace(s / "conv", dim, cfg.ttt.conv_kernel, cfg.norm_eps);
   if (cfg.window_beside) block.window.emplace(s / "window", dim, heads, deviation);
   return block;
 }
@@ -80,7 +92,7 @@ LanguageModel::Block LanguageModel::make_block(Scope s, const LanguageConfig& cf
 std::int64_t LanguageModel::place_of(const std::string& parameter) const {
   constexpr std::string_view of_block = "model.layers.";
   if (parameter.starts_with(of_block)) return std::stoll(parameter.substr(of_block.size()));
-  return parameter.starts_with("model.embeddings") ? -1 : blocks();
+  return parameter.starts_with("model.embed") ? -1 : blocks();
 }
 
 TokenLayout LanguageModel::layout(const Ctx& c, const Batch& b) const {
@@ -118,8 +130,10 @@ Var LanguageModel::looked_up(Ctx& c, const Tensor& all, const TokenLayout& token
 Var LanguageModel::embed(Ctx& c, const Batch& b) { return looked_up(c, b.tensor("tokens"), layout(c, b)); }
 
 // With a state the tokens follow those before, and it is carried on.
-Var LanguageModel::through(Ctx& c, const Block& block, const Var& x, const TokenLayout& tokens,
+Var LanguageModel::through(Ctx& c, const Block& block, const Var& rows, const TokenLayout& tokens,
                            LanguageState::OfBlock* state) {
+  Var x = rows;
+  if (block.before) x = add(x, (*block.before)(c, x, tokens, state != nullptr ? &state->before : nullptr));
   const Var y = block.norm(c, x);
   auto layer = [&]<class Layer>(const Layer& l) {
     return l(c, y, tokens, state != nullptr ? &std::get<typename Layer::State>(state->layer) : nullptr);
@@ -138,7 +152,7 @@ LanguageState LanguageModel::first_state(std::int64_t samples) const {
   s.samples = samples;
   for (const Block& block : blocks_) {
     auto empty = []<class Layer>(const Layer&) -> LanguageLayerState { return typename Layer::State(); };
-    s.blocks.push_back({std::visit(empty, block.layer), {}});
+    s.blocks.push_back({{}, std::visit(empty, block.layer), {}});
     if (block.window) s.blocks.back().window.emplace();
   }
   return s;

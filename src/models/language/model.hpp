@@ -5,6 +5,7 @@
 
 #include "layers/mlp.hpp"
 #include "layers/model.hpp"
+#include "layers/recurrent/short_convolution.hpp"
 #include "models/language/config.hpp"
 #include "models/language/state.hpp"
 
@@ -45,6 +46,7 @@ class LanguageModel final : public Model {
 
  private:
   struct Block {
+    std::optional<NormedConvolution> before;
     RmsNorm norm;
     LanguageLayer layer;
     std::optional<RotaryAttention> window;

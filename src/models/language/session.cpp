@@ -95,6 +95,7 @@ std::vector<std::int32_t> pending_of(Numbers& all, const std::string& path, std:
 
 // This rank's part of what all ranks of tp have.
 Tensor own_part(const Tensor& whole, const StatePart& part, Ctx& c, const std::string& path) {
+  if (part.heads_dim < 0) return row_major(whole).on(c.device);
   const int tp = c.mesh.grid().size[std::size_t(Axis::tp)], at = c.mesh.at(Axis::tp);
   check(whole.dims() > part.heads_dim && whole.dim(part.heads_dim) % tp == 0, "{}: is damaged: '{}' is {}", path,
         part.name, text_of(whole.shape()));
@@ -149,7 +150,8 @@ void write_session(const std::string& path, LanguageModel& model, Ctx& c, Sessio
   for (const StatePart& part : parts_of(session.state, model.config())) {
     const Tensor t = part.numbers();
     if (!t.defined()) continue;
-    const Tensor whole = tp.size() > 1 ? gather(Var(dense(t)), part.heads_dim, tp).value() : t;
+    const bool parted = tp.size() > 1 && part.heads_dim >= 0;
+    const Tensor whole = parted ? gather(Var(dense(t)), part.heads_dim, tp).value() : t;
     numbers[part.name] = on_host(dense(whole));
   }
   together(c.mesh.world(), [&] {

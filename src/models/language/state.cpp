@@ -11,6 +11,7 @@ class Parts {
       : position_(position), cfg_(cfg), out_(out) {}
   void begin(const std::string& prefix) { prefix_ = prefix; }
 
+  void before_block(Var& inputs) { var("before", inputs, -1); }
   void operator()(AttentionState& s) {
     s.tokens = position_;
     buffer("keys", s.keys, s.kept(cfg_.lact.window_size), 1);
@@ -76,6 +77,7 @@ std::vector<StatePart> parts_of(LanguageState& state, const LanguageConfig& cfg)
   Parts parts(state.position, cfg, out);
   for (std::size_t i = 0; i < state.blocks.size(); ++i) {
     parts.begin(std::to_string(i) + ".");
+    if (cfg.pre_conv) parts.before_block(state.blocks[i].before);
     std::visit(parts, state.blocks[i].layer);
     if (!state.blocks[i].window) continue;
     parts.begin(std::to_string(i) + ".window.");

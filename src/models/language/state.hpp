@@ -24,7 +24,8 @@ using LanguageLayerState = std::variant<CausalLact::State, RotaryAttention::Stat
 
 struct LanguageState {
   struct OfBlock {
-    LanguageLayerState layer;                      // of the kind of the block's layer
+    Var before;                // inputs of the convolution before the block, [samples, taps, width]; empty without one
+    LanguageLayerState layer;  // of the kind of the block's layer
     std::optional<RotaryAttention::State> window;  // beside it
   };
   std::int64_t position = 0, samples = 0;  // tokens before, of each of so many samples
@@ -38,7 +39,7 @@ struct StatePart {
   TokenBuffer* buffer = nullptr;
   std::int64_t kept = 0;      // tokens in the buffer
   const Var* like = nullptr;  // what has its shape, where it is empty at first
-  int heads_dim = 0;          // of one sample: what tp shares out
+  int heads_dim = 0;          // of one sample: what tp shares out; -1 where all its ranks have the same
   Tensor numbers() const;     // undefined where there are none
 };
 // In order. What the layers count follows from state.position, and is set by it.

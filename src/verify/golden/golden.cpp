@@ -192,6 +192,8 @@ constexpr Family families[] = {
     {"mamba_block", mamba_block_case},
     {"ttt_linear", ttt_linear_case},
     {"ttt_mlp", ttt_mlp_case},
+    {"lm_linear", ttt_model_case},
+    {"lm_mlp", ttt_model_case},
 };
 
 const Family& family_of(const Case& c) {

@@ -2,6 +2,7 @@
 // training uses. Formulas: docs/math.md; tensor names: tests/golden/README.md. Every tensor of a file is read as an
 // input, compared, or listed as information; a tensor left over is a failure.
 #pragma once
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -83,10 +84,22 @@ Row run(const std::string& path, Device& d, const std::string& data_folder);
 // Every .safetensors file at the paths (files or folders), sorted.
 std::vector<std::string> files_at(const std::vector<std::string>& paths);
 
-// The fixed batch, as many steps as the curve NAME.* has, with the learner that `lact train` uses; its loss, norm of
+// So many steps with the learner that `lact train` uses; a batch of each.
+struct Curve {
+  std::vector<double> loss, norm, rate;  // norm of gradients
+};
+Curve trained(Case& c, Model& model, ParameterStore& store, const LearningConfig& cfg, std::int64_t steps,
+              const std::function<Batch(std::int64_t)>& batch);
+const Parameter& parameter_named(Case& c, ParameterStore& store, const std::string& name);  // as the file calls it
+Tensor norms_of_parameters(Case& c, ParameterStore& store, const Json& names);              // f64, in that order
+Tensor tensor_of(Case& c, const std::vector<double>& v);                                    // f64
+// The fixed batch, as many steps as the curve NAME.* has; its loss, norm of
 // gradients, rate where the file has it, and the norms of the parameters of hparams.param_order afterwards.
 void compare_curve(Case& c, const std::string& name, Model& model, ParameterStore& store, const LearningConfig& cfg,
                    const Batch& b);
+
+// "tokens" i32 [samples, context]: each token's target is the one behind it, the last has none.
+Batch next_tokens(const Tensor& tokens, std::int64_t vocabulary);
 
 Tensor or_zeros(const Var& gradient, const Tensor& of);
 // x, y, G, grad_x and the parameters' gradients of a layer file.
@@ -105,7 +118,7 @@ void layer_case(Case& c, ParameterStore& store, const Layer& layer) {
 }
 
 // One function per family, grouped by file: layers.cpp, language.cpp, model.cpp, data.cpp, pieces.cpp, recurrent.cpp,
-// mini_batch.cpp.
+// mini_batch.cpp, ttt_model.cpp.
 void newton_schulz_case(Case& c);
 void fast_weight_case(Case& c);
 void ttt_layer_case(Case& c);
@@ -134,5 +147,6 @@ void selective_scan_case(Case& c);
 void mamba_block_case(Case& c);
 void ttt_linear_case(Case& c);
 void ttt_mlp_case(Case& c);
+void ttt_model_case(Case& c);
 
 }  // namespace lact::golden

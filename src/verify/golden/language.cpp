@@ -30,10 +30,10 @@ CausalLactConfig layer_config(Case& c) {
   return cfg;
 }
 
-// Each token's target is the one behind it; the last has none.
-Batch shifted(Case& c, std::int64_t vocabulary) {
+}  // namespace
+
+Batch next_tokens(const Tensor& tokens, std::int64_t vocabulary) {
   Batch b;
-  const Tensor tokens = c.input("tokens", DType::i32);
   check(tokens.dims() == 2 && tokens.dim(1) > 1, "tokens {} are no sequences", text_of(tokens.shape()));
   const std::int64_t samples = tokens.dim(0), context = tokens.dim(1);
   std::vector<std::int32_t> targets;
@@ -43,12 +43,10 @@ Batch shifted(Case& c, std::int64_t vocabulary) {
     targets.push_back(std::int64_t(i) % context + 1 < context ? std::int32_t(all[i + 1]) : -1);
   }
   b.tensors["tokens"] = tokens;
-  b.tensors["targets"] = Tensor::of(c.device(), tokens.shape(), std::span<const std::int32_t>(targets));
+  b.tensors["targets"] = Tensor::of(tokens.device(), tokens.shape(), std::span<const std::int32_t>(targets));
   b.valid = double(samples * (context - 1));
   return b;
 }
-
-}  // namespace
 
 void causal_lact_case(Case& c) {
   const CausalLactConfig cfg = layer_config(c);
@@ -61,7 +59,7 @@ void causal_lact_case(Case& c) {
 void language_case(Case& c) {
   LanguageConfig cfg;
   read_keys(c, Fields::of(cfg));
-  const Batch b = shifted(c, cfg.vocab_size);
+  const Batch b = next_tokens(c.input("tokens", DType::i32), cfg.vocab_size);
   c.newton_schulz(cfg.lact.use_muon);
   if (cfg.tie_word_embeddings) c.also_named("model.embeddings.weight", "lm_head.weight");
   ParameterStore store;

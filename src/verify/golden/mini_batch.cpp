@@ -2,13 +2,11 @@
 #include <algorithm>
 
 #include "base/check.hpp"
-#include "layers/fast_weights/mini_batch/mini_batch_ttt.hpp"
-#include "verify/golden/golden.hpp"
+#include "verify/golden/mini_batch.hpp"
 
 namespace lact::golden {
-namespace {
 
-MiniBatchTttConfig config_of(Case& c, const std::string& type) {
+MiniBatchTttConfig mini_batch_config(Case& c, const std::string& type) {
   MiniBatchTttConfig cfg;
   cfg.ttt_layer_type = c.hparams().has("type") ? c.hparams()["type"].text() : type;
   cfg.num_attention_heads = c.integer("heads", cfg.num_attention_heads);
@@ -24,11 +22,11 @@ MiniBatchTttConfig config_of(Case& c, const std::string& type) {
   return cfg;
 }
 
-// Both matrices with their biases by the names of the originals, [batch, heads, ...]; zeros for sums at a boundary.
-void compare_weights(Case& c, const std::string& suffix, const InnerWeights& w, std::int64_t batch) {
+void compare_inner_weights(Case& c, const std::string& prefix, const std::string& suffix, const InnerWeights& w,
+                           std::int64_t batch) {
   auto compare = [&](const std::string& name, const Var& x) {
     const Tensor t = view(x, {batch, x.dim(0) / batch, x.dim(1), x.dim(2)}).value();
-    c.compare("out." + name + suffix, t, Kind::output);
+    c.compare(prefix + name + suffix, t, Kind::output);
   };
   const std::int64_t f = w.w1.dim(1) - 1;
   compare("W1", cut(w.w1, 1, {0, f}));
@@ -36,6 +34,12 @@ void compare_weights(Case& c, const std::string& suffix, const InnerWeights& w, 
   if (!w.hidden()) return;
   compare("W2", w.w2);
   compare("b2", w.b2);
+}
+
+namespace {
+
+void compare_weights(Case& c, const std::string& suffix, const InnerWeights& w, std::int64_t batch) {
+  compare_inner_weights(c, "out.", suffix, w, batch);
 }
 
 // Values of the first mini-batch.
@@ -60,7 +64,7 @@ void compare_states(Case& c, const MiniBatchState& s, const MiniBatchRule& rule,
 }
 
 void mini_batch_case(Case& c, const std::string& type) {
-  const MiniBatchTttConfig cfg = config_of(c, type);
+  const MiniBatchTttConfig cfg = mini_batch_config(c, type);
   ParameterStore store;
   const MiniBatchTtt layer(Scope(store), c.hparams()["hidden"].integer(), cfg);
   c.load(store);

@@ -116,30 +116,44 @@ void curve(Case& c, const std::string& name, const ViewBatch& b) {
 
 }  // namespace
 
+Curve trained(Case& c, Model& model, ParameterStore& store, const LearningConfig& cfg, std::int64_t steps,
+              const std::function<Batch(std::int64_t)>& batch) {
+  Learner learner(model, store, c.mesh(), c.device(), cfg, 0);
+  Curve curve;
+  for (std::int64_t s = 0; s < steps; ++s) {
+    const StepReport r = learner.step(s, 1, [&](std::int64_t) { return batch(s); });
+    curve.loss.push_back(r.loss), curve.norm.push_back(r.grad_norm), curve.rate.push_back(r.rate);
+  }
+  return curve;
+}
+
+const Parameter& parameter_named(Case& c, ParameterStore& store, const std::string& name) {
+  for (const Parameter& mine : store.parameters())
+    if (c.name_of(mine.name) == name) return mine;
+  fail("{} names '{}', which the model does not have", c.path(), name);
+}
+
+Tensor tensor_of(Case& c, const std::vector<double>& v) {
+  return Tensor::of(c.device(), {std::int64_t(v.size())}, std::span<const double>(v), DType::f64);
+}
+
+Tensor norms_of_parameters(Case& c, ParameterStore& store, const Json& names) {
+  std::vector<double> norms;
+  for (const Json& name : names.items()) {
+    const Tensor squares = Tensor::empty(c.device(), {1}, DType::f64);
+    kernels::squared_norm(squares, store.value(parameter_named(c, store, name.text())));
+    norms.push_back(std::sqrt(squares.item()));
+  }
+  return tensor_of(c, norms);
+}
+
 void compare_curve(Case& c, const std::string& name, Model& model, ParameterStore& store, const LearningConfig& cfg,
                    const Batch& b) {
-  Learner learner(model, store, c.mesh(), c.device(), cfg, 0);
-  std::vector<double> loss, norm, rate, final_norms;
-  for (std::int64_t s = 0; s < c.shape(name + ".loss").at(0); ++s) {
-    StepReport r = learner.step(s, 1, [&b](std::int64_t) { return b; });
-    loss.push_back(r.loss), norm.push_back(r.grad_norm), rate.push_back(r.rate);
-  }
-  for (const Json& p : c.hparams()["param_order"].items()) {
-    const Parameter* parameter = nullptr;
-    for (const Parameter& mine : store.parameters())
-      if (c.name_of(mine.name) == p.text()) parameter = &mine;
-    check(parameter != nullptr, "hparams.param_order names '{}', which the model does not have", p.text());
-    Tensor squares = Tensor::empty(c.device(), {1}, DType::f64);
-    kernels::squared_norm(squares, store.value(*parameter));
-    final_norms.push_back(std::sqrt(squares.item()));
-  }
-  auto tensor = [&](const std::vector<double>& v) {
-    return Tensor::of(c.device(), {std::int64_t(v.size())}, std::span<const double>(v), DType::f64);
-  };
-  c.compare(name + ".loss", tensor(loss), Kind::loss_curve);
-  c.compare(name + ".grad_norm", tensor(norm), Kind::norm_curve);
-  c.compare_if_present(name + ".lr", tensor(rate), Kind::loss_curve);
-  c.compare(name + ".final_param_l2", tensor(final_norms), Kind::output);
+  const Curve curve = trained(c, model, store, cfg, c.shape(name + ".loss").at(0), [&b](std::int64_t) { return b; });
+  c.compare(name + ".loss", tensor_of(c, curve.loss), Kind::loss_curve);
+  c.compare(name + ".grad_norm", tensor_of(c, curve.norm), Kind::norm_curve);
+  c.compare_if_present(name + ".lr", tensor_of(c, curve.rate), Kind::loss_curve);
+  c.compare(name + ".final_param_l2", norms_of_parameters(c, store, c.hparams()["param_order"]), Kind::output);
 }
 
 void model_case(Case& c) {

@@ -93,6 +93,9 @@ TEST(LanguageModelOnRanks, IsThatOfOneRank) {
         LanguageConfig raw = small("lact_swiglu", vocabulary);
         raw.lact.use_muon = false;
         compare(raw, CpMode::tokens, context, g);
+        LanguageConfig convolved = small("ttt", vocabulary);
+        convolved.pre_conv = convolved.ttt.share_qk = convolved.ttt.use_gate = true;
+        compare(convolved, CpMode::tokens, context, g);
       }
 }
 
@@ -100,6 +103,38 @@ TEST(LanguageModelOnRanks, TiedEndsShareOneParameter) {
   LanguageConfig cfg = small("lact_swiglu", 12);
   cfg.tie_word_embeddings = true;
   for (const Grid& g : grids()) compare(cfg, CpMode::tokens, 17, g);
+}
+
+struct PublishedTtt {
+  std::int64_t width, blocks, heads, hidden;
+};
+
+// Counted from the shapes of the parameters: maps, inner weights and biases, rates, norms, taps.
+std::int64_t parameters_on_paper(const PublishedTtt& p, bool mlp, bool mamba) {
+  const std::int64_t d = p.width, f = d / p.heads, k = 16, taps = 4;
+  const std::int64_t inner = mlp ? p.heads * (8 * f * f + 5 * f) : p.heads * (f * f + f);
+  // a gate stands in the place of the keys' map
+  const std::int64_t layer = 4 * d * d + inner + p.heads * (d + 1) + 2 * d + 2 * d + k;
+  const std::int64_t convolutions = mamba ? 3 * (taps * d + d) + d : 0;  // with the norm before the first
+  return 32000 * d + p.blocks * (layer + convolutions + 3 * d * p.hidden + 2 * d) + d;
+}
+
+TEST(LanguageModel, CountsTheParametersOfPublishedTttModels) {
+  for (const PublishedTtt& p :
+       {PublishedTtt{768, 12, 12, 2048}, {1024, 24, 16, 2736}, {1536, 24, 16, 4096}, {2048, 24, 32, 5504}})
+    for (const bool mlp : {false, true})
+      for (const bool mamba : {false, true}) {
+        LanguageConfig cfg;
+        cfg.model_type = "ttt", cfg.hidden_size = p.width, cfg.num_hidden_layers = p.blocks, cfg.vocab_size = 32000;
+        cfg.intermediate_size = p.hidden, cfg.tie_word_embeddings = true;
+        cfg.ttt.num_attention_heads = p.heads, cfg.ttt.ttt_layer_type = mlp ? "mlp" : "linear";
+        cfg.pre_conv = cfg.ttt.share_qk = cfg.ttt.use_gate = mamba;
+        ParameterStore store;
+        const LanguageModel model(store, cfg);
+        std::int64_t count = 0;
+        for (const Parameter& parameter : store.parameters()) count += count_of(parameter.shape);
+        EXPECT_EQ(count, parameters_on_paper(p, mlp, mamba)) << p.width << " mlp " << mlp << " mamba " << mamba;
+      }
 }
 
 TEST(LanguageModel, CountsThePublishedParameters) {

@@ -60,7 +60,8 @@ TEST(Session, GoesOnAsTheStateThatWasWritten) {
   all.push_back(small("lact_swiglu"));
   all.back().lact.ttt_prenorm = true, all.back().lact.use_momentum = false, all.back().lact.window_size = 0;
   all.push_back(small("ttt"));
-  all.back().window_beside = all.back().ttt.share_qk = true, all.back().ttt.ttt_layer_type = "mlp";
+  all.back().window_beside = all.back().ttt.share_qk = all.back().pre_conv = true,
+  all.back().ttt.ttt_layer_type = "mlp";
   for (const LanguageConfig& cfg : all) {
     for (const std::int64_t tokens : {3, 8, 12}) {  // within a chunk, at the end of a mini-batch, in the third chunk
       const std::string what = cfg.model_type + " behind " + std::to_string(tokens) + " tokens";

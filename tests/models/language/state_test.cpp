@@ -112,6 +112,8 @@ TEST(LanguageState, HoldsForSharedKeysAndForFullAttention) {
   LanguageConfig convolved = small("ttt");
   convolved.ttt.share_qk = convolved.ttt.use_gate = true, convolved.ttt.ttt_layer_type = "mlp";
   compare(convolved, "ttt with shared projections");
+  convolved.pre_conv = true;
+  compare(convolved, "ttt with convolutions before its blocks");
 }
 
 TEST(LanguageState, ACopyGoesOnByItself) {
