@@ -64,6 +64,7 @@ std::vector<std::int64_t> cuts_of(const LanguageConfig& cfg, std::int64_t tokens
   };
   if (cfg.has_fast_weights()) around(cfg.lact.lact_chunk_size);
   if (cfg.model_type == "ttt") around(cfg.ttt.mini_batch_size);
+  if (cfg.model_type == "linear_attention") around(cfg.linear_attention.chunk_size);
   if (cfg.attends() && cfg.lact.window_size > 0) around(cfg.lact.window_size);
   std::vector<std::int64_t> possible;
   for (const std::int64_t cut : cuts)

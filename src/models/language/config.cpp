@@ -32,8 +32,7 @@ void LanguageConfig::Published::fields(Fields& f) {
 void LanguageConfig::fields(Fields& f) {
   f("model_type", model_type,
     "the layer over the sequence: lact_swiglu (fast weights beside window attention), transformer, ttt, gla, "
-    "delta_net, "
-    "mamba or mamba2");
+    "delta_net, linear_attention, mamba or mamba2");
   f("hidden_size", hidden_size, "width of a token");
   f("num_hidden_layers", num_hidden_layers, "number of blocks");
   f("vocab_size", vocab_size, "tokens that there are; those of the data must be among them");
@@ -50,6 +49,7 @@ void LanguageConfig::fields(Fields& f) {
   f.section("ttt", ttt);
   f.section("gla", gla);
   f.section("delta_net", delta_net);
+  f.section("linear_attention", linear_attention);
   f.section("mamba", mamba);
   f.section("mamba2", mamba2);
   published_.fields(f);
@@ -65,9 +65,12 @@ TttPlan LanguageConfig::plan(std::int64_t tokens) const {
 }
 
 void LanguageConfig::check_values() const {
-  constexpr std::array known{"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "mamba", "mamba2"};
+  constexpr std::array known{"lact_swiglu", "transformer",      "ttt",   "gla",
+                             "delta_net",   "linear_attention", "mamba", "mamba2"};
   check(std::ranges::find(known, model_type) != known.end(),
-        "model.model_type={}: lact_swiglu, transformer, ttt, gla, delta_net, mamba and mamba2 are known", model_type);
+        "model.model_type={}: lact_swiglu, transformer, ttt, gla, delta_net, linear_attention, mamba and mamba2 are "
+        "known",
+        model_type);
   check(!pre_conv || model_type == "ttt", "model.pre_conv=true: only model.model_type=ttt has it, not {}", model_type);
   check(!window_beside || (!has_fast_weights() && model_type != "transformer"),
         "model.window_beside=true: {} has attention of its own", model_type);
@@ -93,6 +96,7 @@ void LanguageConfig::check_values() const {
   if (model_type == "ttt") ttt.check_values(hidden_size);
   if (model_type == "gla") gla.check_values(hidden_size);
   if (model_type == "delta_net") delta_net.check_values(hidden_size);
+  if (model_type == "linear_attention") linear_attention.check_values(hidden_size);
   if (model_type == "mamba") mamba.check_values();
   if (model_type == "mamba2") mamba2.check_values();
   if (!attends()) return;
@@ -137,6 +141,9 @@ SubLayerShape recurrent_shape(const LanguageConfig& cfg) {
     of("model.gla.num_heads", cfg.gla.num_heads, d * cfg.gla.expand_k, d * cfg.gla.expand_v);
   } else if (cfg.model_type == "delta_net") {
     of("model.delta_net.num_heads", cfg.delta_net.num_heads, d * cfg.delta_net.expand_k, d * cfg.delta_net.expand_v);
+  } else if (cfg.model_type == "linear_attention") {
+    const LinearAttentionConfig& l = cfg.linear_attention;
+    of("model.linear_attention.num_heads", l.num_heads, d * l.expand_k, d * l.expand_v);
   } else if (cfg.model_type == "mamba") {  // every channel is a head of its own
     const std::int64_t channels = cfg.mamba.expand * cfg.hidden_size;
     of("model.mamba.expand", channels, double(channels * cfg.mamba.d_state), double(channels));
@@ -173,6 +180,7 @@ double maps_of(const LanguageConfig& cfg, const SubLayerShape& s) {
   if (cfg.model_type == "ttt")
     return (cfg.ttt.share_qk ? 3 : 4) * d * d + (cfg.ttt.use_gate ? d * d : 0) + d * double(s.heads);
   if (cfg.model_type == "gla") return d * (2 * keys + 3 * values) + double(cfg.gla.gate_low_rank_dim) * (d + keys);
+  if (cfg.model_type == "linear_attention") return d * (2 * keys + 2 * values);
   if (cfg.model_type == "delta_net") return d * (2 * keys + 2 * values) + d * double(s.heads);
   if (cfg.model_type == "mamba") {
     const double rank = cfg.mamba.dt_rank > 0 ? double(cfg.mamba.dt_rank) : std::ceil(d / 16);

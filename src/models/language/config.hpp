@@ -2,6 +2,7 @@
 #pragma once
 #include "layers/fast_weights/causal_lact.hpp"
 #include "layers/fast_weights/mini_batch/mini_batch_ttt.hpp"
+#include "layers/recurrent/chunked_linear_attention.hpp"
 #include "layers/recurrent/delta_net.hpp"
 #include "layers/recurrent/gla.hpp"
 #include "layers/recurrent/mamba.hpp"
@@ -23,6 +24,7 @@ struct LanguageConfig {
   MiniBatchTttConfig ttt;
   GlaConfig gla;
   DeltaNetConfig delta_net;
+  LinearAttentionConfig linear_attention;
   MambaConfig mamba;
   Mamba2Config mamba2;
   void fields(Fields& f);

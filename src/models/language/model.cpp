@@ -73,6 +73,7 @@ LanguageModel::Block LanguageModel::make_block(Scope s, const LanguageConfig& cf
     if (cfg.model_type == "ttt") return MiniBatchTtt(attn, dim, cfg.ttt);
     if (cfg.model_type == "gla") return GatedLinearAttention(attn, dim, cfg.gla, init);
     if (cfg.model_type == "delta_net") return DeltaNet(attn, dim, cfg.delta_net, init);
+    if (cfg.model_type == "linear_attention") return ChunkedLinearAttention(attn, dim, cfg.linear_attention, init);
     if (cfg.model_type == "mamba") return Mamba(attn, dim, cfg.mamba);
     if (cfg.model_type == "mamba2") return Mamba2(attn, dim, cfg.mamba2, init);
     return RotaryAttention(attn, dim, heads, deviation);

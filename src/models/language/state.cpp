@@ -39,6 +39,11 @@ class Parts {
     var("convolution", s.seen, 2);
   }
   void operator()(GlaState& s) { var("memory", s.memory, 1); }
+  void operator()(LinearAttentionState& s) {
+    s.waiting = position_ % cfg_.linear_attention.chunk_size;
+    var("memory", s.memory, 1);
+    var("open", s.open, 1);
+  }
   void operator()(Mamba2State& s) { var("memory", s.memory, 1); }
   void operator()(DeltaNetState& s) {
     var("convolution.q", s.q_inputs, 2);

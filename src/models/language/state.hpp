@@ -9,6 +9,7 @@
 #include "layers/attention/rotary_attention.hpp"
 #include "layers/fast_weights/causal_lact.hpp"
 #include "layers/fast_weights/mini_batch/mini_batch_ttt.hpp"
+#include "layers/recurrent/chunked_linear_attention.hpp"
 #include "layers/recurrent/delta_net.hpp"
 #include "layers/recurrent/gla.hpp"
 #include "layers/recurrent/mamba.hpp"
@@ -17,10 +18,11 @@
 namespace lact {
 
 // A layer names its State, and takes one behind its tokens and their layout; its parts stand in state.cpp.
-using LanguageLayer =
-    std::variant<CausalLact, RotaryAttention, MiniBatchTtt, GatedLinearAttention, DeltaNet, Mamba, Mamba2>;
-using LanguageLayerState = std::variant<CausalLact::State, RotaryAttention::State, MiniBatchTtt::State,
-                                        GatedLinearAttention::State, DeltaNet::State, Mamba::State, Mamba2::State>;
+using LanguageLayer = std::variant<CausalLact, RotaryAttention, MiniBatchTtt, GatedLinearAttention, DeltaNet, Mamba,
+                                   Mamba2, ChunkedLinearAttention>;
+using LanguageLayerState =
+    std::variant<CausalLact::State, RotaryAttention::State, MiniBatchTtt::State, GatedLinearAttention::State,
+                 DeltaNet::State, Mamba::State, Mamba2::State, ChunkedLinearAttention::State>;
 
 struct LanguageState {
   struct OfBlock {

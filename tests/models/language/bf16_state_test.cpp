@@ -15,7 +15,8 @@ LanguageConfig small(const std::string& type) {
   cfg.initializer_range = 0.1;
   cfg.lact.num_attn_heads = 2, cfg.lact.num_lact_heads = 2, cfg.lact.lact_chunk_size = 5, cfg.lact.window_size = 4;
   cfg.ttt.num_attention_heads = 2, cfg.ttt.mini_batch_size = 4;
-  cfg.gla.num_heads = cfg.delta_net.num_heads = 2;
+  cfg.gla.num_heads = cfg.delta_net.num_heads = cfg.linear_attention.num_heads = 2;
+  cfg.linear_attention.chunk_size = 5;
   cfg.mamba2.mamba_heads = 2, cfg.mamba2.mamba_head_dim = 32;
   return cfg;
 }
@@ -43,7 +44,8 @@ void expect_as_near_as_at_once(const LanguageConfig& cfg, const std::string& wha
 }
 
 TEST(Bf16State, IsAsNearToFp32AsTheWholeSequence) {
-  for (const char* type : {"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "mamba", "mamba2"})
+  for (const char* type :
+       {"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "linear_attention", "mamba", "mamba2"})
     expect_as_near_as_at_once(small(type), type);
   LanguageConfig all_before = small("transformer");
   all_before.lact.window_size = 0, all_before.num_kv_heads = 1;

@@ -17,14 +17,15 @@ LanguageConfig small(const std::string& type, std::int64_t vocabulary) {
   LanguageConfig cfg;
   cfg.model_type = type;
   // heads of two channels would make norms over them steps
-  cfg.hidden_size = type == "ttt" || type == "gla" || type == "delta_net" ? 96 : 24;
+  cfg.hidden_size = type == "ttt" || type == "gla" || type == "delta_net" || type == "linear_attention" ? 96 : 24;
   cfg.num_hidden_layers = 2, cfg.vocab_size = vocabulary, cfg.intermediate_size = 12;
   cfg.initializer_range = 0.3, cfg.z_loss = 0.01;
   cfg.lact.num_attn_heads = 12, cfg.lact.num_lact_heads = 12, cfg.lact.lact_chunk_size = 5, cfg.lact.window_size = 4;
   cfg.lact.use_muon = true;
   cfg.window_beside = type == "gla" || type == "ttt";
   cfg.ttt.num_attention_heads = 12, cfg.ttt.mini_batch_size = 4;
-  cfg.gla.num_heads = cfg.delta_net.num_heads = 12;
+  cfg.gla.num_heads = cfg.delta_net.num_heads = cfg.linear_attention.num_heads = 12;
+  cfg.linear_attention.chunk_size = 5;
   cfg.mamba.d_state = 3;
   cfg.mamba2.mamba_heads = 12, cfg.mamba2.mamba_head_dim = 2;
   return cfg;
@@ -79,7 +80,12 @@ void compare(const LanguageConfig& cfg, CpMode mode, std::int64_t context, const
   double sum = 0;
   for (const double x : a.loss.to_doubles()) sum += x;
   EXPECT_GT(whole, sum / b.valid) << "the loss has a term of the z loss besides";
-  EXPECT_NEAR(whole, sum / b.valid, 0.5) << what;
+  LanguageConfig cfg_without = cfg;
+  cfg_without.z_loss = 0;
+  Built without(alone);
+  LanguageModel plain(without.store, cfg_without);
+  without.lay_out();
+  EXPECT_NEAR(loss_without_gradients(plain, ca, b), sum / b.valid, bound_of(cfg) * sum / b.valid) << what;
 }
 
 TEST(LanguageModelOnRanks, IsThatOfOneRank) {
@@ -88,7 +94,7 @@ TEST(LanguageModelOnRanks, IsThatOfOneRank) {
       for (const std::int64_t context : {3, 17}) {
         for (const CpMode mode : {CpMode::tokens, CpMode::heads})
           compare(small("lact_swiglu", vocabulary), mode, context, g);
-        for (const char* type : {"transformer", "ttt", "gla", "delta_net", "mamba", "mamba2"})
+        for (const char* type : {"transformer", "ttt", "gla", "delta_net", "linear_attention", "mamba", "mamba2"})
           compare(small(type, vocabulary), CpMode::tokens, context, g);
         LanguageConfig raw = small("lact_swiglu", vocabulary);
         raw.lact.use_muon = false;

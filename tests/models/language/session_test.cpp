@@ -14,12 +14,13 @@ namespace {
 LanguageConfig small(const std::string& type) {
   LanguageConfig cfg;
   cfg.model_type = type;
-  cfg.hidden_size = type == "ttt" || type == "gla" || type == "delta_net" ? 48 : 24;
+  cfg.hidden_size = type == "ttt" || type == "gla" || type == "delta_net" || type == "linear_attention" ? 48 : 24;
   cfg.num_hidden_layers = 2, cfg.vocab_size = 13, cfg.intermediate_size = 12;
   cfg.initializer_range = 0.3;
   cfg.lact.num_attn_heads = 6, cfg.lact.num_lact_heads = 6, cfg.lact.lact_chunk_size = 5, cfg.lact.window_size = 4;
   cfg.ttt.num_attention_heads = 6, cfg.ttt.mini_batch_size = 4;
-  cfg.gla.num_heads = cfg.delta_net.num_heads = 6;
+  cfg.gla.num_heads = cfg.delta_net.num_heads = cfg.linear_attention.num_heads = 6;
+  cfg.linear_attention.chunk_size = 5;
   cfg.mamba.d_state = 3;
   cfg.mamba2.mamba_heads = 6, cfg.mamba2.mamba_head_dim = 2;
   return cfg;
@@ -55,7 +56,8 @@ class SharedFile {
 
 TEST(Session, GoesOnAsTheStateThatWasWritten) {
   std::vector<LanguageConfig> all;
-  for (const char* type : {"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "mamba", "mamba2"})
+  for (const char* type :
+       {"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "linear_attention", "mamba", "mamba2"})
     all.push_back(small(type));
   all.push_back(small("lact_swiglu"));
   all.back().lact.ttt_prenorm = true, all.back().lact.use_momentum = false, all.back().lact.window_size = 0;
