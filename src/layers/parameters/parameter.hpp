@@ -26,13 +26,14 @@ struct Parameter {
   Shape local;                   // what this rank holds
   // Where ranks hold the same numbers and gradients are partial.
   Axes replicated_on = Axes(Axis::dp) | Axis::cp | Axis::tp;
-  bool here = true;  // false: on another stage of the pipeline
+  bool decayed = true;  // false: a scale, a norm, a bias or a logarithm, whatever its shape
+  bool here = true;     // false: on another stage of the pipeline
   ParameterStore* store = nullptr;
   std::size_t bucket = 0;  // place of the flat numbers
   Range range;
   std::int64_t count() const { return count_of(shape); }
-  // Weight decay is for matrices and fast weights, not for norms and biases.
-  bool decays() const { return shape.size() >= 2; }
+  // Weight decay is for matrices and fast weights, not for norms, biases and the like.
+  bool decays() const { return decayed && shape.size() >= 2; }
 };
 
 // The place in the whole parameter of element `i` of the piece that rank `at` of `tp` holds.

@@ -5,7 +5,15 @@
 namespace lact {
 
 Scope Scope::operator/(std::string_view child) const {
-  return Scope(*store_, prefix_.empty() ? std::string(child) : prefix_ + "." + std::string(child));
+  Scope s = *this;
+  s.prefix_ = prefix_.empty() ? std::string(child) : prefix_ + "." + std::string(child);
+  return s;
+}
+
+Scope Scope::without_decay() const {
+  Scope s = *this;
+  s.decayed_ = false;
+  return s;
 }
 
 const Parameter& Scope::parameter(std::string_view name, Shape s, Init i, std::optional<TpSplit> split) const {
@@ -13,6 +21,7 @@ const Parameter& Scope::parameter(std::string_view name, Shape s, Init i, std::o
   p.name = (*this / name).prefix_;
   p.shape = p.local = std::move(s);
   p.init = std::move(i);
+  p.decayed = decayed_;
   if (split && tp() > 1) {
     check(split->size % tp() == 0, "{}: {} does not divide over {} ranks of tp", p.name, split->size, tp());
     p.split = split;

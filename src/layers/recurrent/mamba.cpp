@@ -79,8 +79,9 @@ Mamba::Mamba(Scope s, std::int64_t dim, const MambaConfig& cfg)
       dt_bias_((s / "dt_proj")
                    .parameter("bias", {channels_of(dim, cfg)}, inverse_softplus_of_steps(cfg),
                               TpSplit{1, channels_of(dim, cfg), 1})),
-      a_log_(s.parameter("A_log", {channels_of(dim, cfg), cfg.d_state}, logarithms_of_rates(cfg.d_state),
-                         TpSplit{1, channels_of(dim, cfg), cfg.d_state})),
+      a_log_(s.without_decay().parameter("A_log", {channels_of(dim, cfg), cfg.d_state},
+                                         logarithms_of_rates(cfg.d_state),
+                                         TpSplit{1, channels_of(dim, cfg), cfg.d_state})),
       d_(s.parameter("D", {channels_of(dim, cfg)}, constant(1), TpSplit{1, channels_of(dim, cfg), 1})),
       out_proj_(s / "out_proj", channels_of(dim, cfg), dim, torch_linear(channels_of(dim, cfg)), cfg.bias,
                 LinearSplit::rows) {

@@ -19,5 +19,15 @@ TEST(Scope, NamesAreDotted) {
   EXPECT_NE(sentence_of([&] { block.parameter("w0", {1}, constant(0)); }).find("'blocks.3.w0'"), std::string::npos);
 }
 
+TEST(Scope, MayKeepItsParametersFromDecay) {
+  ParameterStore store;
+  const Scope s = Scope(store) / "layer";
+  EXPECT_TRUE(s.parameter("weight", {2, 3}, constant(0)).decays());
+  EXPECT_FALSE(s.parameter("norm", {3}, constant(0)).decays()) << "one dim is a norm or a bias";
+  const Parameter& p = (s.without_decay() / "a").parameter("scale", {2, 3}, constant(0));
+  EXPECT_FALSE(p.decays());
+  EXPECT_EQ(p.name, "layer.a.scale");
+}
+
 }  // namespace
 }  // namespace lact

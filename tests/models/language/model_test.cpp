@@ -111,6 +111,23 @@ TEST(LanguageModelOnRanks, TiedEndsShareOneParameter) {
   for (const Grid& g : grids()) compare(cfg, CpMode::tokens, 17, g);
 }
 
+TEST(LanguageModel, DecaysMatricesAndNoScalesNormsAndBiases) {
+  for (const char* type :
+       {"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "linear_attention", "mamba", "mamba2"}) {
+    LanguageConfig cfg = small(type, 12);
+    cfg.ttt.ttt_layer_type = "mlp";
+    ParameterStore store;
+    const LanguageModel model(store, cfg);
+    for (const Parameter& p : store.parameters()) {
+      const std::string last = p.name.substr(p.name.rfind('.') + 1);
+      const bool small_number = p.name.find("norm") != std::string::npos || last.ends_with("bias") || last == "A_log" ||
+                                last == "D" || last == "b1" || last == "b2" || last == "qk_scale" ||
+                                last == "qk_offset" || last == "learnable_token_idx";
+      EXPECT_NE(p.decays(), small_number) << type << ": " << p.name;
+    }
+  }
+}
+
 struct PublishedTtt {
   std::int64_t width, blocks, heads, hidden;
 };

@@ -62,11 +62,11 @@ MiniBatchTtt::MiniBatchTtt(Scope s, std::int64_t dim, const MiniBatchTttConfig& 
       w1_(per_head(s, "W1",
                    {cfg.num_attention_heads, head_dim_, cfg.ttt_layer_type == "mlp" ? 4 * head_dim_ : head_dim_},
                    gaussian(deviation))),
-      b1_(per_head(s, "b1", {cfg.num_attention_heads, 1, w1_.shape[2]}, constant(0))),
+      b1_(per_head(s.without_decay(), "b1", {cfg.num_attention_heads, 1, w1_.shape[2]}, constant(0))),
       rate_{per_head(s, "learnable_ttt_lr_weight", {cfg.num_attention_heads, 1, dim}, gaussian(deviation)),
-            per_head(s, "learnable_ttt_lr_bias", {cfg.num_attention_heads, 1}, constant(0))},
-      inner_norm_{per_head(s, "ttt_norm_weight", {cfg.num_attention_heads, head_dim_}, constant(1)),
-                  per_head(s, "ttt_norm_bias", {cfg.num_attention_heads, head_dim_}, constant(0))},
+            per_head(s.without_decay(), "learnable_ttt_lr_bias", {cfg.num_attention_heads, 1}, constant(0))},
+      inner_norm_{per_head(s.without_decay(), "ttt_norm_weight", {cfg.num_attention_heads, head_dim_}, constant(1)),
+                  per_head(s.without_decay(), "ttt_norm_bias", {cfg.num_attention_heads, head_dim_}, constant(0))},
       post_norm_{(s / "post_norm").parameter("weight", {dim}, constant(1)),
                  (s / "post_norm").parameter("bias", {dim}, constant(0))},
       token_idx_(s.parameter("learnable_token_idx", {cfg.mini_batch_size}, constant(0))),
@@ -75,7 +75,7 @@ MiniBatchTtt::MiniBatchTtt(Scope s, std::int64_t dim, const MiniBatchTttConfig& 
       o_proj_(s / "o_proj", dim, dim, gaussian(deviation)) {
   if (cfg.ttt_layer_type == "mlp") {
     w2_ = &per_head(s, "W2", {cfg.num_attention_heads, 4 * head_dim_, head_dim_}, gaussian(deviation));
-    b2_ = &per_head(s, "b2", {cfg.num_attention_heads, 1, head_dim_}, constant(0));
+    b2_ = &per_head(s.without_decay(), "b2", {cfg.num_attention_heads, 1, head_dim_}, constant(0));
   }
   if (cfg.share_qk) {
     auto convolution = [&](std::string_view name) {
