@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <sstream>
 
 #include "app/commands.hpp"
 #include "base/check.hpp"
@@ -26,11 +27,26 @@ std::string Arguments::take(const std::string& key, const std::string& otherwise
   return value;
 }
 
+namespace {
+bool is_number(const std::string& text) {
+  return !text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == text.npos;
+}
+}  // namespace
+
 std::int64_t Arguments::take_number(const std::string& key, const std::string& otherwise) {
   const std::string text = take(key, otherwise);
-  check(!text.empty() && text.size() < 10 && text.find_first_not_of("0123456789") == text.npos, "{}={} is not a number",
-        key, text);
+  check(is_number(text), "{}={} is not a number", key, text);
   return std::stoll(text);
+}
+
+std::vector<std::int64_t> numbers_in(const std::string& list) {
+  std::vector<std::int64_t> numbers;
+  std::istringstream words(list);
+  for (std::string word; std::getline(words, word, ',');) {
+    if (!is_number(word) || std::stoll(word) == 0) return {};
+    numbers.push_back(std::stoll(word));
+  }
+  return numbers;
 }
 
 Path Arguments::take_path(const std::string& key, const std::string& otherwise) {

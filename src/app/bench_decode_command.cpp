@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <charconv>
+#include <functional>
 #include <iostream>
-#include <sstream>
 
 #include "app/bench.hpp"
 #include "base/clock.hpp"
+#include "base/median.hpp"
 #include "files/json.hpp"
 #include "models/language/causality.hpp"
 #include "models/language/task.hpp"
@@ -23,18 +23,12 @@ struct DecodeConfig {
     f("judged", judged, "tokens whose logits are compared with those of the whole sequence at once");
   }
   std::vector<std::int64_t> places() const {
-    std::vector<std::int64_t> out;
-    std::istringstream all(positions);
-    for (std::string one; std::getline(all, one, ',');) {
-      std::int64_t n = 0;
-      const auto [end, error] = std::from_chars(one.data(), one.data() + one.size(), n);
-      check(error == std::errc() && end == one.data() + one.size() && n > 0 && n < 1 << 28 &&
-                (out.empty() || n > out.back()),
-            "positions={} are no ascending numbers of tokens", positions);
-      out.push_back(n);
-    }
-    check(!out.empty(), "positions= names none");
-    return out;
+    check(!positions.empty(), "positions= names none");
+    std::vector<std::int64_t> all = numbers_in(positions);
+    const bool ascending = std::ranges::is_sorted(all, std::less_equal<>());
+    check(!all.empty() && ascending && all.back() < 1 << 28, "positions={} are no ascending numbers of tokens",
+          positions);
+    return all;
   }
 };
 
@@ -71,8 +65,7 @@ class DecodeBench {  // a model with random weights on random text
       for (DecodeRow& r : all) r.each.push_back(seconds([&] { read(r.state, 1); }));
     for (DecodeRow& r : all) {
       for (const double s : r.each) r.mean += s / double(tokens);
-      std::ranges::sort(r.each);
-      r.least = r.each.front(), r.median = r.each[r.each.size() / 2];
+      r.least = std::ranges::min(r.each), r.median = upper_median(r.each);
     }
     return all;
   }

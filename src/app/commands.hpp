@@ -20,6 +20,9 @@ struct Arguments {
   Path take_path(const std::string& key, const std::string& otherwise = "");       // "~" is the home directory
 };
 
+// Of "1,2,4"; none where anything but positive numbers of up to nine digits stands there.
+std::vector<std::int64_t> numbers_in(const std::string& list);
+
 // A config or machine file as named, or the installed one of that name where the program is installed and no such file
 // is here: `configs/demo.yaml` works from any folder, as in the repository.
 std::string config_file(const std::string& named);

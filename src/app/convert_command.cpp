@@ -33,14 +33,11 @@ int safetensors_to_run(const std::string& in, const std::string& run, const Argu
   LoadedModel loaded(cfg);
   read_weights(in, loaded.store, *loaded.device);
   loaded.store.add_moments();
-  std::error_code error;
-  fs::create_directories(run, error);
-  check(!error, "{} cannot be made: {}", run, error.message());
+  make_folder(run);
   TrainState start;
   start.config = to_yaml(Fields::of(cfg));
   write_whole(run + "/config.yaml", start.config);
-  fs::create_directories(run + "/checkpoints", error);
-  check(!error, "{} cannot be made: {}", run, error.message());
+  make_folder(run + "/checkpoints", run);
   write_checkpoint(checkpoint_path(run, 0), loaded.store, *loaded.mesh, start);
   std::cout << fill("{}: {} parameters from {}\n", {run, loaded.store.count(), in});
   return exit_done;

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
-#include <sstream>
 #include <thread>
 
 #include "app/commands.hpp"
@@ -23,13 +22,6 @@ ProfileConfig taken_from(Arguments& args) {
     if (const std::string value = args.take(key); !value.empty()) apply_override(fields, key + "=" + value);
   cfg.check_values();
   return cfg;
-}
-
-std::string folder_made(const std::string& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  check(!error, "{} cannot be made: {}", folder, error.message());
-  return folder;
 }
 
 // [kind, name, begin, end, bytes, beside] of every span
@@ -68,7 +60,7 @@ int profile_layout(const RunConfig& cfg, const ProfileConfig& how, const std::st
   auto world = open_world(cfg.parallel.patience());
   const auto data = cfg.task->open_data(world->rank() == 0);
   LoadedModel m(cfg, std::move(world));
-  if (m.first_rank()) folder_made(out);
+  if (m.first_rank()) make_folder(out);
   const RankProfile mine = profile(m, *data, how);
   const std::vector<Json> ranks = of_all_ranks(m, as_json(mine, m)), spans = of_all_ranks(m, spans_json(mine));
   if (!m.first_rank()) return exit_done;
@@ -85,15 +77,10 @@ int profile_layout(const RunConfig& cfg, const ProfileConfig& how, const std::st
 }
 
 std::vector<int> counts_in(const std::string& list) {
-  std::vector<int> counts;
-  std::istringstream words(list);
-  for (std::string word; std::getline(words, word, ',');) {
-    const bool number =
-        !word.empty() && word.size() < 5 && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
-    check(number && std::stoi(word) > 0, "ranks={} is not a list of numbers of ranks like 1,2,4", list);
-    counts.push_back(std::stoi(word));
-  }
-  return counts;
+  const std::vector<std::int64_t> counts = numbers_in(list);
+  check(!counts.empty() && std::ranges::max(counts) < 10000, "ranks={} is not a list of numbers of ranks like 1,2,4",
+        list);
+  return {counts.begin(), counts.end()};
 }
 
 // The same work for each rank: more samples along dp and pp, larger ones along cp and tp.
@@ -137,7 +124,7 @@ void add_efficiency(Json& row, const Json& first) {
 int profile_scaling(const RunConfig& cfg, const Scaling& s, const std::vector<int>& counts, const std::string& title,
                     bool json) {
   Json all = Json::object({{"axis", s.axis}});
-  folder_made(s.out);
+  make_folder(s.out);
   for (const std::string kind : {"strong", "weak"}) {
     std::vector<Json> rows;
     for (int n : counts) {

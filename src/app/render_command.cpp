@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <iostream>
 #include <numeric>
 
@@ -115,9 +114,7 @@ int render_command(Arguments args) {
   auto& model = dynamic_cast<ViewSynthesis&>(*loaded.model);
   check(load_newest(run, loaded).step >= 0, "{}: has no checkpoint yet", run);
   if (out.empty()) out = run + "/images";
-  std::error_code error;
-  std::filesystem::create_directories(out, error);
-  check(!error, "out={} cannot be made: {}", out, error.message());
+  make_folder(out, "out=" + out);
 
   Ctx c = loaded.context();
   const ViewEvaluation e = evaluate(model, c, source, cfg);

@@ -24,12 +24,6 @@ namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 using Done = std::pair<Words, Json>;  // a run that ended well, and its row of sweep.json
 
-void make_folder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  check(!error, "{} cannot be made: {}", folder, error.message());
-}
-
 // A run whose sweep was killed saves and ends by itself, a moment later.
 void wait_until_free(const std::string& folder) {
   using namespace std::chrono;

@@ -96,6 +96,12 @@ std::string read_text(const std::string& path, std::int64_t max_bytes) {
   });
 }
 
+void make_folder(const std::string& folder, const std::string& shown) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  check(!error, "{} cannot be made: {}", shown.empty() ? folder : shown, error.message());
+}
+
 void write_whole(const std::string& path, std::string_view bytes) {
   const FileWork work("writing", path);
   Replacement replacement(path);

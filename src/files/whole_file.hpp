@@ -31,6 +31,8 @@ void each_block(const FileReader& file, const std::function<void(std::string_vie
 // Of a regular file; refused when it holds more than max_bytes.
 std::string read_text(const std::string& path, std::int64_t max_bytes);
 void write_whole(const std::string& path, std::string_view bytes);
+// With the folders above it; one that is there is left as it is. Errors name it as `shown`, if that is given.
+void make_folder(const std::string& folder, const std::string& shown = "");
 
 // A temporary name beside `path` that becomes `path` on commit() and is removed otherwise. It is always the same name,
 // so what a killed process left there is replaced by the next; two processes must not replace one path at once.

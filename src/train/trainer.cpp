@@ -1,7 +1,6 @@
 #include "train/trainer.hpp"
 
 #include <cmath>
-#include <filesystem>
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
@@ -132,11 +131,7 @@ void Trainer::resume() {
 
 void Trainer::begin_folder() {
   const FileWork work("opening", cfg_.run.dir);
-  auto make = [&](const std::string& folder) {
-    std::error_code error;
-    std::filesystem::create_directories(cfg_.run.dir + folder, error);
-    check(!error, "run.dir={} cannot be made: {}", cfg_.run.dir, error.message());
-  };
+  auto make = [&](const std::string& folder) { make_folder(cfg_.run.dir + folder, "run.dir=" + cfg_.run.dir); };
   make("");
   lock_.emplace(cfg_.run.dir);
   write_whole(cfg_.run.dir + "/config.yaml", to_yaml(Fields::of(cfg_)));  // first: it makes the folder a run

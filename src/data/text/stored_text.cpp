@@ -53,12 +53,10 @@ std::shared_ptr<const TokenStore> read_plain(const TextConfig& config, const Tok
   return store;
 }
 
-}  // namespace
-
-namespace {
 void check_there(const Path& path) {
   check(fs::exists(path.c_str()), "{}: there is no such file or folder; data.path is token shards or plain text", path);
 }
+
 }  // namespace
 
 std::shared_ptr<const Tokenizer> tokenizer_of_stored(const TextConfig& config) {

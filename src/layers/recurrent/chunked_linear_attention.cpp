@@ -23,13 +23,6 @@ namespace {
 
 constexpr double unit_eps = 1e-5;  // beside the norms of queries and keys, as in the fast weights of language
 
-std::int64_t keys_of(std::int64_t dim, const LinearAttentionConfig& cfg) {
-  return expanded(dim, cfg.expand_k, cfg.num_heads, "expand_k");
-}
-std::int64_t values_of(std::int64_t dim, const LinearAttentionConfig& cfg) {
-  return expanded(dim, cfg.expand_v, cfg.num_heads, "expand_v");
-}
-
 }  // namespace
 
 void LinearAttentionConfig::check_values(std::int64_t dim) const {
@@ -57,12 +50,13 @@ ChunkedLinearAttention::Heads ChunkedLinearAttention::Heads::part(Range tokens) 
 // The rest of an open chunk, whole chunks, and what begins a new one.
 Var ChunkedLinearAttention::read(const Heads& x, State& state) const {
   const std::int64_t t = x.q.dim(1);
-  if (!state.memory) state.memory = state.open = zero_state(x.k, x.v);
+  if (!state.memory) state.memory = zero_state(x.k, x.v);
   if (chunk_ == 1) {
     const Recurrence r = chunk_recurrence(x.q, x.k, x.v, 1, 1, Reads::after, state.memory);
     state.memory = r.state;
     return r.o;
   }
+  if (!state.open) state.open = zero_state(x.k, x.v);
   std::vector<Var> outputs;
   auto within_a_chunk = [&](Range tokens) {
     const Heads part = x.part(tokens);

@@ -18,7 +18,7 @@ struct LinearAttentionConfig {
 
 struct LinearAttentionState {
   Var memory;                // [b, heads of this rank, key channels, value channels], up to the last border of a chunk
-  Var open;                  // likewise, of the tokens behind it
+  Var open;                  // likewise, of the tokens behind it; empty where every token is a chunk
   std::int64_t waiting = 0;  // so many
 };
 

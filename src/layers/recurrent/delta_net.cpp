@@ -20,13 +20,6 @@ namespace {
 
 constexpr double unit_eps = 1e-6;  // under the root, as in the original
 
-std::int64_t keys_of(std::int64_t dim, const DeltaNetConfig& cfg) {
-  return expanded(dim, cfg.expand_k, cfg.num_heads, "expand_k");
-}
-std::int64_t values_of(std::int64_t dim, const DeltaNetConfig& cfg) {
-  return expanded(dim, cfg.expand_v, cfg.num_heads, "expand_v");
-}
-
 // x / sqrt(|x|^2 + eps): the root mean square without its mean.
 Var unit_rows(const Var& x) {
   const auto d = double(x.dim(-1));

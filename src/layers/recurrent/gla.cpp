@@ -17,17 +17,6 @@ void GlaConfig::fields(Fields& f) {
   f("norm_eps", norm_eps, "epsilon of the norm of each head's output");
 }
 
-namespace {
-
-std::int64_t keys_of(std::int64_t dim, const GlaConfig& cfg) {
-  return expanded(dim, cfg.expand_k, cfg.num_heads, "expand_k");
-}
-std::int64_t values_of(std::int64_t dim, const GlaConfig& cfg) {
-  return expanded(dim, cfg.expand_v, cfg.num_heads, "expand_v");
-}
-
-}  // namespace
-
 void GlaConfig::check_values(std::int64_t dim) const {
   keys_of(dim, *this);
   values_of(dim, *this);

@@ -1,7 +1,6 @@
 #include "models/language/config.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "base/check.hpp"
@@ -65,9 +64,7 @@ TttPlan LanguageConfig::plan(std::int64_t tokens) const {
 }
 
 void LanguageConfig::check_values() const {
-  constexpr std::array known{"lact_swiglu", "transformer",      "ttt",   "gla",
-                             "delta_net",   "linear_attention", "mamba", "mamba2"};
-  check(std::ranges::find(known, model_type) != known.end(),
+  check(std::ranges::find(language_model_types, model_type) != language_model_types.end(),
         "model.model_type={}: lact_swiglu, transformer, ttt, gla, delta_net, linear_attention, mamba and mamba2 are "
         "known",
         model_type);
@@ -189,9 +186,6 @@ double maps_of(const LanguageConfig& cfg, const SubLayerShape& s) {
   return 4 * d * values + d * double(s.heads);
 }
 
-}  // namespace
-
-namespace {
 // Numbers of one sample behind so many tokens.
 std::int64_t state_of(const LanguageConfig& cfg, const SubLayerShape& sub, std::int64_t context) {
   if (sub.kind == SubLayerShape::attention) {  // keys and values
@@ -206,6 +200,7 @@ std::int64_t state_of(const LanguageConfig& cfg, const SubLayerShape& sub, std::
   const bool mlp = cfg.ttt.ttt_layer_type == "mlp";  // f x 4 f, 4 f x f, and what is added: 4 f, f
   return mlp ? sub.heads * (8 * sub.head_dim * sub.head_dim + 5 * sub.head_dim) : matrix + sub.heads * sub.head_dim;
 }
+
 }  // namespace
 
 Costs costs_of(const LanguageConfig& cfg, std::int64_t samples, std::int64_t context) {

@@ -1,5 +1,7 @@
 // The keys below `model` of a language model, by the names of the published configs.
 #pragma once
+#include <array>
+
 #include "layers/fast_weights/causal_lact.hpp"
 #include "layers/fast_weights/mini_batch/mini_batch_ttt.hpp"
 #include "layers/recurrent/chunked_linear_attention.hpp"
@@ -10,6 +12,10 @@
 #include "models/costs.hpp"
 
 namespace lact {
+
+// What model.model_type may be.
+inline constexpr std::array<const char*, 8> language_model_types{"lact_swiglu", "transformer",      "ttt",   "gla",
+                                                                 "delta_net",   "linear_attention", "mamba", "mamba2"};
 
 struct LanguageConfig {
   std::string model_type = "lact_swiglu";

@@ -165,9 +165,8 @@ Tensor LanguageModel::advance(Ctx& with_tape, const Tensor& tokens, LanguageStat
         stages().size());
   const std::int64_t samples = tokens.dim(0), n = tokens.dim(1);
   check(n > 0, "a state goes on with a token at least");
-  constexpr std::int64_t most = std::int64_t(1) << 30;  // positions are i32
-  check(n <= most - state.position, "{} tokens behind {} are more than the {} that a text may have", n, state.position,
-        most);
+  check(n <= most_tokens_of_text - state.position, "{} tokens behind {} are more than the {} that a text may have", n,
+        state.position, most_tokens_of_text);
   if (state.blocks.empty()) state = first_state(samples);
   check(state.samples == samples && state.blocks.size() == blocks_.size(),
         "a state of {} samples in {} blocks does not go on with {} samples in {}", state.samples, state.blocks.size(),

@@ -44,8 +44,7 @@ std::int64_t number_at(const SafetensorsFile& file, const std::string& key) {
   const std::string text = text_at(file, key);
   std::int64_t n = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
-  constexpr std::int64_t most = std::int64_t(1) << 30;  // positions of a rotation are i32
-  check(error == std::errc() && end == text.data() + text.size() && n >= 0 && n <= most,
+  check(error == std::errc() && end == text.data() + text.size() && n >= 0 && n <= most_tokens_of_text,
         "{}: is damaged: its {} is '{}'", file.path(), key, text);
   return n;
 }

@@ -42,7 +42,7 @@ class Parts {
   void operator()(LinearAttentionState& s) {
     s.waiting = position_ % cfg_.linear_attention.chunk_size;
     var("memory", s.memory, 1);
-    var("open", s.open, 1);
+    if (cfg_.linear_attention.chunk_size > 1) var("open", s.open, 1);
   }
   void operator()(Mamba2State& s) { var("memory", s.memory, 1); }
   void operator()(DeltaNetState& s) {

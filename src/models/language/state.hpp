@@ -24,6 +24,8 @@ using LanguageLayerState =
     std::variant<CausalLact::State, RotaryAttention::State, MiniBatchTtt::State, GatedLinearAttention::State,
                  DeltaNet::State, Mamba::State, Mamba2::State, ChunkedLinearAttention::State>;
 
+inline constexpr std::int64_t most_tokens_of_text = std::int64_t(1) << 30;  // positions of a rotation are i32
+
 struct LanguageState {
   struct OfBlock {
     Var before;                // inputs of the convolution before the block, [samples, taps, width]; empty without one

@@ -98,9 +98,6 @@ Tensor tensor_of(Case& c, const std::vector<double>& v);                        
 void compare_curve(Case& c, const std::string& name, Model& model, ParameterStore& store, const LearningConfig& cfg,
                    const Batch& b);
 
-// "tokens" i32 [samples, context]: each token's target is the one behind it, the last has none.
-Batch next_tokens(const Tensor& tokens, std::int64_t vocabulary);
-
 Tensor or_zeros(const Var& gradient, const Tensor& of);
 // x, y, G, grad_x and the parameters' gradients of a layer file.
 template <class Layer>

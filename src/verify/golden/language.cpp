@@ -1,8 +1,8 @@
+#include "verify/golden/language.hpp"
 #include "base/config.hpp"
 #include "kernels/tokens.hpp"
 #include "layers/attention/causal_attention.hpp"
-#include "models/language/model.hpp"
-#include "verify/golden/golden.hpp"
+#include "verify/golden/formula.hpp"
 
 namespace lact::golden {
 namespace {
@@ -48,6 +48,17 @@ Batch next_tokens(const Tensor& tokens, std::int64_t vocabulary) {
   return b;
 }
 
+void compare_head(Case& c, const std::string& prefix, LanguageModel& model, ParameterStore& store, Ctx& ctx,
+                  const Var& x, const Batch& b) {
+  Ctx plain = c.context(nullptr);
+  c.compare(prefix + "logits", model.logits(plain, detach(x), b).value(), Kind::output);
+  const Var loss = model.head(ctx, x, b);
+  c.compare(prefix + "loss", loss.value(), Kind::output);
+  store.zero_gradients();
+  ctx.tape->backward(loss, ones_like(loss));
+  c.compare_gradients(store);
+}
+
 void causal_lact_case(Case& c) {
   const CausalLactConfig cfg = layer_config(c);
   c.newton_schulz(cfg.use_muon);
@@ -66,15 +77,10 @@ void language_case(Case& c) {
   LanguageModel model(store, cfg);
   c.load(store);
   Tape tape;
-  Ctx ctx = c.context(&tape), plain = c.context(nullptr);
+  Ctx ctx = c.context(&tape);
   Var x = model.embed(ctx, b);
   for (int i = 0; i < model.blocks(); ++i) x = model.block(ctx, i, x, b);
-  c.compare("logits", model.logits(plain, detach(x), b).value(), Kind::output);
-  const Var loss = model.head(ctx, x, b);
-  c.compare("loss", loss.value(), Kind::output);
-  store.zero_gradients();
-  tape.backward(loss, ones_like(loss));
-  c.compare_gradients(store);
+  compare_head(c, "", model, store, ctx, x, b);
   for (const auto& [name, eps] : {std::pair{"train_eps1e-8", 1e-8}, {"train_eps1e-15", 1e-15}}) {
     if (!c.has(std::string(name) + ".loss")) continue;
     ParameterStore again;
@@ -99,21 +105,16 @@ void window_attention_case(Case& c) {
   const std::string style = h["rope_style"].text();
   check(style == "half" || style == "interleaved", "rope_style '{}' is neither half nor interleaved", style);
   const Rope turn{c.number("rope_base", 10000), style == "interleaved"};
-  Tape tape;
-  Ctx ctx = c.context(&tape);
-  std::vector<Var> in;
-  for (const char* name : {"in.q", "in.k", "in.v"}) in.push_back(tape.leaf(c.input(name)));
-  const std::int64_t tokens = in[0].dim(2), first = c.integer("position_offset", 0);
+  Inputs x(c, {"q", "k", "v"});
+  Ctx ctx = c.context(&x.tape);
+  const std::int64_t tokens = x["q"].dim(2), first = c.integer("position_offset", 0);
   const Tensor positions = Tensor::empty(c.device(), {tokens}, DType::i32);
   kernels::positions(positions, first, first + tokens + 1);
-  const Var q = rope(in[0], positions, turn), k = rope(in[1], positions, turn);
+  const Var q = rope(x["q"], positions, turn), k = rope(x["k"], positions, turn);
   c.compare_if_present("out.q_rot", q.value(), Kind::output);
   c.compare_if_present("out.k_rot", k.value(), Kind::output);
-  const Var o = causal_attention(ctx, {q, k, in[2]}, TokenLayout::whole(tokens), h["window"].integer());
-  c.compare("out.o", o.value(), Kind::output);
-  const std::vector<Var> grads = tape.grad(o, in, c.input("cot.o"));
-  for (std::size_t i = 0; i < in.size(); ++i)
-    c.compare(std::string("grad.") + "qkv"[i], grads[i].value(), Kind::gradient);
+  compare_formula(c, x,
+                  {{"o", causal_attention(ctx, {q, k, x["v"]}, TokenLayout::whole(tokens), h["window"].integer())}});
 }
 
 }  // namespace lact::golden

@@ -38,10 +38,6 @@ void compare_inner_weights(Case& c, const std::string& prefix, const std::string
 
 namespace {
 
-void compare_weights(Case& c, const std::string& suffix, const InnerWeights& w, std::int64_t batch) {
-  compare_inner_weights(c, "out.", suffix, w, batch);
-}
-
 // Values of the first mini-batch.
 void compare_first(Case& c, const MiniBatchTokens& x, const MiniBatchRule& rule, std::int64_t batch) {
   const std::int64_t tokens = std::min(x.q.dim(1), rule.size());
@@ -57,10 +53,11 @@ void compare_first(Case& c, const MiniBatchTokens& x, const MiniBatchRule& rule,
 
 void compare_states(Case& c, const MiniBatchState& s, const MiniBatchRule& rule, std::int64_t batch) {
   const std::int64_t inside = s.offset % rule.size();
-  if (s.offset >= rule.size()) compare_weights(c, "_after_full", s.start, batch);
-  if (inside == 0) return compare_weights(c, "_final", s.start, batch);
-  compare_weights(c, "_final", moved(s.start, s.sums, cut(rule.position_scale, 0, {inside - 1, inside})), batch);
-  compare_weights(c, "_grad_accum", s.sums, batch);
+  if (s.offset >= rule.size()) compare_inner_weights(c, "out.", "_after_full", s.start, batch);
+  if (inside == 0) return compare_inner_weights(c, "out.", "_final", s.start, batch);
+  const Var scale_of_last = cut(rule.position_scale, 0, {inside - 1, inside});
+  compare_inner_weights(c, "out.", "_final", moved(s.start, s.sums, scale_of_last), batch);
+  compare_inner_weights(c, "out.", "_grad_accum", s.sums, batch);
 }
 
 void mini_batch_case(Case& c, const std::string& type) {

@@ -7,7 +7,7 @@
 #include "layers/losses.hpp"
 #include "optim/adamw.hpp"
 #include "optim/learning_rate.hpp"
-#include "verify/golden/golden.hpp"
+#include "verify/golden/formula.hpp"
 
 namespace lact::golden {
 namespace {
@@ -16,16 +16,10 @@ Tensor doubles(Case& c, const std::vector<double>& v, Shape s) {
   return Tensor::of(c.device(), std::move(s), std::span<const double>(v), DType::f64);
 }
 
-// <cot.o, f(in...)> and the gradient of every input.
 template <class F>
-void formula_case(Case& c, const std::vector<std::string>& inputs, F&& f) {
-  Tape tape;
-  std::vector<Var> in;
-  for (const std::string& name : inputs) in.push_back(tape.leaf(c.input("in." + name)));
-  Var o = f(in);
-  c.compare("out.o", o.value(), Kind::output);
-  std::vector<Var> grads = tape.grad(o, in, c.input("cot.o"));
-  for (std::size_t i = 0; i < in.size(); ++i) c.compare("grad." + inputs[i], grads[i].value(), Kind::gradient);
+void formula_case(Case& c, const std::vector<std::string>& names, F&& f) {
+  Inputs inputs(c, names);
+  compare_formula(c, inputs, {{"o", f(inputs.in)}});
 }
 
 }  // namespace

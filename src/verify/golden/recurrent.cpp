@@ -4,52 +4,10 @@
 #include "base/check.hpp"
 #include "layers/recurrent/linear_attention.hpp"
 #include "layers/recurrent/mamba.hpp"
-#include "verify/golden/golden.hpp"
+#include "verify/golden/formula.hpp"
 
 namespace lact::golden {
 namespace {
-
-struct Output {
-  std::string name;
-  Var value;
-};
-
-// <cot.NAME, NAME> summed over the outputs, and the gradient of every input.
-void compare_all(Case& c, Tape& tape, const std::vector<std::string>& names, const std::vector<Var>& in,
-                 const std::vector<Output>& outputs) {
-  std::vector<Var> ys, cotangents;
-  for (const auto& [name, value] : outputs) {
-    c.compare("out." + name, value.value(), Kind::output);
-    ys.push_back(value);
-    cotangents.emplace_back(c.input("cot." + name));
-    check(cotangents.back().shape() == value.shape(), "cot.{} has shape {}, and out.{} has {}", name,
-          text_of(cotangents.back().shape()), name, text_of(value.shape()));
-  }
-  const std::vector<Var> grads = tape.grad(ys, in, cotangents);
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    check(bool(grads[i]), "nothing depends on in.{}", names[i]);
-    c.compare("grad." + names[i], grads[i].value(), Kind::gradient);
-  }
-}
-
-struct Leaves {
-  Tape tape;
-  std::vector<std::string> names;
-  std::vector<Var> in;
-  // Those of `if_there` only where the file has them.
-  Leaves(Case& c, const std::vector<std::string>& wanted, const std::vector<std::string>& if_there) : names(wanted) {
-    for (const std::string& name : if_there) {
-      check(c.has("in." + name) || !c.has("grad." + name), "the tensor 'in.{}' is missing", name);
-      if (c.has("in." + name)) names.push_back(name);
-    }
-    for (const std::string& name : names) in.push_back(tape.leaf(c.input("in." + name)));
-  }
-  Var operator[](const std::string& name) const {  // empty: not there
-    for (std::size_t i = 0; i < names.size(); ++i)
-      if (names[i] == name) return in[i];
-    return {};
-  }
-};
 
 double one_over_root(const Var& keys) { return 1 / std::sqrt(double(keys.dim(-1))); }
 void check_dims(Case& c, const std::string& name, std::size_t dims) {
@@ -60,23 +18,23 @@ void check_dims(Case& c, const std::string& name, std::size_t dims) {
 }  // namespace
 
 void gla_case(Case& c) {
-  Leaves x(c, {"q", "k", "v", "g"}, {"h0"});
+  Inputs x(c, {"q", "k", "v", "g"}, {"h0"});
   const Recurrence r = gated_linear_attention(x["q"], x["k"], x["v"], x["g"], one_over_root(x["k"]), x["h0"]);
-  compare_all(c, x.tape, x.names, x.in, {{"o", r.o}, {"final_state", r.state}});
+  compare_formula(c, x, {{"o", r.o}, {"final_state", r.state}});
 }
 
 void delta_rule_case(Case& c) {
-  Leaves x(c, {"q", "k", "v", "beta"}, {"s0"});
+  Inputs x(c, {"q", "k", "v", "beta"}, {"s0"});
   for (const char* name : {"q", "k", "v"}) check_dims(c, name, 4);
   check_dims(c, "beta", 3);
   auto tokens_first = [&](const std::string& name) { return permute(x[name], {0, 2, 1, 3}); };
   const Recurrence r = delta_rule(tokens_first("q"), tokens_first("k"), tokens_first("v"),
                                   permute(x["beta"], {0, 2, 1}), one_over_root(x["k"]), x["s0"]);
-  compare_all(c, x.tape, x.names, x.in, {{"o", permute(r.o, {0, 2, 1, 3})}, {"final_state", r.state}});
+  compare_formula(c, x, {{"o", permute(r.o, {0, 2, 1, 3})}, {"final_state", r.state}});
 }
 
 void selective_scan_case(Case& c) {
-  Leaves x(c, {"u", "delta", "A", "B", "C"}, {"D", "z", "delta_bias"});
+  Inputs x(c, {"u", "delta", "A", "B", "C"}, {"D", "z", "delta_bias"});
   for (const char* name : {"u", "delta", "B", "C"}) check_dims(c, name, 3);
   if (c.has("in.z")) check_dims(c, "z", 3);
   auto tokens_first = [&](const std::string& name) { return permute(x[name], {0, 2, 1}); };
@@ -90,7 +48,7 @@ void selective_scan_case(Case& c) {
                                              .delta_bias = x["delta_bias"],
                                              .softplus = c.flag("delta_softplus")},
                                             {});
-  compare_all(c, x.tape, x.names, x.in, {{"y", permute(r.y, {0, 2, 1})}, {"last_state", r.state}});
+  compare_formula(c, x, {{"y", permute(r.y, {0, 2, 1})}, {"last_state", r.state}});
 }
 
 namespace {

@@ -3,8 +3,7 @@
 
 #include "autograd/broadcast.hpp"
 #include "base/check.hpp"
-#include "models/language/model.hpp"
-#include "verify/golden/golden.hpp"
+#include "verify/golden/language.hpp"
 #include "verify/golden/mini_batch.hpp"
 
 namespace lact::golden {
@@ -26,20 +25,13 @@ LanguageConfig model_config(Case& c) {
   return cfg;
 }
 
-Tensor tokens_of(Case& c, const std::string& name, std::int64_t vocabulary) {
-  const Tensor tokens = c.input(name, DType::i32);
-  for (const double id : tokens.to_doubles())
-    check(id >= 0 && id < double(vocabulary), "'{}' has a token {} of {}", name, id, vocabulary);
-  return tokens;
-}
-
 void one_pass(Case& c, const LanguageConfig& cfg) {
   ParameterStore store;
   LanguageModel model(store, cfg);
   c.load(store);
   const Batch b = next_tokens(c.input("in.tokens", DType::i32), cfg.vocab_size);
   Tape tape;
-  Ctx ctx = c.context(&tape), plain = c.context(nullptr);
+  Ctx ctx = c.context(&tape);
   Var x = model.embed(ctx, b);
   for (int i = 0; i < model.blocks(); ++i) {
     x = model.block(ctx, i, x, b);
@@ -47,12 +39,7 @@ void one_pass(Case& c, const LanguageConfig& cfg) {
   }
   const Tensor weight = store.value(parameter_named(c, store, "model.norm.weight"));
   c.compare("mid.final_norm", rms_norm(detach(x), weight, cfg.norm_eps).value(), Kind::output);
-  c.compare("out.logits", model.logits(plain, detach(x), b).value(), Kind::output);
-  const Var loss = model.head(ctx, x, b);
-  c.compare("out.loss", loss.value(), Kind::output);
-  store.zero_gradients();
-  tape.backward(loss, ones_like(loss));
-  c.compare_gradients(store);
+  compare_head(c, "out.", model, store, ctx, x, b);
 }
 
 // A step per batch; the last loss is that of the first batch afterwards.
@@ -71,7 +58,7 @@ void training(Case& c, const LanguageConfig& cfg) {
   ParameterStore store;
   LanguageModel model(store, cfg);
   c.load(store);
-  const Tensor tokens = tokens_of(c, "train.tokens", cfg.vocab_size);
+  const Tensor tokens = c.input("train.tokens", DType::i32);
   check(tokens.dims() == 3 && tokens.dim(0) > 0, "train.tokens {} are no batches", text_of(tokens.shape()));
   auto batch = [&](std::int64_t step) { return next_tokens(tokens.select(0, step), cfg.vocab_size); };
   Curve curve = trained(c, model, store, learning, tokens.dim(0), batch);
@@ -120,9 +107,9 @@ void decoding(Case& c, const LanguageConfig& cfg) {
   LanguageModel model(store, cfg);
   c.load(store);
   Ctx plain = c.context(nullptr);
-  const Tensor tokens = tokens_of(c, "decode.tokens", cfg.vocab_size);
+  const Tensor tokens = next_tokens(c.input("decode.tokens", DType::i32), cfg.vocab_size).tensor("tokens");
   const std::int64_t prefill = c.hparams()["prefill"].integer(), samples = tokens.dim(0);
-  check(tokens.dims() == 2 && prefill > 0 && prefill < tokens.dim(1), "a prefill of {} among decode.tokens {}", prefill,
+  check(prefill > 0 && prefill < tokens.dim(1), "a prefill of {} among decode.tokens {}", prefill,
         text_of(tokens.shape()));
   LanguageState state = model.first_state(samples);
   const Tensor behind_prefill = model.advance(plain, dense(tokens.cut(1, {0, prefill})), state);

@@ -64,7 +64,10 @@ TEST(ChunkedLinearAttention, AnySplitOfTheSequenceIsTheSame) {
     expect_any_split_is_the_same<LinearAttentionState>(
         b, random_tensor({2, 21, 8}, "x"),
         [&](Ctx& c, const Var& x, LinearAttentionState& s) { return b.layer(c, x, &s); },
-        [](const LinearAttentionState& s) { return std::vector<Var>{s.memory, s.open}; });
+        [&](const LinearAttentionState& s) {
+          EXPECT_EQ(bool(s.open), chunk > 1);
+          return s.open ? std::vector<Var>{s.memory, s.open} : std::vector<Var>{s.memory};
+        });
   }
 }
 

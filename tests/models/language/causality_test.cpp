@@ -7,22 +7,15 @@
 #include <cmath>
 
 #include "autograd/ops.hpp"
-#include "ops/pairs.hpp"
+#include "models/language/small_models.hpp"
 
 namespace lact {
 namespace {
 
 LanguageConfig small(const std::string& type) {
-  LanguageConfig cfg;
-  cfg.model_type = type;
-  cfg.hidden_size = 16, cfg.num_hidden_layers = 2, cfg.vocab_size = 13, cfg.intermediate_size = 12;
-  cfg.initializer_range = 0.3;
-  cfg.lact.num_attn_heads = 2, cfg.lact.num_lact_heads = 2, cfg.lact.lact_chunk_size = 6, cfg.lact.window_size = 4;
-  cfg.ttt.num_attention_heads = 2, cfg.ttt.mini_batch_size = 4;
-  cfg.gla.num_heads = cfg.delta_net.num_heads = cfg.linear_attention.num_heads = 2;
-  cfg.linear_attention.chunk_size = 5;
-  cfg.mamba.d_state = 3;
-  cfg.mamba2.mamba_heads = 2, cfg.mamba2.mamba_head_dim = 8;
+  LanguageConfig cfg = small_model(type, 2, 16);
+  cfg.lact.lact_chunk_size = 6;
+  cfg.mamba2.mamba_head_dim = 8;
   return cfg;
 }
 
@@ -37,8 +30,7 @@ struct Built {
 
 TEST(Causality, HoldsForEveryKindOfLayer) {
   constexpr std::int64_t tokens = 27;
-  for (const char* type :
-       {"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "linear_attention", "mamba", "mamba2"}) {
+  for (const char* type : language_model_types) {
     Built built(small(type));
     const auto cuts = cuts_of(built.cfg, tokens);
     const auto points = cut_at(built.outputs(), tokens_to_cut(tested(), tokens, 13), cuts, 13);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "layers/token_layout.hpp"
+#include "models/language/small_models.hpp"
 #include "support/on_ranks.hpp"
 
 namespace lact {
@@ -14,20 +15,10 @@ namespace {
 double bound_of(const LanguageConfig& cfg) { return cfg.has_fast_weights() && cfg.lact.use_muon ? 10 * same : 1e-12; }
 
 LanguageConfig small(const std::string& type, std::int64_t vocabulary) {
-  LanguageConfig cfg;
-  cfg.model_type = type;
-  // heads of two channels would make norms over them steps
-  cfg.hidden_size = type == "ttt" || type == "gla" || type == "delta_net" || type == "linear_attention" ? 96 : 24;
-  cfg.num_hidden_layers = 2, cfg.vocab_size = vocabulary, cfg.intermediate_size = 12;
-  cfg.initializer_range = 0.3, cfg.z_loss = 0.01;
-  cfg.lact.num_attn_heads = 12, cfg.lact.num_lact_heads = 12, cfg.lact.lact_chunk_size = 5, cfg.lact.window_size = 4;
+  LanguageConfig cfg = small_model(type, 12, norms_its_heads(type) ? 96 : 24);
+  cfg.vocab_size = vocabulary, cfg.z_loss = 0.01;
   cfg.lact.use_muon = true;
   cfg.window_beside = type == "gla" || type == "ttt";
-  cfg.ttt.num_attention_heads = 12, cfg.ttt.mini_batch_size = 4;
-  cfg.gla.num_heads = cfg.delta_net.num_heads = cfg.linear_attention.num_heads = 12;
-  cfg.linear_attention.chunk_size = 5;
-  cfg.mamba.d_state = 3;
-  cfg.mamba2.mamba_heads = 12, cfg.mamba2.mamba_head_dim = 2;
   return cfg;
 }
 
@@ -112,8 +103,7 @@ TEST(LanguageModelOnRanks, TiedEndsShareOneParameter) {
 }
 
 TEST(LanguageModel, DecaysMatricesAndNoScalesNormsAndBiases) {
-  for (const char* type :
-       {"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "linear_attention", "mamba", "mamba2"}) {
+  for (const char* type : language_model_types) {
     LanguageConfig cfg = small(type, 12);
     cfg.ttt.ttt_layer_type = "mlp";
     ParameterStore store;

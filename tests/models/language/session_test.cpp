@@ -4,33 +4,13 @@
 
 #include <filesystem>
 
+#include "models/language/small_models.hpp"
 #include "parallel/together.hpp"
 #include "support/on_ranks.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace lact {
 namespace {
-
-LanguageConfig small(const std::string& type) {
-  LanguageConfig cfg;
-  cfg.model_type = type;
-  cfg.hidden_size = type == "ttt" || type == "gla" || type == "delta_net" || type == "linear_attention" ? 48 : 24;
-  cfg.num_hidden_layers = 2, cfg.vocab_size = 13, cfg.intermediate_size = 12;
-  cfg.initializer_range = 0.3;
-  cfg.lact.num_attn_heads = 6, cfg.lact.num_lact_heads = 6, cfg.lact.lact_chunk_size = 5, cfg.lact.window_size = 4;
-  cfg.ttt.num_attention_heads = 6, cfg.ttt.mini_batch_size = 4;
-  cfg.gla.num_heads = cfg.delta_net.num_heads = cfg.linear_attention.num_heads = 6;
-  cfg.linear_attention.chunk_size = 5;
-  cfg.mamba.d_state = 3;
-  cfg.mamba2.mamba_heads = 6, cfg.mamba2.mamba_head_dim = 2;
-  return cfg;
-}
-
-Tensor tokens_of(std::int64_t from, std::int64_t to) {
-  std::vector<std::int32_t> tokens;
-  for (std::int64_t i = from; i < to; ++i) tokens.push_back(std::int32_t((7 * i + i * i) % 13));
-  return Tensor::of(tested(), {1, to - from}, std::span<const std::int32_t>(tokens));
-}
 
 const SessionOwner owner{"0123456789abcdef", "bytes", "small", 7};
 
@@ -56,12 +36,10 @@ class SharedFile {
 
 TEST(Session, GoesOnAsTheStateThatWasWritten) {
   std::vector<LanguageConfig> all;
-  for (const char* type :
-       {"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "linear_attention", "mamba", "mamba2"})
-    all.push_back(small(type));
-  all.push_back(small("lact_swiglu"));
+  for (const char* type : language_model_types) all.push_back(small_model(type));
+  all.push_back(small_model("lact_swiglu"));
   all.back().lact.ttt_prenorm = true, all.back().lact.use_momentum = false, all.back().lact.window_size = 0;
-  all.push_back(small("ttt"));
+  all.push_back(small_model("ttt"));
   all.back().window_beside = all.back().ttt.share_qk = all.back().pre_conv = true,
   all.back().ttt.ttt_layer_type = "mlp";
   for (const LanguageConfig& cfg : all) {
@@ -73,17 +51,17 @@ TEST(Session, GoesOnAsTheStateThatWasWritten) {
       WithModel many(mesh, cfg), one(alone, cfg);
       Ctx c = many.context(), of_one = one.context();
       LanguageState state;
-      many.model.advance(c, tokens_of(0, tokens), state);
+      many.model.advance(c, small_tokens(1, {0, tokens}), state);
       write_session(file.path(), many.model, c, {state, {4, 12}}, owner);
       Session again = read_session(file.path(), many.model, c, owner);
       Session elsewhere = read_session(file.path(), one.model, of_one, owner);
       EXPECT_EQ(again.pending, (std::vector<std::int32_t>{4, 12})) << what;
       EXPECT_EQ(again.state.position, tokens) << what;
       for (const Range r : {Range{tokens, tokens + 1}, {tokens + 1, tokens + 9}}) {
-        const Tensor want = many.model.advance(c, tokens_of(r.begin, r.end), state),
-                     got = many.model.advance(c, tokens_of(r.begin, r.end), again.state);
+        const Tensor want = many.model.advance(c, small_tokens(1, r), state),
+                     got = many.model.advance(c, small_tokens(1, r), again.state);
         EXPECT_EQ(got.to_doubles(), want.to_doubles()) << what;
-        expect_close(one.model.advance(of_one, tokens_of(r.begin, r.end), elsewhere.state), want, what);
+        expect_close(one.model.advance(of_one, small_tokens(1, r), elsewhere.state), want, what);
       }
     }
   }
@@ -97,7 +75,7 @@ std::string refusal(const LanguageConfig& made, const LanguageConfig& wanted, st
   WithModel writer(alone, made), reader(alone, wanted);
   Ctx c = writer.context(), d = reader.context();
   LanguageState state;
-  writer.model.advance(c, tokens_of(0, 8), state);
+  writer.model.advance(c, small_tokens(1, {0, 8}), state);
   std::vector<std::int32_t> pending{std::int32_t(lie)};
   write_session(file, writer.model, c, {state, pending}, owner);
   const std::string said = sentence_of([&] { read_session(file, reader.model, d, owner); });
@@ -105,7 +83,7 @@ std::string refusal(const LanguageConfig& made, const LanguageConfig& wanted, st
 }
 
 TEST(Session, ThatLiesAboutItsModelIsRefused) {
-  const LanguageConfig cfg = small("lact_swiglu");
+  const LanguageConfig cfg = small_model("lact_swiglu");
   auto other = [&](auto change) {
     LanguageConfig changed = cfg;
     change(changed);
@@ -120,8 +98,8 @@ TEST(Session, ThatLiesAboutItsModelIsRefused) {
         other([](LanguageConfig& c) { c.lact.ttt_prenorm = true; }),
         other([](LanguageConfig& c) { c.lact.num_lact_heads = 3; }),
         other([](LanguageConfig& c) { c.lact.num_attn_heads = 3; }),
-        other([](LanguageConfig& c) { c.model_type = "mamba"; }), refusal(small("gla"), small("delta_net")),
-        refusal(small("ttt"), small("mamba2")), refusal(cfg, cfg, 13), refusal(cfg, cfg, -1)})
+        other([](LanguageConfig& c) { c.model_type = "mamba"; }), refusal(small_model("gla"), small_model("delta_net")),
+        refusal(small_model("ttt"), small_model("mamba2")), refusal(cfg, cfg, 13), refusal(cfg, cfg, -1)})
     EXPECT_NE(said.find("is damaged"), std::string::npos) << said;
 }
 
@@ -129,10 +107,10 @@ TEST(Session, OfAnotherOwnerIsRefused) {
   const TemporaryFolder folder;
   const std::string file = folder / "a.session";
   Mesh alone = Mesh::alone();
-  WithModel built(alone, small("mamba"));
+  WithModel built(alone, small_model("mamba"));
   Ctx c = built.context();
   LanguageState state;
-  built.model.advance(c, tokens_of(0, 2), state);
+  built.model.advance(c, small_tokens(1, {0, 2}), state);
   write_session(file, built.model, c, {state, {1}}, owner);
   SessionOwner trained = owner, other_text = owner;
   trained.model = "fedcba9876543210", trained.step = 8, other_text.tokenizer = "letters";

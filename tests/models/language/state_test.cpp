@@ -2,41 +2,12 @@
 // tp.
 #include "models/language/state.hpp"
 
-#include "models/language/model.hpp"
+#include "models/language/causality.hpp"
+#include "models/language/small_models.hpp"
 #include "support/on_ranks.hpp"
 
 namespace lact {
 namespace {
-
-LanguageConfig small(const std::string& type) {
-  LanguageConfig cfg;
-  cfg.model_type = type;
-  // heads of two channels would make norms over them steps
-  cfg.hidden_size = type == "ttt" || type == "gla" || type == "delta_net" || type == "linear_attention" ? 48 : 24;
-  cfg.num_hidden_layers = 2, cfg.vocab_size = 13, cfg.intermediate_size = 12;
-  cfg.initializer_range = 0.3;
-  cfg.lact.num_attn_heads = 6, cfg.lact.num_lact_heads = 6, cfg.lact.lact_chunk_size = 5, cfg.lact.window_size = 4;
-  cfg.ttt.num_attention_heads = 6, cfg.ttt.mini_batch_size = 4;
-  cfg.gla.num_heads = cfg.delta_net.num_heads = cfg.linear_attention.num_heads = 6;
-  cfg.linear_attention.chunk_size = 5;
-  cfg.mamba.d_state = 3;
-  cfg.mamba2.mamba_heads = 6, cfg.mamba2.mamba_head_dim = 2;
-  return cfg;
-}
-
-Tensor tokens_of(std::int64_t samples, std::int64_t context) {
-  std::vector<std::int32_t> tokens;
-  for (std::int64_t i = 0; i < samples * context; ++i) tokens.push_back(std::int32_t((7 * i + i * i) % 13));
-  return Tensor::of(tested(), {samples, context}, std::span<const std::int32_t>(tokens));
-}
-
-Tensor logits_at_once(LanguageModel& model, Ctx c, const Tensor& tokens) {
-  Batch b;
-  b.tensors["tokens"] = tokens;
-  Var x = model.embed(c, b);
-  for (int i = 0; i < model.blocks(); ++i) x = model.block(c, i, x, b);
-  return model.logits(c, x, b).value();
-}
 
 // The last call of a split gives the logits of all its tokens, the others those of their last.
 void expect_same(LanguageModel& model, Ctx c, const Tensor& tokens, const Tensor& want,
@@ -58,12 +29,12 @@ const std::vector<std::vector<std::int64_t>> splits{
     {17}, {5, 12}, {1, 16}, {3, 1, 1, 9, 3}, {10, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 8}};
 
 void compare(const LanguageConfig& cfg, const std::string& name) {
-  const Tensor tokens = tokens_of(2, 17);
+  const Tensor tokens = small_tokens(2, {0, 34});
   Mesh alone = Mesh::alone();
   Built one(alone);
   LanguageModel whole(one.store, cfg);
   one.lay_out();
-  const Tensor want = logits_at_once(whole, {nullptr, tested(), alone}, tokens);
+  const Tensor want = outputs_of(whole, {nullptr, tested(), alone})(tokens);
   for (const Grid& g : grids()) {
     Mesh mesh(g, with_transport(world(), Transport::best, "test"));
     mesh.meet_on(tested());
@@ -78,11 +49,9 @@ void compare(const LanguageConfig& cfg, const std::string& name) {
 }
 
 TEST(LanguageState, GivesTheWholeSequencesNumbers) {
-  for (const char* type :
-       {"lact_swiglu", "transformer", "ttt", "gla", "delta_net", "linear_attention", "mamba", "mamba2"})
-    compare(small(type), type);
+  for (const char* type : language_model_types) compare(small_model(type), type);
   for (const char* type : {"ttt", "gla", "delta_net", "linear_attention", "mamba", "mamba2"}) {
-    LanguageConfig cfg = small(type);
+    LanguageConfig cfg = small_model(type);
     cfg.window_beside = true, cfg.num_kv_heads = 6;
     compare(cfg, std::string(type) + " beside a window");
   }
@@ -90,7 +59,7 @@ TEST(LanguageState, GivesTheWholeSequencesNumbers) {
 
 TEST(LanguageState, HoldsForEveryRuleOfFastWeights) {
   auto with = [](const char* name, auto change) {
-    LanguageConfig cfg = small("lact_swiglu");
+    LanguageConfig cfg = small_model("lact_swiglu");
     change(cfg.lact);
     compare(cfg, name);
   };
@@ -107,11 +76,11 @@ TEST(LanguageState, HoldsForEveryRuleOfFastWeights) {
 
 TEST(LanguageState, HoldsForSharedKeysAndForFullAttention) {
   for (const std::int64_t window : {0, 1, 3, 64}) {
-    LanguageConfig cfg = small("transformer");
+    LanguageConfig cfg = small_model("transformer");
     cfg.lact.num_attn_heads = 12, cfg.num_kv_heads = 6, cfg.lact.window_size = window;
     compare(cfg, "transformer with a window of " + std::to_string(window));
   }
-  LanguageConfig convolved = small("ttt");
+  LanguageConfig convolved = small_model("ttt");
   convolved.ttt.share_qk = convolved.ttt.use_gate = true, convolved.ttt.ttt_layer_type = "mlp";
   compare(convolved, "ttt with shared projections");
   convolved.pre_conv = true;
@@ -119,11 +88,11 @@ TEST(LanguageState, HoldsForSharedKeysAndForFullAttention) {
 }
 
 TEST(LanguageState, ACopyGoesOnByItself) {
-  const Tensor tokens = tokens_of(1, 17);
+  const Tensor tokens = small_tokens(1, {0, 17});
   for (const char* type : {"lact_swiglu", "transformer", "ttt", "gla"}) {
     Mesh alone = Mesh::alone();
     Built built(alone);
-    LanguageModel model(built.store, small(type));
+    LanguageModel model(built.store, small_model(type));
     built.lay_out();
     Ctx c{nullptr, tested(), alone};
     LanguageState state;
@@ -139,13 +108,13 @@ TEST(LanguageState, ACopyGoesOnByItself) {
 TEST(LanguageState, RefusesOtherSamples) {
   Mesh alone = Mesh::alone();
   Built built(alone);
-  LanguageModel model(built.store, small("gla"));
+  LanguageModel model(built.store, small_model("gla"));
   built.lay_out();
   Ctx c{nullptr, tested(), alone};
   LanguageState state;
-  EXPECT_THROW(model.advance(c, tokens_of(1, 0), state), Error);
-  model.advance(c, tokens_of(1, 3), state);
-  EXPECT_THROW(model.advance(c, tokens_of(2, 3), state), Error);
+  EXPECT_THROW(model.advance(c, small_tokens(1, {0, 0}), state), Error);
+  model.advance(c, small_tokens(1, {0, 3}), state);
+  EXPECT_THROW(model.advance(c, small_tokens(2, {0, 6}), state), Error);
   EXPECT_EQ(state.position, 3);
 }
 
